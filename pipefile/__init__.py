@@ -1,0 +1,27 @@
+"""pipefile: a Make-style build tool in Python.
+
+The public names. They are imported when they are asked for, so that `import pipefile` costs nothing in the fast lane of the
+command line, which every no-op build takes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipefile.base.errors import PipefileError
+    from pipefile.model.fileref import FileRef
+
+__version__ = "0.1.0.dev0"
+__all__ = ["FileRef", "PipefileError", "__version__"]
+
+_HOMES = {"FileRef": "pipefile.model.fileref", "PipefileError": "pipefile.base.errors"}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'pipefile' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(home), name)

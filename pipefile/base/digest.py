@@ -1,0 +1,73 @@
+"""Digests of bytes and of files.
+
+A digest is text: `blake3:HEX` or `sha256:HEX`, 32 bytes of hash. A file's digest covers its bytes and its owner's exec bit: without the bit it is the
+plain hash of the bytes, as `b3sum` and `sha256sum` print it; with it, the hash of that hash's hex and `+x`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+BUFFER = 1 << 20
+MANY_THREADS_FROM = 8 << 20  # bytes; below, starting threads costs more than it gives
+
+ALGORITHMS = ("blake3", "sha256")
+
+
+class Hash(Protocol):
+    def update(self, data: bytes | memoryview | bytearray, /) -> object: ...
+    def hexdigest(self) -> str: ...
+
+
+def new(algorithm: str) -> Hash:
+    """An empty hash of "blake3" or "sha256"."""
+    if algorithm == "blake3":
+        from blake3 import blake3
+
+        fresh: Hash = blake3()
+        return fresh
+    import hashlib
+
+    return hashlib.sha256()
+
+
+def new_for_size(algorithm: str, size: int) -> Hash:
+    """As `new`, with all cores where *size* bytes are worth it."""
+    if algorithm == "blake3" and size >= MANY_THREADS_FROM:
+        from blake3 import blake3
+
+        fresh: Hash = blake3(max_threads=blake3.AUTO)
+        return fresh
+    return new(algorithm)
+
+
+def of_bytes(data: bytes, algorithm: str = "blake3") -> str:
+    hasher = new(algorithm)
+    hasher.update(data)
+    return f"{algorithm}:{hasher.hexdigest()}"
+
+
+def of_text(text: str, algorithm: str = "blake3") -> str:
+    return of_bytes(text.encode("utf-8", "surrogateescape"), algorithm)
+
+
+def executable(digest: str) -> str:
+    """The digest of a file that has the exec bit, from the digest of its bytes."""
+    algorithm = digest.partition(":")[0]
+    return of_bytes(f"{digest}+x".encode(), algorithm)
+
+
+def raw(digest: str) -> bytes:
+    """The 32 bytes of a digest."""
+    return bytes.fromhex(digest[7:])  # both algorithm names have six letters
+
+
+def from_raw(data: bytes, algorithm: str) -> str:
+    return f"{algorithm}:{data.hex()}"
+
+
+def is_digest(text: object) -> bool:
+    """Whether *text* is a well-formed digest of a known algorithm."""
+    if not isinstance(text, str) or len(text) != 71 or text[:7] not in ("blake3:", "sha256:"):
+        return False
+    return all(char in "0123456789abcdef" for char in text[7:])

@@ -1,0 +1,222 @@
+"""The real disk. Everything that the engine and the store do to files goes through one object of this shape (model/ports.py: Disk).
+
+Paths are relative to the project root, or absolute. Nothing here follows a link for writing, blocks on a FIFO, or leaves half a file under
+its final name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as stat_bits
+
+from pipefile.base import digest as digests
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: a FIFO or a device opens at once, and is then refused
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class OsDisk:
+    """The disk of this machine, seen from a project root.
+
+    Args:
+        root: Absolute path of the project root.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._base = root if root.endswith("/") else root + "/"
+        self._buffer = bytearray()
+
+    def at(self, path: str) -> str:
+        """The absolute path of a root-relative one."""
+        return path if path.startswith("/") else self._base + path
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """What *path* leads to, links followed; None where nothing is. Other errors are raised, so that they never look like absence."""
+        try:
+            return os.stat(path if path.startswith("/") else self._base + path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def lstat(self, path: str) -> os.stat_result | None:
+        """As `stat`, of a link itself."""
+        try:
+            return os.lstat(path if path.startswith("/") else self._base + path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def names(self, folder: str) -> list[tuple[str, str]]:
+        """The entries of a folder, unsorted: (name, kind), kind being "file", "directory", "link" or "other".
+
+        Raises:
+            FileNotFoundError, NotADirectoryError: It is no folder.
+        """
+        found = []
+        with os.scandir(self.at(folder or ".")) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    kind = "link"
+                elif entry.is_file(follow_symlinks=False):
+                    kind = "file"
+                elif entry.is_dir(follow_symlinks=False):
+                    kind = "directory"
+                else:
+                    kind = "other"
+                found.append((entry.name, kind))
+        return found
+
+    def read(self, path: str, limit: int | None = None, follow: bool = True) -> bytes:
+        """The bytes of a regular file.
+
+        Args:
+            path: Which file.
+            limit: Most bytes to accept; None accepts all.
+            follow: False refuses a link at the last name, as for files of pipefile's own.
+
+        Raises:
+            OSError: It cannot be read; EINVAL for anything but a regular file, EFBIG above *limit*, ELOOP for a refused link.
+        """
+        fd = os.open(self.at(path), _READ if follow else _READ | os.O_NOFOLLOW)
+        try:
+            seen = os.fstat(fd)
+            if not stat_bits.S_ISREG(seen.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            if limit is not None and seen.st_size > limit:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+            parts = []
+            while part := os.read(fd, 1 << 20):
+                parts.append(part)
+            return b"".join(parts) if len(parts) != 1 else parts[0]
+        finally:
+            os.close(fd)
+
+    def digest(self, path: str, algorithm: str) -> tuple[str, os.stat_result]:
+        """The digest of a regular file, links followed, and its stat as it was before the first byte was read.
+
+        The bytes are read into one reused buffer, never mapped: a file that shrinks under a mapping kills the process.
+
+        Raises:
+            OSError: It cannot be read; EINVAL for anything but a regular file.
+        """
+        fd = os.open(self.at(path), _READ)
+        try:
+            seen = os.fstat(fd)
+            if not stat_bits.S_ISREG(seen.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            if seen.st_size < digests.BUFFER:
+                data = os.read(fd, seen.st_size + 1)
+                if len(data) <= seen.st_size:  # a file that has grown meanwhile is read as a long one
+                    text = digests.of_bytes(data, algorithm)
+                    return (digests.executable(text) if seen.st_mode & 0o100 else text), seen
+                os.lseek(fd, 0, os.SEEK_SET)
+            text = self._digest_long(fd, seen.st_size, algorithm)
+            return (digests.executable(text) if seen.st_mode & 0o100 else text), seen
+        finally:
+            os.close(fd)
+
+    def _digest_long(self, fd: int, size: int, algorithm: str) -> str:
+        want = digests.MANY_THREADS_FROM if size >= digests.MANY_THREADS_FROM else digests.BUFFER
+        if len(self._buffer) < want:
+            self._buffer = bytearray(want)
+        view = memoryview(self._buffer)
+        hasher = digests.new_for_size(algorithm, size)
+        while count := os.readv(fd, [view]):
+            hasher.update(view[:count])
+        return f"{algorithm}:{hasher.hexdigest()}"
+
+    def write(self, path: str, data: bytes, sync: bool = False) -> None:
+        """Put a whole file in place at once: a temporary file beside it, renamed over it. A link at *path* is replaced, not followed.
+
+        Args:
+            path: Which file. Its folder exists.
+            data: What it shall hold.
+            sync: Bring the bytes, and the name, to the disk before returning.
+        """
+        final = self.at(path)
+        temporary = final + "~"
+        try:
+            fd = os.open(temporary, _CREATE, 0o666)
+        except FileExistsError:  # left by a build that was killed just here
+            self.remove(temporary)
+            fd = os.open(temporary, _CREATE, 0o666)
+        try:
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(fd, view) :]
+                if sync:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, final)
+        except BaseException:
+            try:
+                os.unlink(temporary)
+            except OSError:
+                pass
+            raise
+        if sync:
+            self.sync(path.rpartition("/")[0])
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename, over what stands at *target*."""
+        os.rename(self.at(source), self.at(target))
+
+    def unlink(self, path: str) -> bool:
+        """Remove a file or a link; False where nothing was."""
+        try:
+            os.unlink(self.at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def remove(self, path: str) -> bool:
+        """Remove whatever stands at *path*, folders with all in them, without following links; False where nothing was."""
+        full = self.at(path)
+        try:
+            os.unlink(full)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except (IsADirectoryError, PermissionError):
+            if not os.path.isdir(full) or os.path.islink(full):
+                raise
+            import shutil
+
+            shutil.rmtree(full)
+        return True
+
+    def rmdir(self, path: str) -> bool:
+        """Remove a folder if it is empty."""
+        try:
+            os.rmdir(self.at(path))
+        except OSError:
+            return False
+        return True
+
+    def mkdirs(self, path: str) -> None:
+        """Make a folder and those above it, where they are not there yet."""
+        if path:
+            os.makedirs(self.at(path), exist_ok=True)
+
+    def readlink(self, path: str) -> str:
+        return os.readlink(self.at(path))
+
+    def symlink(self, text: str, path: str) -> None:
+        """Make a link that says *text*, replacing what stands at *path* in one step."""
+        temporary = self.at(path) + "~"
+        self.remove(temporary)
+        os.symlink(text, temporary)
+        os.rename(temporary, self.at(path))
+
+    def sync(self, path: str) -> None:
+        """Bring a file's bytes or a folder's names to the disk."""
+        fd = os.open(self.at(path or "."), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def writable(self, folder: str) -> bool:
+        """Whether files can be made in a folder, as far as its permissions tell."""
+        return os.access(self.at(folder or "."), os.W_OK | os.X_OK)

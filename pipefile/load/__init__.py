@@ -1,0 +1,1 @@
+"""Pipefile.toml -> Pipeline."""

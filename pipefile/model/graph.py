@@ -1,0 +1,98 @@
+"""The graph: edges, what they need, what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipefile.model.stage import Output, Stage, Value
+
+Kind = Literal["file", "directory", "glob", "outputs", "late"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileSet:
+    """The files that one reference stands for. Edges that use the same reference share one object, so that it is digested once.
+
+    Args:
+        text: As a person knows it: "raw/a.csv", "raw/*.csv", "thumbs.outputs", "data/".
+        kind: "file" and "directory": one path. "glob" and "outputs": the paths at the time of resolving, sorted bytewise or in
+            the order of the stage's outputs. "late": a glob under a folder that a stage makes; expanded after that stage has run, `paths` is ().
+        paths: Root-relative paths.
+        node: What has to end before the set is final: an edge, a group (`Graph.groups`), or -1 for sources alone.
+        inside: For a file inside another stage's directory output, or a "late" glob: that output's path; else "".
+    """
+
+    text: str
+    kind: Kind
+    paths: tuple[str, ...]
+    node: int = -1
+    inside: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Need:
+    """One input of an edge: files, or a value of `[global]`.
+
+    Args:
+        name: The name in the `inputs` table; None for unnamed ones.
+        files: Which files; None for a value.
+        optional: They may be absent.
+        many: Belongs to a list under that name (or is a set of files), so it is handed over as a list.
+        value: The value, where `files` is None.
+    """
+
+    name: str | None
+    files: FileSet | None
+    optional: bool = False
+    many: bool = False
+    value: Value = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edge:
+    """One instance of a stage.
+
+    Args:
+        id: Its position in `Graph.edges`.
+        name: Unique, as users write it: the stage's name.
+        stage: The rule.
+        needs: Inputs in declared order.
+        outputs: What it makes, in declared order.
+        literal: Words of `run` that may name files (2-format: files named literally), as root-relative paths in order; they become
+            inputs where files of these names exist.
+        wave: Longest distance from a source, from 0.
+    """
+
+    id: int
+    name: str
+    stage: Stage
+    needs: tuple[Need, ...]
+    outputs: tuple[Output, ...]
+    literal: tuple[str, ...] = ()
+    wave: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All edges, joined by files.
+
+    Nodes are numbered: edges first, as in `edges`, then groups. A group stands for "all of these edges have ended": one group serves every
+    edge that uses the same set of files, so that a fan-in used n times costs its size plus n, not their product.
+
+    Args:
+        edges: By id, in the order of declaration.
+        groups: For each group its edges; group i is node `len(edges) + i`.
+        depends: For each node the nodes that come before it because it needs their files; without duplicates.
+        order: For each edge the edges of `after`, which come before it for no file's sake; only for edges that have any.
+        producer: Output path (directories without slash) -> edge id.
+        by_stage: Stage name -> ids of its edges, in order.
+    """
+
+    edges: Sequence[Edge]
+    groups: Sequence[tuple[int, ...]]
+    depends: Sequence[tuple[int, ...]]
+    order: Mapping[int, tuple[int, ...]]
+    producer: Mapping[str, int]
+    by_stage: Mapping[str, tuple[int, ...]]

@@ -1,0 +1,40 @@
+"""What a user asks of one build, read from the command line in cli/ and passed down frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    Args:
+        targets: Aliases, stages or files (root-relative), as resolved by cli/; () for the default set.
+        jobs: Edges that run at once, at least 1.
+        keep_going: After a failure go on with what does not need the failed edge.
+        dry_run: Say what would run, change nothing.
+        force: Run all of the closure.
+        load: Start nothing new while the load average is above this; None for no bound.
+        strict: Warnings make the exit status 1.
+        why: Print the reasons of each edge that runs.
+        schedule: "eager" or "waves".
+        wait: Wait for another build in the tree; False raises LockedError.
+        environ: The environment, complete.
+        command: The command line, for run.json and for whoever waits.
+        verbose: 1 and more for -v, -1 for -q.
+    """
+
+    targets: tuple[str, ...] = ()
+    jobs: int = 1
+    keep_going: bool = False
+    dry_run: bool = False
+    force: bool = False
+    load: float | None = None
+    strict: bool = False
+    why: bool = False
+    schedule: str = "eager"
+    wait: bool = True
+    environ: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    verbose: int = 0

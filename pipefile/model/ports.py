@@ -1,0 +1,153 @@
+"""The seams: what the engine asks of the world. The real ones are in base/, execute/ and store/; fakes in pipefile/testing.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pipefile.model.fileref import FileRef
+from pipefile.model.stage import Call, Value
+
+if TYPE_CHECKING:
+    from os import stat_result
+
+
+class Clock(Protocol):
+    def monotonic(self) -> float: ...
+    def now(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
+class Disk(Protocol):
+    """As base/disk.py: OsDisk, which documents each call."""
+
+    root: str
+
+    def at(self, path: str) -> str: ...
+    def stat(self, path: str) -> stat_result | None: ...
+    def lstat(self, path: str) -> stat_result | None: ...
+    def names(self, folder: str) -> list[tuple[str, str]]: ...
+    def read(self, path: str, limit: int | None = None, follow: bool = True) -> bytes: ...
+    def digest(self, path: str, algorithm: str) -> tuple[str, stat_result]: ...
+    def write(self, path: str, data: bytes, sync: bool = False) -> None: ...
+    def rename(self, source: str, target: str) -> None: ...
+    def unlink(self, path: str) -> bool: ...
+    def remove(self, path: str) -> bool: ...
+    def rmdir(self, path: str) -> bool: ...
+    def mkdirs(self, path: str) -> None: ...
+    def readlink(self, path: str) -> str: ...
+    def symlink(self, text: str, path: str) -> None: ...
+    def sync(self, path: str) -> None: ...
+    def writable(self, folder: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A function with its arguments, by name: FileRef, lists of them, and plain values."""
+
+    call: Call
+    arguments: Mapping[str, FileRef | list[FileRef] | Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an executor runs: complete, so that a machine far away could run it too.
+
+    Args:
+        id: The engine's number for it, handed back in the Completion.
+        name: The edge's name, for messages.
+        argv: The program and its arguments; () for a function.
+        function: The function; None for a command.
+        env: The complete environment.
+        cwd: Absolute path of the folder to run in.
+        inputs: Path from the root -> digest.
+        outputs: Paths, from the root, that it has to write (temporary ones where writing is atomic).
+        timeout: Seconds after which it is ended; None for never.
+        log: Absolute path of the log. The file (and its folder) is made when the first byte is printed.
+        log_limit: Most bytes kept in the log.
+        resources: What it was granted.
+    """
+
+    id: int
+    name: str
+    argv: tuple[str, ...] = ()
+    function: FunctionCall | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Sequence[str] = ()
+    timeout: float | None = None
+    log: str = ""
+    log_limit: int = 64 << 20
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How a task ended.
+
+    Args:
+        id: The task's.
+        outcome: "ok"; "failed": the stage failed; "lost": the executor cannot tell how it ended, or could not start a worker; "cancelled".
+        exit_status: Of a process that exited; None otherwise.
+        signal: Number of the signal that ended it; 0 for none.
+        timed_out: It was ended because its time was up.
+        error: For people: "exit status 3", "killed by SIGKILL", "timed out after 1 s", the last line and the traceback of a function's exception.
+        elapsed: Wall-clock seconds.
+        cpu: Seconds, user and system, of the process and its waited-for children; 0.0 for functions.
+        peak_rss: Bytes; 0 where not known.
+        output: The first `SHOWN` bytes of what it printed (execute/ has the number).
+        log_size: Bytes in the log; 0 if it printed nothing.
+    """
+
+    id: int
+    outcome: Literal["ok", "failed", "lost", "cancelled"]
+    exit_status: int | None = None
+    signal: int = 0
+    timed_out: bool = False
+    error: str = ""
+    elapsed: float = 0.0
+    cpu: float = 0.0
+    peak_rss: int = 0
+    output: bytes = b""
+    log_size: int = 0
+
+
+class World(Protocol):
+    """What resolving has to know of the disk."""
+
+    def kind(self, path: str) -> Literal["absent", "file", "directory", "other"]:
+        """What stands at a root-relative or absolute path, links followed; a dangling link is "absent"."""
+
+    def glob(self, pattern: str) -> Sequence[str]:
+        """Files on disk that match a glob, sorted bytewise, without pipefile's own files and dead outputs. Outputs of edges may be among them."""
+
+    def names(self, folder: str) -> Sequence[str]:
+        """Names in a folder, for a did-you-mean; () if there is no such folder."""
+
+
+class Executor(Protocol):
+    """Runs tasks. Retries are the engine's, never the executor's."""
+
+    def submit(self, task: Task) -> None:
+        """Start a task. Never waits for it, and never raises for what the task did wrong: a program that cannot be started is a failed one."""
+
+    def fileno(self) -> int:
+        """A descriptor that polls readable when `wait(0)` has something to do."""
+
+    def wait(self, timeout: float | None = None) -> list[Completion]:
+        """Tasks that have ended. Waits until one has, at most *timeout* seconds (None: for ever, 0: not at all). May return [] early."""
+
+    def next_deadline(self) -> float | None:
+        """The monotonic time at which `wait(0)` has to be called although nothing happened, for a timeout or a due signal; None for never."""
+
+    def cancel(self, urgent: bool = False) -> None:
+        """End all that runs: SIGINT now, SIGTERM after 1 s, SIGKILL half a second later; *urgent*: SIGKILL at once. Completions still come."""
+
+    def close(self) -> None:
+        """End what still runs, at once, and free everything."""
+
+
+Emit = Callable[[object], None]
+"""Takes an Event."""

@@ -1,0 +1,87 @@
+"""What was true when a target was last made, and why it is not any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+ABSENT = ""
+"""In place of a digest: nothing was there."""
+
+
+class Component(NamedTuple):
+    """One thing that an edge depends on. The key is the hash of all of them in order; `why` is the difference between two lists of them.
+
+    Args:
+        kind: "format", "python", "run", "argv", "shell", "call", "code", "param", "version", "env", "value", "input", "set", "output", ...
+        name: What it is called: an input's or parameter's name, a variable.
+        path: The file concerned, from the project root; "" for what is no file.
+        value: A digest, a text, a value as JSON.
+    """
+
+    kind: str
+    name: str
+    path: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An output as recorded: path from the project root, "file" or "directory", digest."""
+
+    path: str
+    kind: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is kept beside each output of one attempt (store/record.py has the format on disk).
+
+    Args:
+        edge: Name of the edge.
+        pipefile: Path of the Pipefile that declares it, from the root.
+        attempt: Random hex text, the same in all records of one attempt.
+        key: The edge's key at that time; "" where no key can match (degraded, tainted).
+        output: The output that this record stands beside; None for an edge without outputs.
+        outputs: All outputs of the attempt.
+        main: This one stands beside the first output (or the edge has none): only it has the fields below.
+        components: What the key was made of.
+        discovered: Path from the root (or absolute) -> digest, or ABSENT.
+        own: Files named in the command that the stage itself writes: never its inputs.
+        reasons: Why it ran, as text.
+        duration: Seconds of the attempt.
+        accepted: The reason given to `accept`; "" for a record of a real run.
+    """
+
+    edge: str
+    pipefile: str
+    attempt: str
+    key: str
+    output: str | None
+    outputs: tuple[Made, ...]
+    main: bool = True
+    components: tuple[Component, ...] = ()
+    discovered: dict[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    duration: float = 0.0
+    accepted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an edge is stale: one difference.
+
+    Args:
+        kind: "never", "input", "input-added", "input-removed", "code", "run", "param", "env", "version", "output-missing", "output-changed",
+            "records", "discovered", "always", "forced", "upstream", "accepted", ...
+        subject: What differs: a path, a parameter's name.
+        old: Value or digest in the record; "" where there was none.
+        new: Value or digest now; "" where there is none.
+    """
+
+    kind: str
+    subject: str = ""
+    old: str = ""
+    new: str = ""

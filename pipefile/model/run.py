@@ -1,0 +1,58 @@
+"""One build and its edges, as history keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeResult:
+    """How one edge of a run ended: an entry of manifest.json. Digests are text, durations seconds, sizes bytes."""
+
+    stage: str
+    instance: str
+    wave: int
+    status: str
+    reasons: tuple[str, ...] = ()
+    mode: str = "command"
+    attempts: int = 1
+    started_at: str = ""
+    duration_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    key: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    exit_status: int | None = None
+    error: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a build came to.
+
+    Args:
+        status: "succeeded", "failed" or "interrupted".
+        exit_status: As 3-cli lists them.
+        ran: Names of edges that ran and succeeded, in the order of their ends.
+        failed: Names of edges that failed.
+        skipped: Names of edges that were not started because of a failure above.
+        fresh: How many edges were fresh.
+        warnings: How many warnings were given.
+        run: Id of the run in the store, "" where none was written.
+        would_run: For a dry run: names of edges that would run.
+    """
+
+    status: str
+    exit_status: int
+    ran: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    fresh: int = 0
+    warnings: int = 0
+    seconds: float = 0.0
+    run: str = ""
+    would_run: tuple[str, ...] = ()
