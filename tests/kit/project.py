@@ -1,0 +1,327 @@
+"""A project in a folder of its own: its files, its Pipefile, and builds of it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import pipefile
+from kit import process
+from kit.fifo import Gate
+from kit.outcome import BuildOutcome, CliOutcome, ran
+from kit.toml import toml
+from kit.tree import contents, own, tree
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(pipefile.__file__)))
+
+
+class Project:
+    """A project at `root`; what tests need besides (execution log, FIFOs, a home) is outside of it, in `side`.
+
+    Args:
+        folder: An empty folder to work in.
+        mark: What the environment of everything it starts has in it; made up if left out.
+    """
+
+    def __init__(self, folder: str, mark: str = "") -> None:
+        self.root = os.path.join(folder, "tree")
+        self.side = os.path.join(folder, "side")
+        self.log = os.path.join(self.side, "log")
+        self._mark = mark or f"KIT_MARK={secrets.token_hex(8)}"
+        for name in (self.root, self.side, os.path.join(self.side, "home"), os.path.join(self.side, "gates")):
+            os.makedirs(name, exist_ok=True)
+        self._tables: dict[str, dict[str, Any]] = {"pipefile": {}, "global": {}, "alias": {}, "stage": {}}
+        self._gates: list[Gate] = []
+        self._running: list[process.Running] = []
+        self._count = itertools.count()
+        self.environ = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": os.path.join(self.side, "home"),
+            "LANG": "C.UTF-8",
+            "LOG": self.log,
+            "GATES": os.path.join(self.side, "gates"),
+            "PYTHONPATH": _PACKAGE,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **dict([self._mark.split("=", 1)]),
+        }
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all that was started and is left."""
+        for running in self._running:
+            running.kill()
+        for pid in self.processes() if self._running else ():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for gate in self._gates:
+            gate.close()
+        self._gates.clear()
+        self._running.clear()
+
+    # --- the Pipefile
+
+    def stage(self, name: str, inputs: object = None, outputs: object = None, run: object = None, call: str | None = None, **keys: object) -> None:
+        """Declare a stage, or declare it anew; Pipefile.toml is written."""
+        given = {"inputs": inputs, "outputs": outputs, "run": run, "call": call, **keys}
+        self._tables["stage"][name] = {key: value for key, value in given.items() if value is not None}
+        self._write_pipefile()
+
+    def traced(self, name: str, inputs: object = None, outputs: object = None, run: str = ":", **keys: object) -> None:
+        """As `stage`, with a command that writes `S name` and `E name` to $LOG before and after *run*, for outcomes of `cli`."""
+        self.stage(name, inputs, outputs, f'echo "S {name}" >> "$LOG"; {run}; echo "E {name}" >> "$LOG"', **keys)
+
+    def drop(self, name: str) -> None:
+        """Remove a stage from the Pipefile."""
+        del self._tables["stage"][name]
+        self._write_pipefile()
+
+    def settings(self, **keys: object) -> None:
+        """Set keys of `[pipefile]`; None removes one."""
+        self._update("pipefile", keys)
+
+    def globals(self, **keys: object) -> None:
+        """Set keys of `[global]`; None removes one."""
+        self._update("global", keys)
+
+    def alias(self, **keys: object) -> None:
+        """Set keys of `[alias]`; None removes one."""
+        self._update("alias", keys)
+
+    def _update(self, table: str, keys: Mapping[str, object]) -> None:
+        merged = {**self._tables[table], **keys}
+        self._tables[table] = {key: value for key, value in merged.items() if value is not None}
+        self._write_pipefile()
+
+    def _write_pipefile(self) -> None:
+        self.write("Pipefile.toml", toml(self._tables))
+
+    def pipefile(self, text: str | bytes) -> None:
+        """Write Pipefile.toml as it is given."""
+        self.write("Pipefile.toml", text)
+
+    # --- files
+
+    def path(self, path: str) -> str:
+        """The absolute path of one in the project."""
+        return os.path.join(self.root, path)
+
+    def write(self, path: str, data: str | bytes, executable: bool = False) -> None:
+        """Write a file in place, its folders made."""
+        full = self.path(path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "wb") as file:
+            file.write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+        if executable:
+            os.chmod(full, os.stat(full).st_mode | 0o111)
+
+    def read(self, path: str) -> str:
+        """A file's text."""
+        return self.read_bytes(path).decode("utf-8", "surrogateescape")
+
+    def read_bytes(self, path: str) -> bytes:
+        with open(self.path(path), "rb") as file:
+            return file.read()
+
+    def exists(self, path: str) -> bool:
+        return os.path.lexists(self.path(path))
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link or a whole folder."""
+        full = self.path(path)
+        if os.path.isdir(full) and not os.path.islink(full):
+            shutil.rmtree(full)
+        else:
+            os.unlink(full)
+
+    def rename(self, old: str, new: str) -> None:
+        os.makedirs(os.path.dirname(self.path(new)), exist_ok=True)
+        os.rename(self.path(old), self.path(new))
+
+    def touch(self, path: str, mtime_ns: int | None = None) -> None:
+        """Give a file another mtime: *mtime_ns*, or a second later than it had (never the clock, so that no test depends on it)."""
+        full = self.path(path)
+        at = os.stat(full)
+        os.utime(full, ns=(at.st_atime_ns, at.st_mtime_ns + 1_000_000_000 if mtime_ns is None else mtime_ns))
+
+    def record(self, output: str) -> str:
+        """Where the record of an output with a short name stands."""
+        folder, name = os.path.split(output)
+        return os.path.join(folder, f".{name}.hash")
+
+    def tree(self) -> dict[str, tuple[str, int, int, bytes]]:
+        """All that is in the project, for "nothing changed"."""
+        return tree(self.root)
+
+    # --- builds in this process
+
+    def options(self, *targets: str, jobs: int = 2, **options: Any) -> Any:
+        from pipefile.model.options import Options
+
+        options.setdefault("environ", dict(self.environ))
+        options.setdefault("command", ("pipefile", *targets))
+        return Options(targets=targets, jobs=jobs, **options)
+
+    def build(self, *targets: str, jobs: int = 2, **options: Any) -> BuildOutcome:
+        """Build in this process; errors of the user end up in the outcome, ours are raised."""
+        from pipefile.base.errors import PipefileError
+        from pipefile.engine.build import build
+        from pipefile.engine.session import find_project
+
+        events: list[Any] = []
+        try:
+            result = build(find_project(self.root, None), self.options(*targets, jobs=jobs, **options), events.append)
+        except PipefileError as error:
+            return BuildOutcome([], [], error.exit_status, _said(events) + f"{error}\n", events=events)
+        return BuildOutcome(
+            ran=list(result.ran),
+            failed=list(result.failed),
+            exit_status=result.exit_status,
+            output=_said(events),
+            skipped=list(result.skipped),
+            fresh=result.fresh,
+            would_run=list(result.would_run),
+            events=events,
+        )
+
+    def status(self, *targets: str) -> dict[str, str]:
+        """Edge -> "fresh", "stale" or "unknown"."""
+        from pipefile.engine.inspect import status
+        from pipefile.engine.session import find_project
+
+        return {each.name: each.state for each in status(find_project(self.root, None), self.options(*targets))}
+
+    def why(self, target: str) -> dict[str, list[str]]:
+        """Stale edge -> its reasons as text, for the chain from source to target."""
+        from pipefile.engine.inspect import why
+        from pipefile.engine.session import find_project
+        from pipefile.plan.stale import describe
+
+        found = why(find_project(self.root, None), self.options(target), target)
+        return {each.name: [describe(reason) for reason in each.reasons] for each in found if each.state != "fresh"}
+
+    # --- the real program
+
+    def _argv(self, args: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "pipefile", *args]
+
+    def cli(
+        self,
+        *args: str,
+        cwd: str = ".",
+        env: Mapping[str, str | None] | None = None,
+        input: str | None = None,  # noqa: A002  as subprocess.run calls it
+        timeout: float = 300.0,
+    ) -> CliOutcome:
+        """Run `pipefile ARGS` and wait for it. Values of *env* are laid over the project's environment; None removes a variable."""
+        seen, begun = len(self._lines()), time.monotonic()
+        done = subprocess.run(
+            self._argv(args),
+            cwd=os.path.join(self.root, cwd),
+            env=self._environ(env),
+            input=None if input is None else input.encode(),
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+        texts = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
+        return self._outcome(seen, done.returncode, *texts, time.monotonic() - begun)
+
+    def start(self, *args: str, cwd: str = ".", env: Mapping[str, str | None] | None = None) -> process.Running:
+        """Start `pipefile ARGS` and go on; it is killed at the end of the test if it still runs."""
+        seen, prefix = len(self._lines()), os.path.join(self.side, f"run{next(self._count)}")
+        running = process.Running(self._argv(args), os.path.join(self.root, cwd), self._environ(env), prefix, lambda *end: self._outcome(seen, *end))
+        self._running.append(running)
+        return running
+
+    def _environ(self, env: Mapping[str, str | None] | None) -> dict[str, str]:
+        return {name: value for name, value in {**self.environ, **(env or {})}.items() if value is not None}
+
+    def _outcome(self, seen: int, status: int, out: str, err: str, seconds: float) -> CliOutcome:
+        lines = self._lines()[seen:]
+        return CliOutcome(status, out, err, ran(lines, "S"), ran(lines, "E"), seconds)
+
+    def _lines(self) -> list[str]:
+        try:
+            with open(self.log, encoding="utf-8") as file:
+                return file.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def gate(self, name: str) -> Gate:
+        """A meeting point with a stage."""
+        self._gates.append(Gate(os.path.join(self.side, "gates"), name))
+        return self._gates[-1]
+
+    def processes(self) -> list[int]:
+        """Pids of what this project started and what still lives, however it left its group or session."""
+        return process.marked(self._mark)
+
+    # --- against a clean build
+
+    def declared(self) -> list[str]:
+        """Paths of all declared outputs, as the Pipefile has them; placeholders are not filled in."""
+        stages = tomllib.loads(self.read("Pipefile.toml")).get("stage", {})
+        return [path.rstrip("/") for stage in stages.values() for path in _paths(stage.get("outputs", []))]
+
+    def outputs(self) -> dict[str, object]:
+        """Contents of all declared outputs; None for one that is not there."""
+        return {path: contents(self.path(path)) for path in self.declared()}
+
+    def clean_outputs(self, *targets: str) -> dict[str, object]:
+        """As `outputs`, after a build from scratch of a copy elsewhere, without records, outputs and store."""
+        outputs = {os.path.normpath(path) for path in self.declared()}
+        store = tomllib.loads(self.read("Pipefile.toml")).get("pipefile", {}).get("store", "pipeline_outputs")
+
+        def left_out(folder: str, names: list[str]) -> list[str]:
+            here = os.path.relpath(folder, self.root)
+            paths = {name: os.path.normpath(os.path.join(here, name)) for name in names}
+            return [name for name, path in paths.items() if path in outputs or path == store or own(path)]
+
+        with Project(os.path.join(self.side, f"clean{next(self._count)}"), self._mark) as copy:
+            shutil.copytree(self.root, copy.root, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            copy.environ.update({name: value for name, value in self.environ.items() if name not in ("HOME", "LOG", "GATES")})
+            outcome = copy.build(*targets)
+            assert outcome.exit_status == 0, f"the clean build failed\n{outcome.output}"
+            made = copy.outputs()
+        shutil.rmtree(os.path.dirname(copy.root))
+        return made
+
+
+def _paths(outputs: object) -> list[str]:
+    if isinstance(outputs, str):
+        return [outputs]
+    if isinstance(outputs, list):
+        return [path for each in outputs for path in _paths(each)]
+    if isinstance(outputs, dict):
+        return [outputs["path"]] if isinstance(outputs.get("path"), str) else [path for each in outputs.values() for path in _paths(each)]
+    raise TypeError(f"no outputs: {outputs!r}")
+
+
+def _said(events: list[Any]) -> str:
+    """What a reader of the events is told: output of stages, errors, notes."""
+    from pipefile.model.event import Note, StageFinished
+
+    lines = []
+    for event in events:
+        if isinstance(event, StageFinished):
+            lines += [event.output.decode("utf-8", "surrogateescape"), f"{event.error}\n" if event.error else ""]
+        elif isinstance(event, Note):
+            lines.append(f"{event.level}: {event.text}\n")
+    return "".join(lines)
