@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from signal import SIGINT
 
 from kit.fifo import PATIENCE
 from kit.outcome import CliOutcome
@@ -35,11 +35,11 @@ class Running:
         """Standard error so far."""
         return _read(self._paths[1])
 
-    def signal(self, number: int = signal.SIGINT) -> None:
+    def signal(self, number: int = SIGINT) -> None:
         """Send a signal to pipefile alone."""
         self.process.send_signal(number)
 
-    def signal_group(self, number: int = signal.SIGINT) -> None:
+    def signal_group(self, number: int = SIGINT) -> None:
         """Send a signal to its process group, as a terminal does for Ctrl-C."""
         os.killpg(self.pid, number)
 
