@@ -70,4 +70,4 @@ def is_digest(text: object) -> bool:
     """Whether *text* is a well-formed digest of a known algorithm."""
     if not isinstance(text, str) or len(text) != 71 or text[:7] not in ("blake3:", "sha256:"):
         return False
-    return all(char in "0123456789abcdef" for char in text[7:])
+    return not text[7:].strip("0123456789abcdef")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pipefile.model.fileref import FileRef
-from pipefile.model.stage import Call, Value
+from pipefile.model.record import Record, Remembered
+from pipefile.model.stage import Call, Output, Value
 
 if TYPE_CHECKING:
     from os import stat_result
@@ -125,6 +126,14 @@ class World(Protocol):
 
     def names(self, folder: str) -> Sequence[str]:
         """Names in a folder, for a did-you-mean; () if there is no such folder."""
+
+
+class Records(Protocol):
+    """As store/record.py: Records, which documents each call."""
+
+    def read(self, edge: str, outputs: Sequence[Output]) -> Remembered: ...
+    def write(self, record: Record, sync: bool = False) -> None: ...
+    def remove(self, edge: str, outputs: Sequence[Output]) -> None: ...
 
 
 class Executor(Protocol):

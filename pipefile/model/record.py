@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,6 +48,8 @@ class Record:
         outputs: All outputs of the attempt.
         main: This one stands beside the first output (or the edge has none): only it has the fields below.
         components: What the key was made of.
+        members: For sets of files among the components, by the set's text: path and digest of each file, where the set is small
+            enough to be kept in every record that uses it (explanations only; the component holds one digest over all).
         discovered: Path from the root (or absolute) -> digest, or ABSENT.
         own: Files named in the command that the stage itself writes: never its inputs.
         reasons: Why it ran, as text.
@@ -62,11 +65,41 @@ class Record:
     outputs: tuple[Made, ...]
     main: bool = True
     components: tuple[Component, ...] = ()
-    discovered: dict[str, str] = field(default_factory=dict)
+    members: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    discovered: Mapping[str, str] = field(default_factory=dict)
     own: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     duration: float = 0.0
     accepted: str = ""
+
+
+class Remembered(NamedTuple):
+    """What stands beside the outputs of an edge.
+
+    Args:
+        records: One an output, in their order, or the only one of an edge without outputs; None where it is missing or damaged.
+        faults: Path of each damaged record, from the root, and what is wrong with it. A missing one is no fault.
+    """
+
+    records: tuple[Record | None, ...]
+    faults: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def main(self) -> Record | None:
+        """The one with the components, even where others are missing."""
+        return self.records[0]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all are there and of one attempt."""
+        main = self.records[0]
+        if main is None:
+            return False
+        same = (main.edge, main.attempt, main.key, main.outputs)
+        for record in self.records[1:]:
+            if record is None or (record.edge, record.attempt, record.key, record.outputs) != same:
+                return False
+        return len(self.records) == (len(main.outputs) or 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,340 @@
+"""Records: what was true when an output was last made, kept beside it.
+
+The record of output `build/a.o` is the file `build/.a.o.hash`; where the output's name has more than 240 bytes, `.` + 32 hex digits of the name's
+blake3 + `.hash`. An edge without outputs has one record, `STORE/records/EDGE.hash`, with the edge's name percent-encoded.
+
+A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` between them, a newline at the end. Here in several lines:
+
+    {"format": 1, "checksum": "64a1c30f4f41cd7b6dd4a1b2e3a0c9d8",
+     "accepted": "", "attempt": "5f0c1a9b2d3e4f60",
+     "components": [["format", "", "", "1"], ["run", "", "", "cc -c {src} -o {out}"],
+                    ["input", "src", "../src/a.c", "blake3:9f86d0..."]],
+     "discovered": {"../src/a.h": "blake3:60303a...", "../src/b.h": ""},
+     "duration": 0.25, "edge": "compile", "key": "blake3:2c26b4...",
+     "members": {"src/*.inc": [["../src/x.inc", "blake3:1b4f0e..."]]}, "output": "a.o",
+     "outputs": [["a.o", "file", "blake3:fcde2b..."], ["a.d", "file", "blake3:ab530a..."]],
+     "own": [], "pipefile": "../Pipefile.toml", "reasons": ["input `src/a.c` changed"]}
+
+- `checksum`: 32 hex digits of the blake3 of all other bytes of the file: those before `"checksum"`, then those after its comma and blank. Every later
+  format begins with these two names and this checksum, so that a whole record of another version can be told from a damaged one.
+- Only the record beside the first output (or the only one of an edge without outputs) has `accepted components discovered duration members own
+  reasons`; the others have the other six names. No record has further names.
+- Paths are relative to the record's own folder, absolute ones stay: a tree that is moved or copied keeps its records. Beside an output outside the
+  project they are relative to the project root. `output` is null for an edge without outputs.
+- `components`: kind, name, path ("" for what is no file), value (model/record.py: Component). `outputs`: path, "file" or "directory", digest.
+  `discovered`: path to digest, "" for a file that was absent. `members`: the text of a set of files to pairs of path and digest.
+- A byte of a name that is no UTF-8 is the escape `\\udc80` to `\\udcff`, as os.fsdecode gives it. No other lone surrogate occurs.
+
+A record is believed only if all of this holds, and if it names the output that it stands beside. Anything else is as good as no record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
+
+from blake3 import blake3
+
+from pipefile.base.digest import is_digest
+from pipefile.base.errors import RecordError
+from pipefile.base.paths import absolute_from, folder_of, name_of, relative
+from pipefile.model.ports import Disk
+from pipefile.model.record import ABSENT, Component, Made, Record, Remembered
+from pipefile.model.stage import Output
+from pipefile.store.names import LONGEST, file_name, hashed
+
+FORMAT = 1
+LIMIT = 256 << 20  # bytes; a record of a million inputs has half of it
+
+_HEAD = b'{"format": 1, '
+_MARK = b'"checksum": "'
+_BODY_AT = len(_HEAD) + len(_MARK) + 32 + len(b'", ')
+_OTHER = ("attempt", "edge", "key", "output", "outputs", "pipefile")
+_MAIN = ("accepted", "attempt", "components", "discovered", "duration", "edge", "key", "members", "output", "outputs", "own", "pipefile", "reasons")
+
+
+def record_path(output: str) -> str:
+    """Where the record of an output stands: beside it."""
+    folder, slash, name = output.rpartition("/")
+    # a character has at most four bytes, so that short names need no encoding to be known as short
+    if len(name) > LONGEST // 4 and len(name.encode("utf-8", "surrogateescape")) > LONGEST:
+        name = hashed(name)
+    return f"{folder}{slash}.{name}.hash"
+
+
+def edge_record_path(store: str, edge: str) -> str:
+    """Where the record of an edge without outputs stands."""
+    return f"{store}/records/{file_name(edge)}.hash"
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"the number {text}")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name twice in one object")
+    return found
+
+
+_to_json = json.JSONEncoder(check_circular=False, allow_nan=False).encode
+_from_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).raw_decode
+
+
+def _folder(at: str) -> str:
+    """What paths in a record are relative to. A record outside the project cannot know the way to it, so there it is the root."""
+    return "" if at.startswith("/") else folder_of(at)
+
+
+def encode(record: Record, at: str) -> bytes:
+    """The bytes of a record that will stand at *at*, a path from the project root or an absolute one."""
+    folder = _folder(at)
+    outputs: Sequence[tuple[str, str, str]] = [(relative(made.path, folder), made.kind, made.digest) for made in record.outputs]
+    output = None if record.output is None else relative(record.output, folder)
+    pipefile = relative(record.pipefile, folder)
+    values: dict[str, object]
+    if record.main:
+        components: Sequence[tuple[str, str, str, str]] = record.components
+        members, discovered, own = record.members, record.discovered, record.own
+        if folder:
+            components = [(kind, name, path and relative(path, folder), value) for kind, name, path, value in components]
+            discovered = {relative(path, folder): digest for path, digest in discovered.items()}
+            own = tuple([relative(path, folder) for path in own])
+            if members:
+                members = {text: tuple([(relative(path, folder), digest) for path, digest in files]) for text, files in members.items()}
+        values = {
+            "accepted": record.accepted,
+            "attempt": record.attempt,
+            "components": components,
+            "discovered": discovered,
+            "duration": float(record.duration),
+            "edge": record.edge,
+            "key": record.key,
+            "members": members,
+            "output": output,
+            "outputs": outputs,
+            "own": own,
+            "pipefile": pipefile,
+            "reasons": record.reasons,
+        }
+    else:
+        values = {"attempt": record.attempt, "edge": record.edge, "key": record.key, "output": output, "outputs": outputs, "pipefile": pipefile}
+    body = _to_json(values)[1:].encode("ascii") + b"\n"
+    checksum = blake3(_HEAD + body).hexdigest(length=16)
+    return b'%b%b%b", %b' % (_HEAD, _MARK, checksum.encode(), body)
+
+
+def decode(data: bytes, at: str) -> Record:
+    """The record that *data*, the whole file at *at*, holds.
+
+    Raises:
+        RecordError: It is damaged, forged, of another output, or of an unknown format.
+    """
+    try:
+        return _record(_checked(data), at)
+    except RecordError:
+        raise
+    except (ValueError, TypeError, KeyError, RecursionError) as error:  # BadPathError is a ValueError
+        raise RecordError(f"it does not hold a record: {error}") from None
+
+
+def _checked(data: bytes) -> dict[str, object]:
+    if len(data) > LIMIT:
+        raise RecordError("it is too large")
+    if not data.startswith(_HEAD):
+        raise _unknown(data)
+    if data[_BODY_AT - 3 : _BODY_AT] != b'", ' or not data.startswith(_MARK, len(_HEAD)):
+        raise RecordError("it does not begin as a record")
+    body = data[_BODY_AT:]
+    if blake3(_HEAD + body).hexdigest(length=16).encode() != data[_BODY_AT - 35 : _BODY_AT - 3]:
+        raise RecordError("its checksum does not match")
+    text = "{" + body.decode("ascii")
+    values, end = _from_json(text)
+    if text[end:] != "\n":
+        raise RecordError("something follows the record")
+    if "\\ud" in text or "\\uD" in text:  # rare: bytes that are no UTF-8, and characters beyond the basic plane
+        json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogateescape")  # ValueError for any other surrogate
+    if type(values) is not dict:
+        raise RecordError("it is no object")
+    return values
+
+
+def _unknown(data: bytes) -> RecordError:
+    """What to say of a file that does not begin as a record of this format."""
+    import re
+
+    match = re.match(rb'\{"format": ([1-9][0-9]{0,8}), "checksum": "([0-9a-f]{32})", ', data)
+    if match is None:
+        return RecordError("it does not begin as a record")
+    hasher = blake3(data[: match.end(1) + 2])
+    hasher.update(data[match.end() :])
+    if hasher.hexdigest(length=16).encode() != match[2]:
+        return RecordError("its checksum does not match")
+    number = int(match[1])
+    return RecordError(f"it has format {number}", unknown_format=number)
+
+
+def _record(values: dict[str, object], at: str) -> Record:
+    folder = _folder(at)
+    main = "components" in values
+    if tuple(values) != (_MAIN if main else _OTHER):
+        raise RecordError("it has other names than a record")
+    edge, output = _text(values["edge"]), values["output"]
+    outputs = []
+    for item in _list(values["outputs"]):
+        path, kind, digest = [_text(part) for part in _list(item)]
+        if kind not in ("file", "directory") or not is_digest(digest):
+            raise RecordError("an output is not described as one")
+        outputs.append(Made(absolute_from(path, folder), kind, digest))
+    if output is None:
+        if outputs or not main or name_of(at) != file_name(edge) + ".hash":
+            raise RecordError("it is the record of another edge")
+    else:
+        output = absolute_from(_text(output), folder)
+        if record_path(output) != at:
+            raise RecordError("it is the record of another output")
+        paths = [made.path for made in outputs]
+        if output not in paths or main != (paths[0] == output):
+            raise RecordError("its output is not where it belongs among its outputs")
+    pipefile, attempt, key = absolute_from(_text(values["pipefile"]), folder), _text(values["attempt"]), _text(values["key"])
+    if not main:
+        return Record(edge, pipefile, attempt, key, output, tuple(outputs), main=False)
+    duration = values["duration"]
+    if type(duration) is not float or not 0 <= duration < 1e12:
+        raise RecordError("its duration is no duration")
+    return Record(
+        edge,
+        pipefile,
+        attempt,
+        key,
+        output,
+        tuple(outputs),
+        components=_components(_list(values["components"]), folder),
+        members={text: tuple(_digests([_list(pair) for pair in _list(files)], folder)) for text, files in _items(values["members"])},
+        discovered=dict(_digests(_items(values["discovered"]), folder)),
+        own=tuple([absolute_from(_text(path), folder) for path in _list(values["own"])]),
+        reasons=tuple([_text(reason) for reason in _list(values["reasons"])]),
+        duration=duration,
+        accepted=_text(values["accepted"]),
+    )
+
+
+def _components(items: list[object], folder: str) -> tuple[Component, ...]:
+    found = []
+    for item in items:
+        kind, name, path, value = _list(item)
+        if not (type(kind) is type(name) is type(path) is type(value) is str):
+            raise RecordError("a component is no text")
+        found.append(Component(kind, name, path and absolute_from(path, folder), value))
+    return tuple(found)
+
+
+def _digests(pairs: Iterable[Sequence[object]], folder: str) -> list[tuple[str, str]]:
+    """Paths with their digests, or ABSENT."""
+    found = []
+    for path, digest in pairs:
+        if digest != ABSENT and not is_digest(digest):
+            raise RecordError("a file has no digest")
+        found.append((absolute_from(_text(path), folder), _text(digest)))
+    return found
+
+
+def _items(value: object) -> Iterable[tuple[str, object]]:
+    if type(value) is not dict:
+        raise RecordError("something is no object")
+    return value.items()
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise RecordError("something is no text")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if type(value) is not list:
+        raise RecordError("something is no list")
+    return value
+
+
+class Records:
+    """The records of a project, beside its outputs. It keeps nothing in memory (model/ports.py: Records).
+
+    Args:
+        disk: Where they are.
+        store: The store's folder, from the root.
+        warn: Takes a text for the user; called once if a record has an unknown format.
+    """
+
+    def __init__(self, disk: Disk, store: str, warn: Callable[[str], None]) -> None:
+        self._disk = disk
+        self._store = store
+        self._warn = warn
+        self._warned = False
+
+    def paths(self, edge: str, outputs: Sequence[Output]) -> list[str]:
+        """Where an edge's records stand, the first output's first."""
+        if not outputs:
+            return [edge_record_path(self._store, edge)]
+        return [record_path(output.path) for output in outputs]
+
+    def read(self, edge: str, outputs: Sequence[Output]) -> Remembered:
+        """What stands beside the outputs of an edge. Links are not followed; nothing is changed."""
+        records: list[Record | None] = []
+        faults = []
+        for path in self.paths(edge, outputs):
+            try:
+                records.append(decode(self._disk.read(path, LIMIT, follow=False), path))
+                continue
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError as error:
+                faults.append((path, (error.strerror or "it cannot be read").lower()))
+            except RecordError as error:
+                faults.append((path, str(error)))
+                self._notice(error)
+            records.append(None)
+        return Remembered(tuple(records), tuple(faults))
+
+    def _notice(self, error: RecordError) -> None:
+        if error.unknown_format is not None and not self._warned:
+            self._warned = True
+            self._warn(f"records of format {error.unknown_format} are of another version of pipefile: they are taken as absent")
+
+    def write(self, record: Record, sync: bool = False) -> None:
+        """Write an edge's records: *record*, the first output's, last, and before it those of the other outputs, made from it.
+
+        Whatever stands in their places, be it a link or a folder, is replaced.
+
+        Args:
+            record: The main one.
+            sync: Bring them to the disk before returning.
+
+        Raises:
+            OSError: The disk does not take them.
+        """
+        for made in record.outputs[1:]:
+            other = Record(record.edge, record.pipefile, record.attempt, record.key, made.path, record.outputs, main=False)
+            path = record_path(made.path)
+            self._put(path, encode(other, path), sync)
+        if record.output is not None:
+            path = record_path(record.output)
+        else:
+            path = edge_record_path(self._store, record.edge)
+            self._disk.mkdirs(folder_of(path))
+        self._put(path, encode(record, path), sync)
+
+    def _put(self, path: str, data: bytes, sync: bool) -> None:
+        # not removed first, as the commit order has done so (a rename to a free name: 45 us); over a file it is 100 us, unlinking that first 150 us
+        try:
+            self._disk.write(path, data, sync)
+        except IsADirectoryError:
+            self._disk.remove(path)
+            self._disk.write(path, data, sync)
+
+    def remove(self, edge: str, outputs: Sequence[Output]) -> None:
+        """Remove the records of an edge, the first output's first: from then on it is stale."""
+        for path in self.paths(edge, outputs):
+            self._disk.remove(path)
