@@ -48,13 +48,13 @@ class Record:
         outputs: All outputs of the attempt.
         main: This one stands beside the first output (or the edge has none): only it has the fields below.
         components: What the key was made of.
-        members: For sets of files among the components, by the set's text: path and digest of each file, where the set is small
-            enough to be kept in every record that uses it (explanations only; the component holds one digest over all).
         discovered: Path from the root (or absolute) -> digest, or ABSENT.
         own: Files named in the command that the stage itself writes: never its inputs.
         reasons: Why it ran, as text.
         duration: Seconds of the attempt.
         accepted: The reason given to `accept`; "" for a record of a real run.
+        members: For sets of files among the components, by the component's name: path and digest of each file, where the set is small
+            enough to be kept in every record that uses it (explanations only; the component holds one digest over all).
     """
 
     edge: str
@@ -65,12 +65,12 @@ class Record:
     outputs: tuple[Made, ...]
     main: bool = True
     components: tuple[Component, ...] = ()
-    members: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     discovered: Mapping[str, str] = field(default_factory=dict)
     own: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     duration: float = 0.0
     accepted: str = ""
+    members: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
 
 class Remembered(NamedTuple):

@@ -1,0 +1,121 @@
+"""What an edge depends on: one walk that both hashes it and explains it.
+
+`components` lists everything, in order; the key is the hash of that list, and the record keeps the list itself, so that "is stale" and "why
+stale" cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from json import dumps
+
+from pipefile.base import digest as digests
+from pipefile.model.graph import Edge, FileSet, Need
+from pipefile.model.record import ABSENT, Component
+from pipefile.model.stage import Call, Command, Field, Template
+from pipefile.plan.render import KEPT, input_values, render_for_key
+
+FORMAT = "1"
+"""Part of every key: a change of what keys are made of makes everything stale once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What has to be known of the world to compute a key. All digests are final when it is asked.
+
+    Args:
+        digest: Path of an input -> its digest, ABSENT if nothing is there.
+        set_digest: A set of files -> one digest over its paths and their digests.
+        set_paths: A set of files -> its paths; for late sets as they are now.
+        env: The environment of stages, tracked variables included.
+        code: An edge whose action is a function -> (path, digest) of every file of its code.
+        python: Minor version of the Python that runs functions, "3.11".
+    """
+
+    digest: Callable[[str], str]
+    set_digest: Callable[[FileSet], str]
+    set_paths: Callable[[FileSet], tuple[str, ...]]
+    env: Mapping[str, str]
+    code: Callable[[Edge], tuple[tuple[str, str], ...]]
+    python: str
+
+
+def components(edge: Edge, facts: Facts) -> list[Component]:
+    """All that the edge's result depends on, as 2-format's table of keys says, without its discovered inputs.
+
+    Discovered inputs are compared on their own (plan/stale.py): which ones there are is known only from the edge's last run.
+    """
+    stage = edge.stage
+    found = [Component("format", "", "", FORMAT)]
+    action = stage.action
+    if isinstance(action, Command):
+        if action.argv:
+            words = [_text(template, edge, facts) for template in action.argv]
+            found.append(Component("argv", "", "", dumps(words)))
+        else:
+            found.append(Component("run", "", "", _text(action.template, edge, facts)))
+            found.append(Component("shell", "", "", " ".join(stage.shell)))
+    elif isinstance(action, Call):
+        found.append(Component("python", "", "", facts.python))
+        found.append(Component("call", "", "", f"{action.module}:{action.function}"))
+        found += [Component("code", "", path, digest) for path, digest in facts.code(edge)]
+    for need in edge.needs:
+        found.append(_input(need, facts))
+    for output in edge.outputs:
+        found.append(Component("output", output.name or "", output.path, "directory" if output.directory else "file"))
+    if stage.params:
+        found += [Component("param", name, "", dumps(stage.params[name], sort_keys=True)) for name in sorted(stage.params)]
+    if stage.version:
+        found.append(Component("version", "", "", stage.version))
+    if stage.env:
+        found += [Component("env", name, "", hide(name, facts.env.get(name))) for name in sorted(stage.env)]
+    return found
+
+
+def key_of(parts: list[Component], algorithm: str) -> str:
+    """The key: one digest over all components in order."""
+    text = "\0".join(["\0".join(part) for part in parts])
+    if text.count("\0") != len(parts) * 4 - 1:  # a NUL inside a part: say where each part ends in another way
+        text = dumps(parts)
+    return digests.of_text(text, algorithm)
+
+
+def hide(name: str, value: str | None) -> str:
+    """How the value of an environment variable appears in keys and records: a digest, since values may be secret; "" where it is not set."""
+    return "" if value is None else digests.of_text(f"pipefile env\0{name}\0{value}")[:39]
+
+
+def set_digest(paths: tuple[str, ...], digest: Callable[[str], str], algorithm: str) -> str:
+    """One digest over a list of files: their paths and digests, in order."""
+    return digests.of_text("\0".join([f"{path}\0{digest(path)}" for path in paths]), algorithm)
+
+
+def _input(need: Need, facts: Facts) -> Component:
+    name = need.name or ""
+    files = need.files
+    if files is None:
+        return Component("value", name, "", dumps(need.value, sort_keys=True))
+    if files.kind in ("file", "directory"):
+        path = files.paths[0]
+        return Component("input", name, path, facts.digest(path) or ABSENT)
+    return Component("set", set_label(need), "", facts.set_digest(files))
+
+
+def set_label(need: Need) -> str:
+    """What a set of files is called in components and records: its text, after the input's name if it has one."""
+    text = "" if need.files is None else need.files.text
+    return f"{need.name} = {text}" if need.name else text
+
+
+def _text(template: Template, edge: Edge, facts: Facts) -> str:
+    """A piece of the command with inputs and values filled in, and outputs, `{threads}`, `{store}` and `{depfile}` left as they are written."""
+    if len(template) == 1 and isinstance(template[0], str):
+        return template[0]
+
+    def lookup(field: Field) -> str | list[str]:
+        if field.name in KEPT or any(output.name == field.name for output in edge.outputs):
+            return str(field)
+        return input_values(field, edge, facts.set_paths)
+
+    return render_for_key(template, lookup)

@@ -1,0 +1,90 @@
+"""What stands in place of the placeholders of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pipefile.model.graph import Edge, FileSet
+from pipefile.model.stage import Field, Template, Value
+
+KEPT = frozenset(["outputs", "threads", "store", "depfile", "inputs.file"])
+"""Placeholders that the key sees as they are written: what they become changes no result."""
+
+SetPaths = Callable[[FileSet], tuple[str, ...]]
+
+
+def render_for_key(template: Template, lookup: Callable[[Field], str | list[str]]) -> str:
+    """The text that the key covers. It is never run, so values are only kept apart, not quoted."""
+    parts = []
+    for piece in template:
+        if isinstance(piece, str):
+            parts.append(piece)
+        else:
+            value = lookup(piece)
+            parts.append(value if isinstance(value, str) else "\x1f".join(value))
+    return "".join(parts)
+
+
+def input_values(field: Field, edge: Edge, set_paths: SetPaths) -> str | list[str]:
+    """What an input, `{inputs}` or `{params.k}` becomes in a command. (`{global.k}` is filled in when the Pipefile is loaded.)
+
+    Returns:
+        One text for a single file or value, a list for several files.
+
+    Raises:
+        KeyError: Nothing of that name; the loader checks names, so this is a bug.
+        IndexError: `{name[i]}` asks for more than there are.
+    """
+    if field.name.startswith("params."):
+        return value_text(_param(edge.stage.params, field.name[7:]))
+    wanted = None if field.name == "inputs" else field.name
+    values: list[str] = []
+    many = wanted is None
+    known = wanted is None
+    for need in edge.needs:
+        if wanted is not None and need.name != wanted:
+            continue
+        known = True
+        many = many or need.many
+        if need.files is None:
+            text = value_text(need.value)
+            values += [text] if isinstance(text, str) else text
+            many = many or not isinstance(text, str)
+        else:
+            values += [as_argument(path) for path in set_paths(need.files)]
+    if not known:
+        raise KeyError(field.name)
+    if field.index is not None:
+        return values[field.index]
+    return values if many or len(values) != 1 else values[0]
+
+
+def as_argument(path: str) -> str:
+    """A path as commands get it: one that begins with a dash would be read as an option."""
+    return "./" + path if path.startswith("-") else path
+
+
+def value_text(value: Value) -> str | list[str]:
+    """A value of `[global]` or of params as text for a command; a list becomes several words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return [text if isinstance(text := value_text(item), str) else " ".join(text) for item in value]
+    if isinstance(value, dict):
+        from json import dumps
+
+        return dumps(value, sort_keys=True)
+    return repr(value)
+
+
+def _param(params: Mapping[str, Value], name: str) -> Value:
+    if name in params:
+        return params[name]
+    value: Value = dict(params)
+    for part in name.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise KeyError(name)
+        value = value[part]
+    return value

@@ -1,0 +1,191 @@
+"""Key x record -> fresh, or stale with reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from pipefile.base.paths import show
+from pipefile.model.graph import Edge
+from pipefile.model.record import ABSENT, Component, Reason, Record
+from pipefile.model.stage import Call, Command
+
+_ALWAYS = Reason("always")
+_NOTHING_TO_COMPARE = Reason("no-files")
+FORCED = Reason("forced")
+
+
+def runs_anyway(edge: Edge) -> Reason | None:
+    """Why an edge runs whenever it is asked for, if it does: `always`, or nothing declared that could tell whether it is fresh."""
+    if edge.stage.always:
+        return _ALWAYS
+    if not edge.outputs and not edge.needs and not edge.literal:
+        return _NOTHING_TO_COMPARE
+    return None
+
+
+def compare(
+    parts: list[Component],
+    record: Record | None,
+    digest: Callable[[str], str],
+    output_digest: Callable[[str], str],
+    members: Mapping[str, tuple[tuple[str, str], ...]],
+) -> tuple[Reason, ...]:
+    """Why an edge is stale; () if it is fresh.
+
+    Args:
+        parts: What the edge depends on now (plan/key.py).
+        record: What was recorded beside its outputs; None if records are missing, damaged, or not of one attempt.
+        digest: Digest of any path now, ABSENT if nothing is there.
+        output_digest: As `digest`, for places of outputs, where a link counts as nothing of the kind declared.
+        members: For each set of files in *parts*, by its name: its files and their digests now.
+    """
+    if record is None:
+        return (Reason("never"),)
+    reasons: list[Reason] = []
+    if not record.key:
+        reasons.append(Reason("unfinished"))
+    if list(record.components) != parts:
+        reasons += _differences(record, parts, members)
+    for path, old in record.discovered.items():
+        new = digest(path)
+        if new != old:
+            reasons.append(Reason("discovered", path, old, new))
+    for made in record.outputs:
+        new = output_digest(made.path)
+        if new != made.digest:
+            reasons.append(Reason("output-missing" if new == ABSENT else "output-changed", made.path, made.digest, new))
+    return tuple(reasons)
+
+
+def _differences(record: Record, parts: list[Component], members: Mapping[str, tuple[tuple[str, str], ...]]) -> list[Reason]:
+    before = {(part.kind, part.name, part.path): part.value for part in record.components}
+    now = {(part.kind, part.name, part.path): part.value for part in parts}
+    reasons = []
+    for identity, value in now.items():
+        kind, name, path = identity
+        old = before.get(identity)
+        if old == value:
+            continue
+        if kind == "set":
+            reasons += _set_differences(name, record.members.get(name), members.get(name), old)
+        elif old is None:
+            reasons.append(Reason(f"{kind}-added", path or name, "", value))
+        else:
+            reasons.append(Reason(kind, path or name, old, value))
+    for identity, value in before.items():
+        if identity not in now:
+            kind, name, path = identity
+            reasons.append(Reason(f"{kind}-removed", path or name, value, ""))
+    return reasons or [Reason("order")]
+
+
+def _set_differences(
+    text: str, before: Iterable[tuple[str, str]] | None, now: Iterable[tuple[str, str]] | None, old: str | None
+) -> list[Reason]:
+    if old is None:
+        return [Reason("input-added", text)]
+    if before is None or now is None:
+        return [Reason("set", text)]
+    was, current = dict(before), dict(now)
+    reasons = [Reason("input", path, was[path], digest) for path, digest in current.items() if path in was and was[path] != digest]
+    reasons += [Reason("input-added", path, "", digest) for path, digest in current.items() if path not in was]
+    reasons += [Reason("input-removed", path, digest, "") for path, digest in was.items() if path not in current]
+    return reasons or [Reason("order", text)]
+
+
+_PLAIN = {
+    "never": "it has no record of an earlier run",
+    "unfinished": "its last result was not final",
+    "always": "it is marked `always`",
+    "no-files": "it has neither inputs nor outputs",
+    "forced": "forced",
+    "order": "the order of its inputs changed",
+    "shell": "its shell changed",
+    "format": "this version of pipefile keeps other keys",
+}
+_NOUNS = {
+    "input": "input",
+    "set": "input",
+    "discovered": "file it read,",
+    "code": "code",
+    "param": "param",
+    "env": "environment variable",
+    "value": "value of input",
+    "output": "output",
+    "version": "version",
+    "python": "Python version",
+    "call": "function",
+}
+
+
+def describe(reason: Reason) -> str:
+    """A reason in words: "input `raw/a.csv` changed", "param `width` changed: 640 -> 800"."""
+    plain = _PLAIN.get(reason.kind)
+    subject = f"`{show(reason.subject)}`"
+    if plain is not None:
+        return plain
+    if reason.kind == "output-missing":
+        return f"output {subject} is missing"
+    if reason.kind == "output-changed":
+        return f"output {subject} was changed since"
+    if reason.kind == "upstream":
+        return f"input {subject} may change"
+    if reason.kind in ("run", "argv"):
+        return "its command changed"
+    if reason.kind.endswith("-added"):
+        kind = reason.kind[:-6]
+        if kind in ("run", "argv", "call"):
+            return f"it now has a `{'call' if kind == 'call' else 'run'}`"
+        return f"{_NOUNS.get(kind, kind)} {subject} is new" if reason.subject else f"{_NOUNS.get(kind, kind)} is new: {_value(kind, reason.new)}"
+    if reason.kind.endswith("-removed"):
+        kind = reason.kind[:-8]
+        if kind in ("run", "argv", "call", "shell", "python"):
+            return "its action is of another kind"
+        return f"{_NOUNS.get(kind, kind)} {subject} is gone" if reason.subject else f"{_NOUNS.get(kind, kind)} is gone: {_value(kind, reason.old)}"
+    if reason.kind in ("input", "discovered", "set", "code"):
+        noun = _NOUNS[reason.kind]
+        if reason.kind != "set" and reason.new == ABSENT:
+            return f"{noun} {subject} is gone"
+        if reason.kind != "set" and reason.old == ABSENT:
+            return f"{noun} {subject} is there now"
+        return f"{noun} {subject} changed"
+    if reason.kind in ("param", "value"):
+        return f"{_NOUNS[reason.kind]} {subject} changed: {show(reason.old)} -> {show(reason.new)}"
+    if reason.kind == "env":
+        return f"environment variable {subject} {'is set now' if not reason.old else 'is not set any more' if not reason.new else 'changed'}"
+    noun = _NOUNS.get(reason.kind, reason.kind)
+    if reason.subject:
+        return f"{noun} {subject} changed"
+    return f"its {noun} changed: {_value(reason.kind, reason.old)} -> {_value(reason.kind, reason.new)}"
+
+
+def details(reason: Reason) -> list[str]:
+    """Old value and new, for `why`: lines under the description; [] where the description says it all."""
+    if reason.kind in ("run", "argv"):
+        return [f"- {line}" for line in _command_lines(reason.old, reason.kind)] + [f"+ {line}" for line in _command_lines(reason.new, reason.kind)]
+    if reason.kind in ("input", "discovered", "code", "output-changed", "set") and reason.old and reason.new:
+        return [f"{reason.old} -> {reason.new}"]
+    return []
+
+
+def _command_lines(text: str, kind: str) -> list[str]:
+    if kind == "argv":
+        try:
+            text = " ".join(json.loads(text))
+        except (ValueError, TypeError):
+            pass
+    return [show(line) for line in text.split("\n")]
+
+
+def _value(kind: str, text: str) -> str:
+    return "not set" if not text and kind != "version" else show(text)
+
+
+def action_name(edge: Edge) -> str:
+    """How the edge is carried out, for run.json and `why`."""
+    if isinstance(edge.stage.action, Call):
+        return "function"
+    if isinstance(edge.stage.action, Command):
+        return "command"
+    return "none"

@@ -1,0 +1,307 @@
+"""The index: what stat said of every file and folder when it was last looked at, and what that meant, in columns.
+
+It is a cache. Without it everything is found again from the files and the records beside them. One file, `STORE/index`, replaced whole:
+
+    16 bytes   b"pipefile-index" + two bytes: the format number, big-endian
+    32 bytes   blake3 of the table that follows
+    table      for each section 8 bytes offset and 8 bytes length (little-endian), then 32 bytes blake3 of the section
+    sections   in the order of SECTIONS; a reader takes, and checks, only those that it needs
+
+Numbers in sections are arrays of 8 bytes ("Q", "q", "d") or 4 bytes ("i"), in the byte order of the machine; texts are joined by NUL, in UTF-8 with
+surrogate escapes, so that a hundred thousand of them are one `split`. Nothing in here is unpickled, and no section is an object graph.
+
+Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags. An edge that was fresh when the index was written
+has its key and the rows of its outputs and discovered inputs; if these rows and the key are the same now, it is fresh: the rows were made from a
+verified record, so the record itself need not be read again while it is still there. That it is there, the stamps of its folder tell.
+
+This module is imported by every no-op build: it imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+
+TYPE_CHECKING = False  # as typing's, whose import costs more than reading the index
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMAT = 1
+NAME = "index"
+MAGIC = b"pipefile-index"
+SECTIONS = (
+    "meta", "paths", "stats", "digests", "flags", "folders", "folder_stats",
+    "edge_names", "edge_keys", "edge_flags", "edge_rows", "edge_starts", "edge_seconds",
+    "requests", "request_rows", "dead", "globs",
+)  # fmt: skip
+LIMIT = 4 << 30  # bytes; a project of ten million files stays below
+
+# flags of a row
+PRESENT, DIRECTORY, TRUSTED, OUTPUT = 1, 2, 4, 8
+# flags of an edge
+FRESH, ALWAYS = 1, 2
+
+STAT_COLUMNS = 6  # device, inode, size, mtime_ns, ctime_ns, mode
+_HEAD = len(MAGIC) + 2
+_ENTRY = 48
+
+
+class Damaged(Exception):  # noqa: N818 - it is no error of anybody's: the index is then taken as absent
+    """The file is not a whole index of this format; `unknown_format` is set if it is a whole one of another."""
+
+    unknown_format = 0
+
+
+class Reader:
+    """An index file, open for reading. Sections are read when they are asked for.
+
+    Args:
+        path: Absolute path of the file.
+
+    Raises:
+        OSError: There is none, or it cannot be read.
+        Damaged: It is not an index that this version reads.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            self._entries = self._table()
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def _table(self) -> dict[str, tuple[int, int, bytes]]:
+        from blake3 import blake3
+
+        size = _HEAD + 32 + _ENTRY * len(SECTIONS)
+        try:
+            data = os.read(self._fd, size)
+        except OSError:  # a folder in its place
+            raise Damaged from None
+        if not data.startswith(MAGIC) or len(data) < _HEAD:
+            raise Damaged
+        number = int.from_bytes(data[len(MAGIC) : _HEAD], "big")
+        if number != FORMAT:
+            fault = Damaged()
+            fault.unknown_format = number
+            raise fault
+        table = data[_HEAD + 32 :]
+        if len(data) != size or blake3(table).digest() != data[_HEAD : _HEAD + 32]:
+            raise Damaged
+        entries = {}
+        for at, name in enumerate(SECTIONS):
+            entry = table[at * _ENTRY : (at + 1) * _ENTRY]
+            entries[name] = (int.from_bytes(entry[:8], "little"), int.from_bytes(entry[8:16], "little"), entry[16:])
+        return entries
+
+    def section(self, name: str) -> bytes:
+        """The bytes of a section.
+
+        Raises:
+            Damaged: They are not those that were written.
+        """
+        from blake3 import blake3
+
+        offset, length, digest = self._entries[name]
+        if length > LIMIT:
+            raise Damaged
+        data = os.pread(self._fd, length, offset)
+        if len(data) != length or blake3(data).digest() != digest:
+            raise Damaged
+        return data
+
+    def texts(self, name: str) -> list[str]:
+        data = self.section(name)
+        return data.decode("utf-8", "surrogateescape").split("\0") if data else []
+
+    def numbers(self, name: str, kind: str) -> array[int]:
+        found = array(kind)
+        found.frombytes(self.section(name))
+        return found
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def pack(sections: dict[str, bytes]) -> bytes:
+    """The bytes of an index file with these sections; one that is not given is empty."""
+    from blake3 import blake3
+
+    offset = _HEAD + 32 + _ENTRY * len(SECTIONS)
+    table = []
+    parts = []
+    for name in SECTIONS:
+        data = sections.get(name, b"")
+        table.append(offset.to_bytes(8, "little") + len(data).to_bytes(8, "little") + blake3(data).digest())
+        parts.append(data)
+        offset += len(data)
+    joined = b"".join(table)
+    return MAGIC + FORMAT.to_bytes(2, "big") + blake3(joined).digest() + joined + b"".join(parts)
+
+
+def join_texts(texts: Sequence[str]) -> bytes:
+    return "\0".join(texts).encode("utf-8", "surrogateescape")
+
+
+class Meta:
+    """What the whole index depends on. Stored as texts: the fields in order, then two for each variable.
+
+    Args:
+        version: Version of pipefile, with the key format: another one decides for itself.
+        algorithm: Hash of the digests.
+        boot: Id of the boot in which it was written; "" where unknown.
+        saved: Stamp of the store's disk when it was written, ns.
+        python: Minor version of the Python that ran the functions.
+        plain: How many of the rows are files to stat; then `absent` rows of files that were not there; then directories.
+        env: Tracked variables: name -> their hidden value (plan/key.py: hide).
+    """
+
+    __slots__ = ("absent", "algorithm", "boot", "env", "plain", "python", "saved", "version")
+
+    def __init__(self, version: str, algorithm: str, boot: str, saved: int, python: str) -> None:
+        self.version = version
+        self.algorithm = algorithm
+        self.boot = boot
+        self.saved = saved
+        self.python = python
+        self.plain = 0
+        self.absent = 0
+        self.env: dict[str, str] = {}
+
+    def pack(self) -> bytes:
+        fields = [self.version, self.algorithm, self.boot, str(self.saved), self.python, str(self.plain), str(self.absent)]
+        for name, value in self.env.items():
+            fields += [name, value]
+        return join_texts(fields)
+
+    @classmethod
+    def unpack(cls, texts: list[str]) -> Meta:
+        if len(texts) < 7 or len(texts) % 2 == 0:
+            raise Damaged
+        try:
+            meta = cls(texts[0], texts[1], texts[2], int(texts[3]), texts[4])
+            meta.plain, meta.absent = int(texts[5]), int(texts[6])
+        except ValueError:
+            raise Damaged from None
+        meta.env = dict(zip(texts[7::2], texts[8::2], strict=True))
+        return meta
+
+
+class Index:
+    """A whole index in memory, as one build reads it. Lookups by path are made when first asked for.
+
+    `stats` is column after column: device and inode of all rows, and so on; `stat_of` gives one row's six numbers.
+    """
+
+    def __init__(self, reader: Reader | None) -> None:
+        self.meta = Meta("", "", "", 0, "")
+        self.paths: list[str] = []
+        self.digests = b""
+        self.flags = b""
+        self.folders: list[str] = []
+        self.edge_names: list[str] = []
+        self.edge_keys = b""
+        self.edge_flags = b""
+        self.edge_seconds = array("d")
+        self.dead: list[str] = []
+        self.globs = b""
+        self._columns: list[array[int]] = [array("q") for _ in range(STAT_COLUMNS)]
+        self._folder_columns: list[array[int]] = [array("q") for _ in range(4)]
+        self._rows = array("i")
+        self._starts = array("i", [0])
+        self._row_of: dict[str, int] | None = None
+        self._edge_of: dict[str, int] | None = None
+        self._folder_of: dict[str, int] | None = None
+        if reader is not None:
+            self._read(reader)
+
+    def _read(self, reader: Reader) -> None:
+        self.meta = Meta.unpack(reader.texts("meta"))
+        self.paths = reader.texts("paths")
+        self.digests = reader.section("digests")
+        self.flags = reader.section("flags")
+        self._columns = columns(reader.numbers("stats", "q"), STAT_COLUMNS)
+        self.folders = reader.texts("folders") if reader.section("folder_stats") else []  # [""] and [] look alike when joined
+        self._folder_columns = columns(reader.numbers("folder_stats", "q"), 4)
+        self.edge_names = reader.texts("edge_names")
+        self.edge_keys = reader.section("edge_keys")
+        self.edge_flags = reader.section("edge_flags")
+        self.edge_seconds.frombytes(reader.section("edge_seconds"))
+        self._rows = reader.numbers("edge_rows", "i")
+        self._starts = reader.numbers("edge_starts", "i")
+        self.dead = reader.texts("dead")
+        self.globs = reader.section("globs")
+        files, edges = len(self.paths), len(self.edge_names)
+        fits = (
+            len(self.digests) == 32 * files
+            and len(self.flags) == files == len(self._columns[0])
+            and len(self._folder_columns[0]) == len(self.folders)
+            and len(self.edge_keys) == 32 * edges
+            and len(self.edge_flags) == edges == len(self.edge_seconds)
+            and len(self._starts) == 2 * edges + 1
+        )
+        if not fits:
+            raise Damaged
+
+    def row(self, path: str) -> int:
+        """The row of a path, -1 if it has none."""
+        if self._row_of is None:
+            self._row_of = dict(zip(self.paths, range(len(self.paths)), strict=True))
+        return self._row_of.get(path, -1)
+
+    def stat_of(self, row: int) -> tuple[int, ...]:
+        return tuple([column[row] for column in self._columns])
+
+    def folder_stamp(self, folder: str) -> tuple[int, ...] | None:
+        """Device, inode, mtime_ns and ctime_ns of a folder when it was last looked at."""
+        if self._folder_of is None:
+            self._folder_of = dict(zip(self.folders, range(len(self.folders)), strict=True))
+        row = self._folder_of.get(folder, -1)
+        return None if row < 0 else tuple([column[row] for column in self._folder_columns])
+
+    def edge(self, name: str) -> int:
+        """The position of an edge, -1 if the index does not know it."""
+        if self._edge_of is None:
+            self._edge_of = dict(zip(self.edge_names, range(len(self.edge_names)), strict=True))
+        return self._edge_of.get(name, -1)
+
+    def outputs(self, edge: int) -> array[int]:
+        """Rows of an edge's outputs."""
+        return self._rows[self._starts[2 * edge] : self._starts[2 * edge + 1]]
+
+    def discovered(self, edge: int) -> array[int]:
+        """Rows of its discovered inputs."""
+        return self._rows[self._starts[2 * edge + 1] : self._starts[2 * edge + 2]]
+
+
+def columns(numbers: array[int], count: int) -> list[array[int]]:
+    """One array a column, from an array of column after column."""
+    size, rest = divmod(len(numbers), count)
+    if rest:
+        raise Damaged
+    return [numbers[at * size : (at + 1) * size] for at in range(count)]
+
+
+def signed(number: int) -> int:
+    """*number* as it fits into a column: device and inode numbers use all 64 bits on some disks."""
+    return number if -(1 << 63) <= number < 1 << 63 else (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def stamp_of(seen: os.stat_result) -> tuple[int, int, int, int, int, int]:
+    """What has to stay for a digest to be believed: device, inode, size, mtime_ns, ctime_ns, mode."""
+    return (signed(seen.st_dev), signed(seen.st_ino), seen.st_size, signed(seen.st_mtime_ns), signed(seen.st_ctime_ns), seen.st_mode)
+
+
+def folder_stamp_of(seen: os.stat_result) -> tuple[int, int, int, int]:
+    """What has to stay for a folder's names to be believed."""
+    return (signed(seen.st_dev), signed(seen.st_ino), signed(seen.st_mtime_ns), signed(seen.st_ctime_ns))
+
+
+def boot_id() -> str:
+    """Of the running system; "" where it does not say."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
