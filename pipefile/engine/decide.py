@@ -1,0 +1,234 @@
+"""Is an edge fresh? Joins what plan/ decides with what the disk and the store say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipefile.base import digest as digests
+from pipefile.base.paths import folder_of, name_of
+from pipefile.engine.modules import first_party_files
+from pipefile.engine.session import Session, python
+from pipefile.model.graph import Edge, FileSet
+from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
+from pipefile.model.stage import Call
+from pipefile.plan.key import Facts, components, key_of, set_label
+from pipefile.plan.stale import compare, runs_anyway
+from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
+from pipefile.store.record import edge_record_path, record_path
+
+MEMBERS_KEPT = 200_000
+"""Most (edge, file) pairs of one set of files that records spell out; above that they hold the set's digest alone."""
+
+
+@dataclass(slots=True)
+class Decision:
+    """What was found about one edge.
+
+    Args:
+        reasons: Why it is stale; () if it is fresh.
+        key: Its key now.
+        parts: What the key is made of.
+        discovered: Known discovered inputs: those of its record, then files named in its command.
+        own: Files named in the command that the stage writes itself.
+        seconds: How long it took last time, 0.0 if not known.
+    """
+
+    reasons: tuple[Reason, ...]
+    key: str
+    parts: list[Component]
+    discovered: tuple[str, ...]
+    own: tuple[str, ...]
+    seconds: float = 0.0
+
+    @property
+    def fresh(self) -> bool:
+        return not self.reasons
+
+
+class Decider:
+    """Decides edges, each when its inputs are final.
+
+    Args:
+        session: The project.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._files = session.files
+        self._index = session.index
+        self._algorithm = session.pipeline.settings.hash
+        self._remembered: dict[int, Remembered] = {}
+        self._folders: dict[str, frozenset[str] | None] = {}
+        self._set_users: dict[int, int] | None = None
+        self._parsed: dict[object, object] = {}
+        self._code: dict[str, tuple[str, ...]] = {}
+        self._python = python()
+
+    # -- records
+
+    def remembered(self, edge: Edge) -> Remembered:
+        """The records beside an edge's outputs, read once."""
+        found = self._remembered.get(edge.id)
+        if found is None:
+            found = self._remembered[edge.id] = self._session.records.read(edge.name, edge.outputs)
+        return found
+
+    def record(self, edge: Edge) -> Record | None:
+        """The main record, if all records of the edge are there and of one attempt."""
+        remembered = self.remembered(edge)
+        return remembered.main if remembered.whole else None
+
+    def forget(self, edge: Edge) -> None:
+        """The edge's records have changed."""
+        self._remembered.pop(edge.id, None)
+
+    def indexed(self, edge: Edge) -> int:
+        """The position of an edge in the index if it was fresh then and its records are still there; else -1."""
+        at = self._index.edge(edge.name)
+        if at < 0 or not self._index.edge_flags[at] & FRESH:
+            return -1
+        if not edge.outputs:
+            return at if self._stands(edge_record_path(self._session.store, edge.name)) else -1
+        for output in edge.outputs:
+            if not self._stands(record_path(output.path)):
+                return -1
+        return at
+
+    def _stands(self, path: str) -> bool:
+        """Whether a file of pipefile's own is still where the index saw it: its folder's stamp tells, or the folder's names."""
+        folder = folder_of(path)
+        names = self._folders.get(folder, ABSENT)
+        if names == ABSENT:
+            names = self._folders[folder] = self._changed_names(folder)
+        return names is None or name_of(path) in names
+
+    def _changed_names(self, folder: str) -> frozenset[str] | None:
+        stamp = self._index.folder_stamp(folder)
+        seen = self._session.disk.stat(folder or ".")
+        if stamp is not None and seen is not None and folder_stamp_of(seen) == stamp:
+            return None
+        try:
+            return frozenset([name for name, kind in self._session.disk.names(folder) if kind == "file"])
+        except OSError:
+            return frozenset()
+
+    # -- discovered inputs
+
+    def known_discovered(self, edge: Edge) -> tuple[str, ...]:
+        """Discovered inputs as the last attempt left them: from the index while it can be believed, else from the record."""
+        at = self.indexed(edge)
+        if at >= 0:
+            paths = self._index.paths
+            return tuple([paths[row] for row in self._index.discovered(at)])
+        record = self.record(edge)
+        return tuple(record.discovered) if record is not None else ()
+
+    def has_discovered(self, edge: Edge) -> bool:
+        """Whether an edge can have discovered inputs at all."""
+        return bool(edge.literal or edge.stage.depfile)
+
+    # -- decisions
+
+    def decide(self, edge: Edge) -> Decision:
+        """Whether an edge whose inputs are final is fresh, and why not."""
+        parts = components(edge, self._facts(edge))
+        key = key_of(parts, self._algorithm)
+        anyway = runs_anyway(edge)
+        at = self.indexed(edge)
+        if at >= 0 and anyway is None and self._as_indexed(edge, at, key):
+            discovered = tuple([self._index.paths[row] for row in self._index.discovered(at)])
+            return Decision((), key, parts, discovered, (), self._index.edge_seconds[at])
+        record = self.record(edge)
+        files = self._files
+        reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
+        if anyway is not None:
+            reasons = (anyway, *reasons)
+        if record is None:
+            return Decision(reasons, key, parts, (), ())
+        reasons += self._new_modules(edge, record)
+        return Decision(reasons, key, parts, tuple(record.discovered), record.own, record.duration)
+
+    def _as_indexed(self, edge: Edge, at: int, key: str) -> bool:
+        if digests.raw(key) != self._index.edge_keys[32 * at : 32 * at + 32]:
+            return False
+        rows = self._index.outputs(at)
+        if len(rows) != len(edge.outputs):
+            return False
+        same = self._files.as_indexed
+        discovered = self._index.discovered(at)
+        if not (all(same(row, True) for row in rows) and all(same(row, bool(self._index.flags[row] & OUTPUT)) for row in discovered)):
+            return False
+        if any(path.endswith(".py") for path in edge.literal):
+            known = {self._index.paths[row] for row in discovered}
+            return all(path in known for path in self.script_modules(edge))
+        return True
+
+    def _facts(self, edge: Edge) -> Facts:
+        files = self._files
+        return Facts(files.digest, files.set_digest, files.set_paths, self._session.environment(edge.stage), self.code, self._python)
+
+    # -- code
+
+    def code(self, edge: Edge) -> tuple[tuple[str, str], ...]:
+        """Path and digest of every file that a function's module reaches by static import."""
+        action = edge.stage.action
+        assert isinstance(action, Call)
+        return tuple([(path, self._files.digest(path)) for path in self._reach(action.module, edge.stage.folder)])
+
+    def script_modules(self, edge: Edge) -> tuple[str, ...]:
+        """The project's modules that Python scripts named in a command import, without the scripts themselves."""
+        found: list[str] = []
+        for path in edge.literal:
+            if path.endswith(".py") and self._files.state(path).kind == "file":
+                found += [other for other in self._reach(path, edge.stage.folder) if other != path and other not in found]
+        return tuple(found)
+
+    def _reach(self, start: str, folder: str) -> tuple[str, ...]:
+        at = f"{folder}\0{start}"
+        found = self._code.get(at)
+        if found is None:
+            found = self._code[at] = first_party_files(self._session.disk, folder, start, self._parsed)
+        return found
+
+    def code_folders(self) -> list[str]:
+        """Folders in which a new file could become part of some code that was looked at: their names have to stay as they are."""
+        folders = {""} if self._code else set()
+        for at, paths in self._code.items():
+            folders.add(at.partition("\0")[0])
+            folders.update(folder_of(path) for path in paths)
+        return sorted(folders)
+
+    def _new_modules(self, edge: Edge, record: Record) -> tuple[Reason, ...]:
+        if not any(path.endswith(".py") for path in edge.literal):
+            return ()
+        known = {*record.discovered, *record.own}
+        declared = {path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)}
+        new = [path for path in self.script_modules(edge) if path not in known and path not in declared]
+        return tuple([Reason("discovered", path, ABSENT, self._files.digest(path)) for path in new])
+
+    # -- members of sets, for explanations
+
+    def members(self, edge: Edge) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """For each set of files that an edge needs: its files and their digests, where few enough edges share it."""
+        found = {}
+        for need in edge.needs:
+            files = need.files
+            if files is not None and files.kind not in ("file", "directory"):
+                paths = self._files.set_paths(files)
+                if len(paths) * self._users(files) <= MEMBERS_KEPT:
+                    found[set_label(need)] = tuple([(path, self._files.digest(path)) for path in paths])
+        return found
+
+    def _now_members(self, edge: Edge, record: Record | None) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        return self.members(edge) if record is not None and record.members else {}
+
+    def _users(self, files: FileSet) -> int:
+        if self._set_users is None:
+            users: dict[int, int] = {}
+            for edge in self._session.graph.edges:
+                for need in edge.needs:
+                    if need.files is not None and need.files.kind not in ("file", "directory"):
+                        users[id(need.files)] = users.get(id(need.files), 0) + 1
+            self._set_users = users
+        return self._set_users.get(id(files), 1)

@@ -1,0 +1,275 @@
+"""What stands on the disk now, as digests, with as little reading as trust allows.
+
+A digest from the index holds while the file's stat is as it was (store/index.py); else the file is hashed, once a build. Stat comes before
+the first byte is read, so that a change in between shows as another stat next time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as stat_bits
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipefile.base import digest as digests
+from pipefile.base.errors import InputError
+from pipefile.base.paths import show
+from pipefile.model.graph import FileSet
+from pipefile.model.ports import Disk
+from pipefile.model.record import ABSENT
+from pipefile.plan.key import set_digest
+from pipefile.store.index import DIRECTORY, TRUSTED, Index, stamp_of
+
+Stamp = tuple[int, int, int, int, int, int]
+
+SMALL = 1 << 20  # bytes: a file that is hashed again rather than waited for
+
+
+class State(NamedTuple):
+    """A path as it was when last looked at.
+
+    Args:
+        kind: "absent", "file", "directory"; "link" only for places of outputs.
+        digest: ABSENT for what is absent or no file or directory.
+        stamp: None for what is absent and for directories, whose members have their own.
+        settled: The digest was made when the stamp could not have hidden another change, or it is the index's own.
+    """
+
+    kind: str
+    digest: str
+    stamp: Stamp | None
+    settled: bool = False
+
+
+NOTHING = State("absent", ABSENT, None, True)
+
+
+class Files:
+    """Digests of the files of one project during one command. Nothing is written.
+
+    Args:
+        disk: Where they are.
+        algorithm: "blake3" or "sha256".
+        index: What an earlier build knew.
+        doubtful: Stamps (ns) from here on are not believed: set after a crash of the machine (4-architecture: boot id); None believes all.
+    """
+
+    def __init__(self, disk: Disk, algorithm: str, index: Index, doubtful: int | None = None) -> None:
+        self.disk = disk
+        self.algorithm = algorithm
+        self.index = index
+        self._doubtful = doubtful
+        self.known: dict[str, State] = {}
+        self.seen: dict[str, os.stat_result] = {}  # stats that resolving took of regular files; each is used once
+        self.members: dict[str, tuple[list[str], list[str]]] = {}
+        self._sets: dict[int, str] = {}
+        self._set_paths: dict[int, tuple[str, ...]] = {}
+        self._kept_sets: list[FileSet] = []
+        self.hashed = 0
+        self.late: Callable[[FileSet], tuple[str, ...]] = lambda files: files.paths
+
+    # -- single paths
+
+    def state(self, path: str) -> State:
+        """What stands at *path* now, links followed.
+
+        Raises:
+            InputError: Something that cannot be an input: a FIFO, a socket, a device, a dangling link, a file that cannot be read.
+        """
+        found = self.known.get(path)
+        if found is None:
+            found = self.known[path] = self._look(path)
+        return found
+
+    def digest(self, path: str) -> str:
+        found = self.known.get(path)
+        return (found or self.state(path)).digest
+
+    def forget(self, path: str) -> None:
+        """Look at *path* anew when it is asked for next."""
+        self.known.pop(path, None)
+
+    def _look(self, path: str) -> State:
+        try:
+            seen = self.seen.pop(path, None) or self.disk.stat(path)
+            if seen is None:
+                link = self.disk.lstat(path)
+                if link is not None and stat_bits.S_ISLNK(link.st_mode):
+                    raise InputError(f"`{show(path)}` is a link to `{show(self.disk.readlink(path))}`, which does not exist")
+                return NOTHING
+            return self.of_stat(path, seen)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def of_stat(self, path: str, seen: os.stat_result) -> State:
+        """The state of a path whose stat is known already."""
+        mode = seen.st_mode
+        if stat_bits.S_ISREG(mode):
+            stamp = stamp_of(seen)
+            row = self.index.row(path)
+            if row >= 0 and self.index.flags[row] & TRUSTED and self.index.stat_of(row) == stamp and not self._in_doubt(stamp):
+                raw = self.index.digests[32 * row : 32 * row + 32]
+                return State("file", digests.from_raw(raw, self.algorithm), stamp, True)
+            return self.hash(path)
+        if stat_bits.S_ISDIR(mode):
+            return self.directory(path)
+        if path == "/dev/null":
+            return State("file", digests.of_bytes(b"", self.algorithm), stamp_of(seen), True)
+        what = "a FIFO" if stat_bits.S_ISFIFO(mode) else "a socket" if stat_bits.S_ISSOCK(mode) else "a device"
+        raise InputError(f"`{show(path)}` is {what}, not a file", hint="only files and directories can be inputs and outputs")
+
+    def hash(self, path: str) -> State:
+        """The state of a regular file, from its bytes."""
+        self.hashed += 1
+        digest, seen = self.disk.digest(path, self.algorithm)
+        return State("file", digest, stamp_of(seen))
+
+    def _in_doubt(self, stamp: Stamp) -> bool:
+        return self._doubtful is not None and max(stamp[3], stamp[4]) >= self._doubtful
+
+    def same(self, path: str, state: State) -> bool:
+        """Whether *path* is untouched since *state* was taken: stat alone decides, so a change back to the old bytes is a change."""
+        if state.kind == "directory":
+            return self.directory(path, fresh=True).digest == state.digest and self._members_stand(path)
+        try:
+            seen = self.disk.stat(path)
+        except OSError:
+            return False
+        if seen is None:
+            return state.kind == "absent"
+        return state.stamp is not None and stamp_of(seen) == state.stamp
+
+    # -- directories
+
+    def directory(self, path: str, fresh: bool = False) -> State:
+        """The digest of a directory: its sorted entries with type, exec bit and digest, or the text of links; empty folders count.
+
+        Records and temporary files of pipefile's own are left out.
+
+        Args:
+            path: Which one.
+            fresh: Do not put what is found into what the build knows; members known to be settled are believed by their stats still.
+        """
+        lines: list[tuple[bytes, str]] = []
+        files: list[str] = []
+        folders: list[str] = []
+        todo = [path]
+        while todo:
+            folder = todo.pop()
+            folders.append(folder)
+            for name, kind in self.disk.names(folder):
+                inner = f"{folder}/{name}"
+                if is_own(name):
+                    continue
+                relative = os.fsencode(inner[len(path) + 1 :])
+                if kind == "directory":
+                    todo.append(inner)
+                    lines.append((relative, "directory"))
+                elif kind == "link":
+                    lines.append((relative, f"link {self.disk.readlink(inner)}"))
+                elif kind == "file":
+                    lines.append((relative, f"file {self._member(inner, fresh)}"))
+                    files.append(inner)
+                else:
+                    raise InputError(f"`{show(inner)}` is neither a file nor a directory", hint=f"it lies in directory `{show(path)}/`")
+        lines.sort()
+        hasher = digests.new(self.algorithm)
+        for relative, text in lines:
+            hasher.update(relative + b"\0" + text.encode("utf-8", "surrogateescape") + b"\0")
+        if not fresh:
+            self.members[path] = (files, folders)
+        return State("directory", f"{self.algorithm}:{hasher.hexdigest()}", None, True)
+
+    def _member(self, path: str, fresh: bool) -> str:
+        before = self.known.get(path)
+        seen = self.disk.stat(path)
+        if seen is None:
+            return ABSENT
+        if before is not None and before.stamp == stamp_of(seen):
+            return before.digest
+        state = self.of_stat(path, seen)
+        if not fresh:
+            self.known[path] = state
+        return state.digest
+
+    def _members_stand(self, path: str) -> bool:
+        for inner in self.members.get(path, ((), ()))[0]:
+            before, seen = self.known.get(inner), self.disk.stat(inner)
+            if before is None or seen is None or stamp_of(seen) != before.stamp:
+                return False
+        return True
+
+    # -- places of outputs
+
+    def output(self, path: str) -> State:
+        """What stands at the place of an output, links not followed: a link there is no output."""
+        found = self.known.get(path)
+        if found is not None:
+            return found
+        try:
+            seen = self.disk.lstat(path)
+            if seen is None:
+                return NOTHING
+            if not stat_bits.S_ISREG(seen.st_mode) and not stat_bits.S_ISDIR(seen.st_mode):
+                return State("link" if stat_bits.S_ISLNK(seen.st_mode) else "other", ABSENT, None, True)
+            found = self.known[path] = self.of_stat(path, seen)
+            return found
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def output_digest(self, path: str) -> str:
+        found = self.known.get(path)
+        return (found or self.output(path)).digest
+
+    # -- sets
+
+    def set_digest(self, files: FileSet) -> str:
+        """One digest over a set; made once, however many edges use it."""
+        found = self._sets.get(id(files))
+        if found is None:
+            found = self._sets[id(files)] = set_digest(self.set_paths(files), self.digest, self.algorithm)
+            self._kept_sets.append(files)  # ids are only unique while their objects live
+        return found
+
+    def set_paths(self, files: FileSet) -> tuple[str, ...]:
+        """The paths of a set; a late one is expanded when it is first asked for, which is after its folder is final."""
+        if files.kind != "late":
+            return files.paths
+        found = self._set_paths.get(id(files))
+        if found is None:
+            found = self._set_paths[id(files)] = self.late(files)
+            self._kept_sets.append(files)
+        return found
+
+    def forget_set(self, files: FileSet) -> None:
+        self._sets.pop(id(files), None)
+        self._set_paths.pop(id(files), None)
+
+    # -- against the index
+
+    def as_indexed(self, row: int, output: bool) -> bool:
+        """Whether the path of an index row has the digest that the row has."""
+        path = self.index.paths[row]
+        state = self.known.get(path) or (self.output(path) if output else self.state(path))
+        flags = self.index.flags[row]
+        if not flags & 1:
+            return state.kind == "absent"
+        if state.kind != ("directory" if flags & DIRECTORY else "file"):
+            return False
+        return digests.raw(state.digest) == self.index.digests[32 * row : 32 * row + 32]
+
+
+def is_own(name: str) -> bool:
+    """Whether a file name is of pipefile's making: a record or one being written, the temporary folder, the lock."""
+    if name[:1] != ".":
+        return False
+    return name.endswith((".hash", ".hash~")) or name in (".pipefile-tmp", ".pipefile.lock")
+
+
+def _unreadable(path: str, error: OSError) -> InputError:
+    if error.errno == errno.ELOOP:
+        return InputError(f"`{show(path)}` is a link that leads in a circle")
+    what = (error.strerror or str(error)).lower()
+    name = error.filename if isinstance(error.filename, str) else path
+    return InputError(f"`{show(path if os.path.isabs(name) else name)}` cannot be read: {what}")

@@ -1,0 +1,212 @@
+"""What every command that looks at a project needs: the pipeline, its graph, what is remembered, what stands on the disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipefile import __version__
+from pipefile.base.clock import SystemClock
+from pipefile.base.disk import OsDisk
+from pipefile.base.errors import PipefileError, UsageError
+from pipefile.base.locations import Locator
+from pipefile.engine.files import Files
+from pipefile.engine.world import DiskWorld
+from pipefile.load.loader import load
+from pipefile.load.scanner import make_locator
+from pipefile.model.graph import Edge, Graph
+from pipefile.model.ports import Clock, Disk
+from pipefile.model.stage import Pipeline, Stage
+from pipefile.plan import resolve
+from pipefile.plan.key import FORMAT as KEY_FORMAT
+from pipefile.store import index as index_file
+from pipefile.store.index import Index
+from pipefile.store.record import Records
+
+PIPEFILE = "Pipefile.toml"
+NESTED = "PIPEFILE_LOCK"
+"""Set for every stage: the roots of the builds that it runs in."""
+
+_KEPT_WHEN_STRICT = frozenset(["PATH", "HOME", "USER", "SHELL", "LANG", "TERM", "TMPDIR"])
+_CRASH_SPAN = 60_000_000_000  # ns: what the kernel may not have written out yet when a machine goes down
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project on a disk.
+
+    Args:
+        root: Absolute path of the project root.
+        file: The Pipefile, from the root.
+        disk: The disk seen from the root.
+        clock: The time.
+    """
+
+    root: str
+    file: str
+    disk: Disk
+    clock: Clock
+
+
+def find_project(cwd: str, file: str | None = None) -> Project:
+    """The project that the user stands in: the nearest folder upwards with a Pipefile.toml, or the folder of *file*.
+
+    Args:
+        cwd: Absolute path of the user's folder.
+        file: A Pipefile given with -f, absolute or from *cwd*.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if file is not None:
+        whole = os.path.normpath(os.path.join(cwd, file))
+        if not os.path.isfile(whole):
+            raise UsageError(f"`{file}` does not exist" if not os.path.exists(whole) else f"`{file}` is no file")
+        root, name = os.path.split(whole)
+        return Project(root, name, OsDisk(root), SystemClock())
+    folder = cwd
+    while True:
+        if os.path.isfile(os.path.join(folder, PIPEFILE)):
+            return Project(folder, PIPEFILE, OsDisk(folder), SystemClock())
+        above = os.path.dirname(folder)
+        if above == folder:
+            break
+        folder = above
+    if os.path.exists(os.path.join(cwd, "Pipfile")):
+        raise UsageError(f"no `{PIPEFILE}` here or in any folder above", hint="`Pipfile` belongs to pipenv; `pipefile init` writes a Pipefile.toml")
+    raise UsageError(f"no `{PIPEFILE}` here or in any folder above", hint="`pipefile init` writes one to start from")
+
+
+class Session:
+    """One look at a project. Reads only; whoever builds takes the lock first (engine/build.py).
+
+    Args:
+        project: Which project.
+        environ: The environment that stages inherit.
+        warn: Takes warnings: about damaged state, for example.
+
+    Raises:
+        PipefileError: The Pipefile or the graph is wrong; its places have their lines.
+    """
+
+    def __init__(self, project: Project, environ: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        self.project = project
+        self.disk = project.disk
+        self.locator: Locator = make_locator(project.disk)
+        self.warn = warn
+        try:
+            self.pipeline: Pipeline = load(project.disk, project.file, environ)
+        except PipefileError as error:
+            error.locate(self.locator)
+            raise
+        settings = self.pipeline.settings
+        self.store = settings.store
+        self.index = self._read_index()
+        self.files = Files(project.disk, settings.hash, self.index, self._doubtful())
+        self.records = Records(project.disk, settings.store, warn)
+        self.world = DiskWorld(self.files, self.records, self.store, project.file)
+        try:
+            self.graph: Graph = resolve.resolve(self.pipeline, self.world)
+        except PipefileError as error:
+            error.locate(self.locator)
+            raise
+        self.world.made = self.graph.producer
+        self.files.late = self.world.expand_late
+        self._environ = environ
+        self._environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
+
+    # -- what is remembered
+
+    def _read_index(self) -> Index:
+        path = self.disk.at(f"{self.store}/{index_file.NAME}")
+        try:
+            reader = index_file.Reader(path)
+        except index_file.Damaged as damage:
+            if damage.unknown_format:
+                self.warn(f"`{self.store}/{index_file.NAME}` is of format {damage.unknown_format}, which this version does not know: it is made anew")
+            return Index(None)
+        except OSError:
+            return Index(None)
+        try:
+            index = Index(reader)
+        except (index_file.Damaged, ValueError, OSError, MemoryError):
+            return Index(None)
+        finally:
+            reader.close()
+        fits = index.meta.version == version() and index.meta.algorithm == self.pipeline.settings.hash
+        return index if fits else Index(None)
+
+    def _doubtful(self) -> int | None:
+        meta = self.index.meta
+        return meta.saved - _CRASH_SPAN if meta.boot != index_file.boot_id() else None
+
+    # -- what is asked for
+
+    def select(self, targets: Sequence[str]) -> tuple[int, ...]:
+        """Ids of the edges that *targets* stand for; of the default set if there are none.
+
+        Raises:
+            UsageError: A target is no alias, stage or file that a stage makes.
+        """
+        try:
+            return resolve.select(self.graph, self.pipeline, targets)
+        except PipefileError as error:
+            self.locate(error)
+            raise
+
+    def closure(self, edges: Sequence[int]) -> list[int]:
+        """The nodes that *edges* need, themselves included, each after those it needs.
+
+        Raises:
+            GraphError: A source that one of them needs does not exist.
+        """
+        nodes = resolve.closure(self.graph, edges)
+        fault = resolve.missing_sources(self.graph, nodes, self.world)
+        if fault is not None:
+            self.locate(fault)
+            raise fault
+        return nodes
+
+    def locate(self, error: PipefileError) -> None:
+        """Fill in the lines of an error's places."""
+        error.locate(self.locator)
+
+    def line_of(self, stage: Stage) -> int | None:
+        """The line on which a stage begins in its Pipefile."""
+        position = self.locator(stage.file, ("stage", stage.name))
+        return None if position is None else position.line
+
+    # -- environments
+
+    def environment(self, stage: Stage) -> dict[str, str]:
+        """The complete environment of a stage: one object for all stages that have the same."""
+        tracked = tuple(stage.env.items())
+        found = self._environments.get(tracked)
+        if found is not None:
+            return found
+        settings = self.pipeline.settings
+        found = {**self.pipeline.dotenv, **self._environ}
+        if settings.strict_env:
+            named = {*settings.env, *stage.env}
+            found = {name: value for name, value in found.items() if name in _KEPT_WHEN_STRICT or name in named or name.startswith("LC_")}
+        found.update({name: value for name, value in tracked if value is not None})
+        outer = self._environ.get(NESTED)
+        found[NESTED] = f"{outer}:{self.project.root}" if outer else self.project.root
+        self._environments[tracked] = found
+        return found
+
+
+def version() -> str:
+    """What an index must have been written by to be believed."""
+    return f"{__version__}/{KEY_FORMAT}"
+
+
+def python() -> str:
+    """The Python that runs functions, as keys name it."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def edge_outputs(edge: Edge) -> list[str]:
+    return [output.path for output in edge.outputs]

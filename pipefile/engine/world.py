@@ -1,0 +1,111 @@
+"""What resolving has to know of the disk (model/ports.py: World)."""
+
+from __future__ import annotations
+
+import json
+import stat as stat_bits
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pipefile.base.errors import InputError, RecordError
+from pipefile.base.paths import show
+from pipefile.engine import globs
+from pipefile.engine.files import Files
+from pipefile.model.graph import FileSet
+from pipefile.store import record as record_file
+from pipefile.store.index import folder_stamp_of
+from pipefile.store.record import Records
+
+
+class DiskWorld:
+    """The disk as the resolver sees it. What globs find is taken from the index while the folders they looked into stand as they were.
+
+    Args:
+        files: The project's files.
+        records: Its records: a file beside a record that no edge of this Pipefile makes any more is a dead output, which no glob matches.
+        store: The store's folder.
+        pipefile: The Pipefile, from the root.
+    """
+
+    def __init__(self, files: Files, records: Records, store: str, pipefile: str) -> None:
+        self._files = files
+        self._disk = files.disk
+        self._records = records
+        self._store = store
+        self._pipefile = pipefile
+        self.made: Mapping[str, int] = {}
+        self.globs: dict[str, globs.GlobMatch] = {}
+        self._remembered: dict[str, globs.GlobMatch] | None = None
+
+    def kind(self, path: str) -> Literal["absent", "file", "directory", "other"]:
+        try:
+            seen = self._disk.stat(path)
+        except OSError as error:
+            raise InputError(f"`{show(path)}` cannot be read: {(error.strerror or str(error)).lower()}") from error
+        if seen is None:
+            link = self._disk.lstat(path)
+            if link is not None and stat_bits.S_ISLNK(link.st_mode):
+                raise InputError(f"`{show(path)}` is a link to `{show(self._disk.readlink(path))}`, which does not exist")
+            return "absent"
+        mode = seen.st_mode
+        if stat_bits.S_ISREG(mode):
+            self._files.seen[path] = seen
+            return "file"
+        return "directory" if stat_bits.S_ISDIR(mode) else "other"
+
+    def glob(self, pattern: str) -> Sequence[str]:
+        found = self.globs.get(pattern)
+        if found is None:
+            found = self._from_index(pattern) or self._expand(pattern)
+            self.globs[pattern] = found
+        return found.paths
+
+    def names(self, folder: str) -> Sequence[str]:
+        try:
+            return [name for name, _ in self._disk.names(folder)]
+        except OSError:
+            return ()
+
+    def expand_late(self, files: FileSet) -> tuple[str, ...]:
+        """The files that a glob under a stage's directory output matches, now that this is final."""
+        return globs.expand(self._disk, files.text, lambda _: False, self._store).paths
+
+    def _expand(self, pattern: str) -> globs.GlobMatch:
+        try:
+            return globs.expand(self._disk, pattern, self._is_dead, self._store)
+        except OSError as error:
+            raise InputError(f"`{show(pattern)}` cannot be expanded: {(error.strerror or str(error)).lower()}") from error
+
+    def _is_dead(self, path: str) -> bool:
+        """Whether the record beside *path* says that this Pipefile made it. What is still made comes back through the graph's own outputs."""
+        at = record_file.record_path(path)
+        try:
+            record = record_file.decode(self._disk.read(at, record_file.LIMIT, follow=False), at)
+        except (OSError, RecordError):
+            return False
+        return record.pipefile == self._pipefile
+
+    def _from_index(self, pattern: str) -> globs.GlobMatch | None:
+        if self._remembered is None:
+            self._remembered = unpack_globs(self._files.index.globs)
+        found = self._remembered.get(pattern)
+        if found is None:
+            return None
+        for folder in found.folders:
+            stamp = self._files.index.folder_stamp(folder)
+            seen = self._disk.stat(folder or ".")
+            if stamp is None or seen is None or folder_stamp_of(seen) != stamp:
+                return None
+        return found
+
+
+def pack_globs(found: Mapping[str, globs.GlobMatch]) -> bytes:
+    """What globs found, for the index."""
+    return json.dumps([[pattern, match.paths, match.folders] for pattern, match in sorted(found.items())]).encode() if found else b""
+
+
+def unpack_globs(data: bytes) -> dict[str, globs.GlobMatch]:
+    """What `pack_globs` packed. The index has a checksum, so anything else is a bug of ours."""
+    if not data:
+        return {}
+    return {pattern: globs.GlobMatch(tuple(paths), tuple(folders)) for pattern, paths, folders in json.loads(data)}
