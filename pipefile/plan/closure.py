@@ -1,0 +1,56 @@
+"""Which part of the graph a request is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipefile.base.errors import UsageError
+from pipefile.base.paths import BadPathError, normalise, show
+from pipefile.model.graph import Graph
+from pipefile.model.ports import World
+from pipefile.model.stage import Pipeline
+from pipefile.plan.cycles import topological
+from pipefile.plan.targets import Targets
+
+
+def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: World | None = None) -> tuple[int, ...]:
+    """The edges that make what is asked for, in the order asked, each once.
+
+    Args:
+        graph: The graph of *pipeline*.
+        pipeline: For aliases and the default.
+        targets: Aliases, stages, files, directory outputs, files in those, folders that hold outputs; () for the default set: `default`, or all
+            stages that have outputs.
+        world: Lets the error for a file that exists say so.
+
+    Raises:
+        UsageError: A target is none of these.
+    """
+    names = Targets(pipeline, graph.producer, graph.by_stage)
+    if not targets:
+        return names.default()
+    for target in targets:
+        if not names.known(target):
+            if _is_source(target, graph, world):
+                raise UsageError(f"`{show(target)}` is a source: no stage makes it")
+            raise UsageError(f"no alias, stage or output is called `{show(target)}`", (), names.did_you_mean(target))
+    return names.edges(targets)
+
+
+def closure(graph: Graph, ids: Iterable[int]) -> list[int]:
+    """The nodes (edges and groups) that edges *ids* are or need, order-only ones included, each after all that comes before it.
+
+    The same graph and ids give the same list.
+    """
+    return topological(graph.depends, graph.order, ids)
+
+
+def _is_source(target: str, graph: Graph, world: World | None) -> bool:
+    try:
+        path = normalise(target)
+    except BadPathError:
+        return False
+    if world is not None and world.kind(path) != "absent":
+        return True
+    sets = {need.files for edge in graph.edges for need in edge.needs if need.files is not None}
+    return any(path in files.paths for files in sets)

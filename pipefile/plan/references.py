@@ -1,0 +1,285 @@
+"""What one input string stands for (2-format: references, globs, names)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipefile.base.errors import GraphError
+from pipefile.base.locations import Place
+from pipefile.base.paths import BadPathError, parents, show
+from pipefile.model.graph import FileSet, Need
+from pipefile.model.ports import World
+from pipefile.model.stage import Output, Pipeline, Stage, Value
+from pipefile.plan.near import nearest
+from pipefile.plan.patterns import beneath, bytewise, canonical, is_glob, literal_prefix, matcher, start_folder, unescape
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalValue:
+    """An input that is a value of `[global]`."""
+
+    value: Value
+
+
+class References:
+    """Turns input strings into sets of files, each text once.
+
+    Args:
+        pipeline: What was declared.
+        world: The disk.
+        producer: Output path -> edge.
+        directories: The outputs among them that are directories.
+    """
+
+    def __init__(self, pipeline: Pipeline, world: World, producer: Mapping[str, int], directories: Mapping[str, int]) -> None:
+        self.groups: list[tuple[int, ...]] = []
+        self._pipeline = pipeline
+        self._stages = pipeline.stages
+        self._numbers = {name: number for number, name in enumerate(pipeline.stages)}
+        self._by_number = list(pipeline.stages.values())
+        self._edge_count = len(pipeline.stages)
+        self._world = world
+        self._producer = producer
+        self._directories = directories
+        self._caches: dict[str, dict[str, FileSet | GlobalValue]] = {}
+        self._group_of: dict[tuple[int, ...], int] = {}
+        self._members: dict[int, frozenset[int]] = {}
+        self._paths: dict[FileSet, frozenset[str]] = {}
+        self._reduced: dict[FileSet, int] = {}
+        self._globs: dict[str, FileSet] = {}
+        self._sorted: list[str] | None = None
+        self._depfiles = frozenset([stage.depfile for stage in pipeline.stages.values() if stage.depfile and stage.depfile not in producer])
+
+    def cache_of(self, folder: str) -> dict[str, FileSet | GlobalValue]:
+        """What is known of the texts in Pipefiles of one folder."""
+        return self._caches.setdefault(folder, {})
+
+    def members(self, group: int) -> frozenset[int]:
+        """The edges of a group node."""
+        found = self._members.get(group)
+        if found is None:
+            found = self._members[group] = frozenset(self.groups[group - self._edge_count])
+        return found
+
+    def maker_of(self, path: str) -> int:
+        """The edge that makes a file, by itself or inside a directory; -1 for a source, and for a directory that is made as such."""
+        found = self._producer.get(path, -1)
+        if found >= 0:
+            return -1 if path in self._directories else found
+        inside = self._inside(path)
+        return self._directories[inside] if inside else -1
+
+    def declared(self, path: str, needs: list[Need]) -> bool:
+        """Whether a file is among the inputs of an edge."""
+        for need in needs:
+            files = need.files
+            if files is None:
+                continue
+            if len(files.paths) > 8:
+                known = self._paths.get(files)
+                if known is None:
+                    known = self._paths[files] = frozenset(files.paths)
+                if path in known:
+                    return True
+            elif path in files.paths:
+                return True
+        return False
+
+    def find(self, text: str, stage: Stage) -> FileSet | GlobalValue:
+        """What *text* means in the inputs of *stage*.
+
+        Raises:
+            GraphError: It means nothing, or two things.
+        """
+        if "." in text:
+            reference = self._reference(text, stage)
+            if reference is not None:
+                return reference
+        glob = is_glob(text)
+        try:
+            path = beneath(stage.folder, text if glob else unescape(text))
+            if "\\" in text and not glob:
+                exact = beneath(stage.folder, text)
+                if exact in self._producer or self._world.kind(exact) != "absent":
+                    path = exact
+        except BadPathError as error:
+            raise GraphError(f"input `{show(text)}` is {error}", (self._place(stage),)) from None
+        path = self._from_root(path)
+        if glob and path not in self._producer and self._world.kind(path) == "absent":
+            return self._glob(text, stage)
+        return self._directory(path, stage) if text[-1] == "/" else self._file(path, stage)
+
+    def without_own(self, files: FileSet, number: int, stage: Stage) -> FileSet:
+        """A set of files as the edge sees it that makes some of them itself: a glob never matches the edge's own outputs.
+
+        Raises:
+            GraphError: It is no glob, so the edge asks for its own output.
+        """
+        if files.kind != "glob":
+            raise self._own(files, number, stage)
+        times = self._reduced[files] = self._reduced.get(files, 0) + 1
+        if times > 2:  # two edges that match each other's outputs are a cycle already: no need for a copy of the set for each of them
+            return FileSet(files.text, "glob", ())
+        kept = tuple([path for path in files.paths if self._producer.get(path) != number])
+        return FileSet(files.text, "glob", kept, self._node_of(kept))
+
+    def _reference(self, text: str, stage: Stage) -> FileSet | GlobalValue | None:
+        if text.startswith("global."):
+            found = self._global(text, stage)
+            if found is not None:
+                return found
+        cut = text.find(".")
+        while cut > 0:
+            maker = self._stages.get(text[:cut])
+            if maker is not None:
+                wanted = text[cut + 1 :]
+                outputs = maker.outputs if wanted == "outputs" else tuple([output for output in maker.outputs if output.name == wanted])
+                if outputs:
+                    return self._outputs(text, outputs, whole=wanted == "outputs", maker=maker, stage=stage)
+            cut = text.find(".", cut + 1)
+        return None
+
+    def _outputs(self, text: str, outputs: tuple[Output, ...], whole: bool, maker: Stage, stage: Stage) -> FileSet:
+        path = self._also_file(text, stage)
+        if path and (len(outputs) != 1 or outputs[0].path != path):
+            what = f"the outputs of stage `{show(maker.name)}`" if whole else f"an output of stage `{show(maker.name)}`"
+            raise self._ambiguous(text, what, stage)
+        number = self._numbers[maker.name]
+        if whole or len(outputs) > 1 or outputs[0].many:
+            return FileSet(text, "outputs", tuple([output.path for output in outputs]), number)
+        output = outputs[0]
+        return FileSet(output.shown, "directory" if output.directory else "file", (output.path,), number)
+
+    def _global(self, text: str, stage: Stage) -> GlobalValue | None:
+        at: Value | Mapping[str, Value] = self._pipeline.globals
+        walked = "global"
+        for key in text.split(".")[1:]:
+            if not isinstance(at, Mapping) or key not in at:
+                if "/" in text or is_glob(text) or self._also_file(text, stage):
+                    return None
+                near = nearest(key, at) if isinstance(at, Mapping) else ""
+                hint = f"did you mean `{show(f'{walked}.{near}')}`?" if near else ""
+                raise GraphError(f"`{show(text)}` is not in `[global]`", (self._place(stage),), hint)
+            at = at[key]
+            walked += "." + key
+        if self._also_file(text, stage):
+            raise self._ambiguous(text, "a value of `[global]`", stage)
+        return GlobalValue(at if not isinstance(at, Mapping) else dict(at))
+
+    def _also_file(self, text: str, stage: Stage) -> str:
+        """The path of the file or output that a reference's text names as well; "" if there is none."""
+        try:
+            path = beneath(stage.folder, text)
+        except BadPathError:
+            return ""
+        return path if path in self._producer or self._world.kind(path) != "absent" else ""
+
+    def _from_root(self, path: str) -> str:
+        """A path inside the project that was written from the root of the machine, as the others are."""
+        root = self._pipeline.root
+        return path[len(root) + 1 :] if path[0] == "/" and len(root) > 1 and path.startswith(root + "/") else path
+
+    def _file(self, path: str, stage: Stage) -> FileSet:
+        maker = self._producer.get(path)
+        if maker is not None:
+            if path in self._directories:
+                if self._stage(maker) is stage:
+                    raise self._own(FileSet(path, "file", (path,), maker), maker, stage)
+                text = f"input `{show(path)}` is a directory that stage `{show(self._stage(maker).name)}` makes"
+                raise GraphError(text, (self._place(stage),), f"write `{show(path)}/`")
+            return FileSet(path, "file", (path,), maker)
+        inside = self._inside(path)
+        if inside:
+            return FileSet(path, "file", (path,), self._directories[inside], inside)
+        if path == "." or self._world.kind(path) == "directory":
+            raise GraphError(f"input `{show(path)}` is a directory", (self._place(stage),), f"write `{show(path)}/`")
+        return FileSet(path, "file", (path,))
+
+    def _directory(self, path: str, stage: Stage) -> FileSet:
+        maker = self._producer.get(path)
+        if maker is not None:
+            if path not in self._directories:
+                text = f"input `{show(path)}/` is a file that stage `{show(self._stage(maker).name)}` makes"
+                raise GraphError(text, (self._place(stage),), f"write `{show(path)}`")
+            return FileSet(path + "/", "directory", (path,), maker)
+        inside = self._inside(path)
+        if inside:
+            return FileSet(path + "/", "directory", (path,), self._directories[inside], inside)
+        if self._world.kind(path) == "file":
+            raise GraphError(f"input `{show(path)}/` is a file", (self._place(stage),), f"write `{show(path)}`")
+        below = self._outputs_from("" if path == "." else path + "/")
+        return FileSet(path + "/", "directory", (path,), self._node_of(below))
+
+    def _glob(self, text: str, stage: Stage) -> FileSet:
+        pattern = canonical(text, stage.folder)
+        if pattern.startswith("/"):
+            pattern = self._from_root(pattern)
+        found = self._globs.get(pattern)
+        if found is None:
+            found = self._globs[pattern] = self._expanded(pattern)
+        return found
+
+    def _expanded(self, pattern: str) -> FileSet:
+        matches = matcher(pattern)
+        if matches is None:  # an open bracket: no pattern, so a name
+            path = unescape(pattern)
+            return FileSet(path, "file", (path,))
+        start = start_folder(pattern)
+        inside = start if start in self._directories else self._inside(start)
+        if inside:
+            return FileSet(pattern, "late", (), self._directories[inside], inside)
+        made = [path for path in self._outputs_from(literal_prefix(pattern)) if path not in self._directories and matches(path)]
+        on_disk = self._world.glob(pattern)
+        if self._directories or self._depfiles:  # what is there only because a stage has run, and is no output by itself, may not count
+            on_disk = [path for path in on_disk if path not in self._depfiles and (path in self._producer or not self._inside(path))]
+        paths = bytewise(list(set(on_disk).union(made))) if made else list(on_disk)
+        return FileSet(pattern, "glob", tuple(paths), self._node_of(made))
+
+    def _inside(self, path: str) -> str:
+        """The directory output that *path* lies in; "" if there is none."""
+        if self._directories:
+            for folder in parents(path):
+                if folder in self._directories:
+                    return folder
+        return ""
+
+    def _outputs_from(self, prefix: str) -> list[str]:
+        """The outputs whose paths begin with *prefix*."""
+        if self._sorted is None:
+            self._sorted = sorted(self._producer)
+        first = bisect_left(self._sorted, prefix)
+        return self._sorted[first : bisect_left(self._sorted, prefix + "\U0010ffff", first)] if prefix else self._sorted
+
+    def _node_of(self, paths: list[str] | tuple[str, ...]) -> int:
+        """The node that has to end before all of *paths* are there: -1, an edge, or a group, which is made where it is new."""
+        producer = self._producer
+        makers = sorted({producer[path] for path in paths if path in producer})
+        if len(makers) < 2:
+            return makers[0] if makers else -1
+        edges = tuple(makers)
+        node = self._group_of.get(edges)
+        if node is None:
+            node = self._group_of[edges] = self._edge_count + len(self.groups)
+            self.groups.append(edges)
+        return node
+
+    def _own(self, files: FileSet, number: int, stage: Stage) -> GraphError:
+        outputs = Place(stage.file, ("stage", stage.name, "outputs"), f"`{show(stage.name)}`")
+        if files.kind == "directory" and self._producer.get(files.paths[0]) != number and not files.inside:
+            below = next(path for path in self._outputs_from("" if files.text == "./" else files.text) if self._producer[path] == number)
+            return GraphError(f"`{show(below)}` lies in `{show(files.text)}`, an input of the stage that makes it", (outputs,))
+        if files.inside:
+            return GraphError(f"`{show(files.text)}` lies in `{show(files.inside)}/`, an output of the stage that needs it", (outputs,))
+        path = next(path for path in files.paths if self._producer.get(path) == number)
+        return GraphError(f"`{show(path)}` is both an input and an output of stage `{show(stage.name)}`", (outputs,))
+
+    def _stage(self, number: int) -> Stage:
+        return self._by_number[number]
+
+    def _ambiguous(self, text: str, what: str, stage: Stage) -> GraphError:
+        return GraphError(f"`{show(text)}` is both {what} and a file", (self._place(stage),), f"write `./{show(text)}` for the file")
+
+    def _place(self, stage: Stage) -> Place:
+        return Place(stage.file, ("stage", stage.name, "inputs"), f"`{show(stage.name)}`")

@@ -1,0 +1,119 @@
+"""What a name on the command line, in an alias or in `after` stands for: an alias, then a stage, then a file."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipefile.base.errors import GraphError
+from pipefile.base.locations import KeyPath, Place
+from pipefile.base.paths import BadPathError, normalise, parents, show
+from pipefile.model.stage import Pipeline
+from pipefile.plan.near import nearest
+
+
+class Targets:
+    """Looks names up.
+
+    Args:
+        pipeline: What was declared.
+        producer: Output path -> edge.
+        by_stage: Stage name -> edges.
+    """
+
+    def __init__(self, pipeline: Pipeline, producer: Mapping[str, int], by_stage: Mapping[str, tuple[int, ...]]) -> None:
+        self._pipeline = pipeline
+        self._producer = producer
+        self._by_stage = by_stage
+        self._sorted: list[str] | None = None
+
+    def edges(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The edges that *names* stand for, in their order, each once. Names that stand for nothing are left out: `known` tells."""
+        aliases = self._pipeline.aliases
+        found: dict[int, None] = {}
+        opened: set[str] = set()
+        stack = list(reversed(names))
+        while stack:
+            name = stack.pop()
+            if name in aliases:
+                if name not in opened:
+                    opened.add(name)
+                    stack += reversed(aliases[name])
+                continue
+            found.update(dict.fromkeys(self._by_stage.get(name) or self._making(name)))
+        return tuple(found)
+
+    def known(self, name: str) -> bool:
+        return name in self._pipeline.aliases or name in self._by_stage or bool(self._making(name))
+
+    def default(self) -> tuple[int, ...]:
+        """The edges that are built when nothing is asked for."""
+        default = self._pipeline.settings.default
+        if default is not None:
+            return self.edges(default)
+        return tuple([number for name, numbers in self._by_stage.items() if self._pipeline.stages[name].outputs for number in numbers])
+
+    def check(self) -> None:
+        """
+        Raises:
+            GraphError: An alias goes in a circle, or it or `default` names what is not there.
+        """
+        aliases = self._pipeline.aliases
+        for alias, names in aliases.items():
+            self._check_names(f"alias `{show(alias)}`", names, ("alias", alias))
+        self._check_names("`default`", self._pipeline.settings.default or (), ("pipefile", "default"))
+        done: set[str] = set()
+        for alias in aliases:
+            path: dict[str, None] = {}
+            stack = [alias]
+            while stack:
+                name = stack.pop()
+                if name == "":  # all within the last alias of the path has been looked at
+                    done.add(path.popitem()[0])
+                elif name in path:
+                    raise self._circle(name, list(path))
+                elif name not in done:
+                    path[name] = None
+                    stack.append("")
+                    stack += [inner for inner in reversed(aliases[name]) if inner in aliases]
+
+    def did_you_mean(self, name: str, outputs: bool = True) -> str:
+        """A hint for a name that stands for nothing; "" where none is near."""
+        near = nearest(name, [*self._pipeline.aliases, *self._by_stage])
+        if not near and outputs:
+            near = nearest(name, self._producer)
+        return f"did you mean `{show(near)}`?" if near else ""
+
+    def _making(self, name: str) -> Iterable[int]:
+        """The edges that make a file, a directory, the directory that it lies in, or all in a folder."""
+        try:
+            path = normalise(name)
+        except BadPathError:
+            return ()
+        producer = self._producer
+        if path in producer:
+            return (producer[path],)
+        if path == ".":
+            return tuple(producer.values())
+        for folder in parents(path):
+            if folder in producer:  # an output below another is only possible in a directory
+                number = producer[folder]
+                stage = list(self._pipeline.stages.values())[number]
+                return (number,) if any(output.directory and output.path == folder for output in stage.outputs) else ()
+        if self._sorted is None:
+            self._sorted = sorted(producer)
+        first = bisect_left(self._sorted, path + "/")
+        return [producer[inner] for inner in self._sorted[first : bisect_left(self._sorted, path + "0", first)]]
+
+    def _check_names(self, where: str, names: Iterable[str], key: KeyPath) -> None:
+        for name in names:
+            if not self.known(name):
+                place = Place(self._pipeline.file, key)
+                raise GraphError(f"`{show(name)}` in {where} is no alias, stage or output", (place,), self.did_you_mean(name))
+
+    def _circle(self, name: str, path: list[str]) -> GraphError:
+        circle = path[path.index(name) :]
+        chain = [f"`{show(alias)}`" for alias in [*circle, name]]
+        if len(chain) > 11:
+            chain[6:-5] = [f"... {len(chain) - 11} more ..."]
+        return GraphError(f"alias cycle: {' -> '.join(chain)}", [Place(self._pipeline.file, ("alias", alias)) for alias in circle[:10]])
