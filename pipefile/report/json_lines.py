@@ -1,0 +1,94 @@
+"""`--json`: the events of a build, one JSON object a line on standard output.
+
+Each has `"event"` and `"time"` (seconds since the epoch); those of a stage have `"stage"` and `"instance"`:
+
+    {"event": "build_started", "time": 1707732000.0, "targets": ["report"], "jobs": 8}
+    {"event": "plan", "time": ..., "total": 240, "stale": 3}
+    {"event": "stage_started", "time": ..., "stage": "train", "instance": "", "attempt": 1, "reasons": [{"kind": "input", "subject": "raw/a.csv",
+     "old": "blake3:...", "new": "blake3:...", "text": "input `raw/a.csv` changed"}]}
+    {"event": "stage_output", "time": ..., "stage": "train", "instance": "", "text": "...", "truncated": false, "log": "...", "log_size": 12}
+    {"event": "stage_finished", "time": ..., "stage": "train", "instance": "", "status": "failed", "seconds": 4.2, "error": "exit status 1",
+     "file": "Pipefile.toml", "line": 22, "command": "python train.py", "log": "...", "log_size": 12}
+    {"event": "build_finished", "time": ..., "status": "failed", "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "seconds": 4.5, "run": "..."}
+
+`status` of a stage is "ran", "failed", "fresh", "skipped" or "interrupted". `text` is the beginning of what the stage printed, undecodable bytes
+replaced; `truncated` says that there is more in the log. Readers ignore fields and events that they do not know.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+from pipefile.model.event import BuildFinished, BuildStarted, Event, PlanMade, StageFinished, StageStarted
+from pipefile.model.record import Reason
+from pipefile.report.stream import Stream
+
+
+class JsonReport:
+    """Writes events as JSON lines, and hands each on to a report for people, which must not write to the same stream.
+
+    Args:
+        out: Where the lines go.
+        people: The report for people, None for none.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, out: Stream, people: Callable[[Event], None] | None = None, now: Callable[[], float] = time.time) -> None:
+        self._out = out
+        self._people = people
+        self._now = now
+        self._encode = json.JSONEncoder(ensure_ascii=True).encode  # ASCII: names with undecodable bytes survive as lone surrogates
+
+    def __call__(self, event: Event) -> None:
+        stamp = round(self._now(), 6)
+        for name, fields in _described(event):
+            self._out.write(self._encode({"event": name, "time": stamp, **fields}) + "\n")
+        if self._people is not None:
+            self._people(event)
+
+    def flush(self) -> None:
+        self._out.flush()
+        if self._people is not None:
+            getattr(self._people, "flush", lambda: None)()
+
+    def close(self) -> None:
+        self._out.flush()
+        if self._people is not None:
+            getattr(self._people, "close", lambda: None)()
+
+
+def reason_fields(reason: Reason) -> dict[str, str]:
+    """A reason as JSON has it, in `--json` events and `status --json` alike."""
+    from pipefile.plan.stale import describe
+
+    return {"kind": reason.kind, "subject": reason.subject, "old": reason.old, "new": reason.new, "text": describe(reason)}
+
+
+def _described(event: Event) -> list[tuple[str, dict[str, object]]]:
+    if isinstance(event, StageFinished):
+        return _stage_finished(event)
+    if isinstance(event, StageStarted):
+        reasons = [reason_fields(reason) for reason in event.reasons]
+        return [("stage_started", {"stage": event.stage, "instance": event.instance, "attempt": event.attempt, "reasons": reasons})]
+    if isinstance(event, BuildStarted):
+        return [("build_started", {"targets": list(event.targets), "jobs": event.jobs})]
+    if isinstance(event, PlanMade):
+        return [("plan", {"total": event.total, "stale": event.stale})]
+    if isinstance(event, BuildFinished):
+        counts = {"ran": event.ran, "fresh": event.fresh, "failed": event.failed, "skipped": event.skipped}
+        return [("build_finished", {"status": event.status, **counts, "seconds": round(event.seconds, 6), "run": event.run})]
+    return []  # notes and waiting are words for people
+
+
+def _stage_finished(event: StageFinished) -> list[tuple[str, dict[str, object]]]:
+    who: dict[str, object] = {"stage": event.stage, "instance": event.instance}
+    log: dict[str, object] = {"log": event.log, "log_size": event.log_size}
+    found: list[tuple[str, dict[str, object]]] = []
+    if event.output or event.log_size:
+        text = event.output.decode("utf-8", "replace")
+        found.append(("stage_output", {**who, "text": text, "truncated": event.log_size > len(event.output), **log}))
+    fields = {"status": event.status, "seconds": round(event.seconds, 6), "error": event.error, "file": event.file, "line": event.line}
+    found.append(("stage_finished", {**who, **fields, "command": event.command, **log}))
+    return found

@@ -1,0 +1,294 @@
+"""A build as a person sees it: on a terminal one status line that is redrawn, elsewhere one line a stage when it ends; failures last.
+
+Lines about the build go to standard output, errors and warnings to standard error. What a stage printed is shown whole and in one piece when the
+stage ends, starting in the first column, so that editors find the places that compilers name. Of a failed stage a short output is shown once only,
+with the failure; a long one is shown whole when the stage ends, and its last lines again with the failure.
+
+    [16/240] thumbs  1.2 s
+    [17/240] train failed  4.2 s
+    Pipefile.toml:22:1: error: stage `train` failed: exit status 1
+      python train.py --out models/
+      log: pipeline_outputs/latest/train/log.txt
+    ValueError: no such column
+    3 ran, 235 fresh, 1 failed in 4.2 s
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from pipefile.base.paths import show
+from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageStarted, Waiting
+from pipefile.report.stream import Stream, painted_error
+from pipefile.report.words import counts, duration, edge_name
+
+REDRAW = 0.1  # seconds; a terminal over a slow line takes ten redraws a second
+TAIL = 20  # lines of a failed stage's output that are shown with the failure
+_TAIL_BYTES = 64 << 10
+_CHUNK = 256 << 10
+_ERASE = "\r\x1b[K"
+
+
+class TerminalReport:
+    """Draws the events of one build. Called with each event; `flush` at the end of a batch, and about ten times a second while nothing happens.
+
+    Args:
+        out: Where lines about the build go.
+        err: Where errors and warnings go.
+        root: Absolute path of the project root, for logs.
+        verbose: 1 and more: fresh stages and commands too; -1: failures only.
+        why: Print the reasons of each stage before it runs.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, out: Stream, err: Stream, root: str, verbose: int = 0, why: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._err = err
+        self._root = root
+        self._verbose = verbose
+        self._why = why
+        self._clock = clock
+        self._lines = (verbose >= 0 and not out.terminal) or verbose > 0  # a lasting line for each stage that ends
+        self._live = out.terminal and verbose >= 0
+        self._shows = verbose >= 0
+        self._done = 0
+        self._total = 0
+        self._running: dict[str, None] = {}
+        self._failures: list[StageFinished] = []
+        self._started = clock()
+        self._drawn = False
+        self._drawn_at = float("-inf")
+        self._actions: dict[type, Callable[..., None]] = {
+            BuildStarted: self._build_started,
+            PlanMade: self._plan_made,
+            StageStarted: self._stage_started,
+            StageFinished: self._stage_finished,
+            Note: self._note,
+            Waiting: self._waiting,
+            BuildFinished: self._build_finished,
+        }
+
+    def __call__(self, event: Event) -> None:
+        self._actions[type(event)](event)
+
+    def flush(self) -> None:
+        """Bring everything out, and the status line up to date."""
+        if self._live and self._running and self._clock() - self._drawn_at >= REDRAW:
+            self._draw()
+        self._out.flush()
+
+    def close(self) -> None:
+        """Leave the terminal clean, however the build ended."""
+        self._erase()
+        self._out.flush()
+        self._err.flush()
+
+    def _build_started(self, _: BuildStarted) -> None:
+        self._started = self._clock()
+
+    def _plan_made(self, event: PlanMade) -> None:
+        self._total = event.stale
+
+    def _stage_started(self, event: StageStarted) -> None:
+        if self._live:
+            self._running[edge_name(event.stage, event.instance)] = None
+        if self._why and self._shows:
+            from pipefile.plan.stale import describe
+
+            name = edge_name(event.stage, event.instance)
+            self._erase()
+            for reason in event.reasons:
+                self._out.write(f"{name}: {describe(reason)}\n")
+        if self._live and self._clock() - self._drawn_at >= REDRAW:
+            self._draw()
+
+    def _stage_finished(self, event: StageFinished) -> None:
+        name = edge_name(event.stage, event.instance)
+        status = event.status
+        if self._live:
+            self._running.pop(name, None)
+        if status != "skipped":
+            self._done += 1
+            self._total = max(self._total, self._done)
+        if status == "failed":
+            self._failed(event, name)
+        elif status == "ran":
+            if self._shows and (self._lines or event.log_size or event.output):
+                self._erase()
+                self._out.write(f"[{self._done}/{self._total}] {name}  {duration(event.seconds)}\n")
+                self._after_line(event)
+        elif status == "fresh":
+            if self._verbose > 0:
+                self._erase()
+                self._out.write(f"[{self._done}/{self._total}] {name}  fresh\n")
+        elif self._shows and (self._lines or status == "interrupted"):
+            self._erase()
+            self._out.write(f"{name}  {status}\n")
+            if status == "interrupted":
+                self._after_line(event)
+        if self._live and self._clock() - self._drawn_at >= REDRAW:
+            self._draw()
+
+    def _failed(self, event: StageFinished, name: str) -> None:
+        if self._shows:
+            self._erase()
+            word = self._out.paint("failed", "red")
+            self._out.write(f"[{self._done}/{self._total}] {name} {word}  {duration(event.seconds)}\n")
+            if self._is_long(event):
+                self._after_line(event)
+        # A thousand failures shall not keep a thousand outputs in memory: what has a log is read from it at the end.
+        self._failures.append(replace(event, output=b"") if event.log else event)
+
+    def _is_long(self, event: StageFinished) -> bool:
+        return event.log_size > len(event.output) or event.output.count(b"\n") > TAIL
+
+    def _after_line(self, event: StageFinished) -> None:
+        if self._verbose > 0 and event.command:
+            self._out.write(_indented(event.command))
+        if event.output or event.log_size:
+            from pipefile.report.neutral import neutral_lines
+
+            for line in neutral_lines(self._chunks(event), self._out.color):
+                self._out.write(line)
+
+    def _chunks(self, event: StageFinished) -> Iterator[bytes]:
+        """All that a stage printed: from memory where that is all of it, else from its log."""
+        if event.log_size <= len(event.output) or not event.log:
+            yield event.output
+            return
+        try:
+            fd = os.open(os.path.join(self._root, event.log), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:  # removed meanwhile: what is in memory is better than nothing
+            yield event.output
+            return
+        with open(fd, "rb", buffering=0) as log:
+            while chunk := log.read(_CHUNK):
+                yield chunk
+
+    def _tail(self, event: StageFinished, color: bool) -> tuple[list[str], bool]:
+        """The last lines that a stage printed, and whether there were more."""
+        from pipefile.report.neutral import neutral_lines
+
+        data = event.output
+        cut = False
+        if event.log:
+            try:
+                with open(os.path.join(self._root, event.log), "rb") as log:
+                    size = log.seek(0, os.SEEK_END)
+                    log.seek(max(0, size - _TAIL_BYTES))
+                    data = log.read(_TAIL_BYTES)
+                    cut = size > _TAIL_BYTES
+            except OSError:
+                pass
+        raw = data.split(b"\n")
+        if raw[-1] == b"":
+            raw.pop()
+        if cut and len(raw) > 1:
+            del raw[0]  # the first one is only the end of a line
+        cut = cut or len(raw) > TAIL
+        return list(neutral_lines([b"\n".join(raw[-TAIL:])], color)), cut
+
+    def _note(self, event: Note) -> None:
+        if not self._shows:
+            return
+        self._erase()
+        if event.level == "warning":
+            self._out.flush()
+            self._err.write(painted_error(f"warning: {event.text}", self._err) + "\n")
+            self._err.flush()
+        else:
+            self._out.write("\n".join(map(show, event.text.split("\n"))) + "\n")
+
+    def _waiting(self, event: Waiting) -> None:
+        if self._shows:
+            self._erase()
+            self._out.write(f"waiting for pid {event.pid}: {show(event.command)}\n")
+            self._out.flush()
+
+    def _build_finished(self, event: BuildFinished) -> None:
+        self._erase()
+        self._running.clear()
+        self._live = False
+        if self._failures:
+            self._out.flush()
+            for failure in self._failures:
+                self._show_failure(failure)
+            self._err.flush()
+        if self._shows:
+            parts = counts((event.ran, "ran"), (event.fresh, "fresh"), (event.failed, "failed"), (event.skipped, "skipped"))
+            line = f"{parts or 'nothing to do'} in {duration(event.seconds)}"
+            self._out.write(f"interrupted: {line}\n" if event.status == "interrupted" else line + "\n")
+        self._out.flush()
+
+    def _show_failure(self, event: StageFinished) -> None:
+        """As errors are shown: first line with the place, so that editors can follow it."""
+        first, _, rest = event.error.partition("\n")
+        name = edge_name(event.stage, event.instance)
+        if not first.startswith("stage `"):
+            first = f"stage `{name}` failed: {first}" if first else f"stage `{name}` failed"
+        place = f"{show(event.file)}:{event.line}:1: " if event.line is not None else f"{show(event.file)}: " if event.file else ""
+        lines, cut = self._tail(event, self._err.color)
+        hints = [line for line in rest.split("\n") if line.startswith("hint: ")]
+        self._err.write(f"{place}{self._err.paint('error:', 'red')} {show(first)}\n")
+        if event.command:
+            self._err.write(_indented(event.command))
+        for line in rest.split("\n"):
+            if line and not line.startswith("hint: "):
+                self._err.write(f"  {show(line)}\n")
+        if event.log:
+            self._err.write(f"  log: {show(event.log)}{f', last {TAIL} lines:' if cut else ''}\n")
+        for line in hints:
+            self._err.write(painted_error(line, self._err) + "\n")
+        for line in lines:
+            self._err.write(line)
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self._out.write(_ERASE)
+            self._drawn = False
+
+    def _draw(self) -> None:
+        """`[17/240] 2 running: thumbs, report  4.2 s`, in one line of the terminal whatever its width."""
+        now = self._clock()
+        width = self._out.columns() - 1  # the last column makes some terminals wrap
+        head = f"[{self._done}/{self._total}] {len(self._running)} running"
+        end = f"  {duration(now - self._started)}"
+        room = width - len(head) - len(end) - 2
+        text = f"{head}: {_cut(self._names(room), room)}{end}" if self._running and room > 0 else head + end
+        # The line is overwritten before the rest is erased, so that it does not flicker.
+        self._out.write(f"\r{_cut(text, width)}\x1b[K")
+        self._out.flush()
+        self._drawn = True
+        self._drawn_at = now
+
+    def _names(self, room: int) -> str:
+        names = []
+        size = 0
+        for name in self._running:
+            names.append(name)
+            size += len(name) + 2
+            if size > room + 2:
+                break
+        return ", ".join(names)
+
+
+def _indented(command: str) -> str:
+    return "".join(f"  {show(line)}\n" for line in command.rstrip("\n").split("\n"))
+
+
+def _cut(text: str, width: int) -> str:
+    """*text* in at most *width* columns, with an ellipsis where something is missing."""
+    if text.isascii():
+        return text if len(text) <= width else text[: width - 1] + "…" if width > 0 else ""
+    from unicodedata import combining, east_asian_width
+
+    used = 0
+    for index, char in enumerate(text):
+        size = 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+        if used + size > width - 1 and (index < len(text) - 1 or used + size > width):
+            return text[:index] + "…"
+        used += size
+    return text

@@ -1,0 +1,28 @@
+"""How numbers and names are worded wherever a person reads them."""
+
+from __future__ import annotations
+
+from pipefile.base.paths import show
+
+
+def duration(seconds: float) -> str:
+    """`0.01 s`, `4.2 s`, `3 min 5 s`, `2 h 4 min`."""
+    if seconds < 0.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def edge_name(stage: str, instance: str) -> str:
+    """An edge as users write it, safe to show: `thumbs`, or `thumbs@photos/a.jpg`."""
+    return show(f"{stage}@{instance}" if instance else stage)
+
+
+def counts(*parts: tuple[int, str]) -> str:
+    """`3 ran, 235 fresh, 1 failed`: those that are not 0."""
+    return ", ".join(f"{number} {word}" for number, word in parts if number)
