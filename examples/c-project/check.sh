@@ -18,5 +18,12 @@ trap 'mv version.before include/version.h' EXIT
 sed 's/1\.2\.0/1.2.1/' version.before >include/version.h
 build 3
 [ "$(build/csvq -V)" = "csvq 1.2.1" ] || fail "build/csvq was not made from the edited header"
+build 0
 
+# A comment in a header: what includes it is compiled again, to the same bytes, so nothing is linked or tested.
+users=$(grep -l '"buffer.h"\|"csv.h"\|"render.h"' src/*.c tests/*.c | wc -l)
+cp include/buffer.h buffer.before
+trap 'mv version.before include/version.h; mv buffer.before include/buffer.h' EXIT
+echo '/* the end */' >>include/buffer.h
+build "$users"
 build 0

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Over a thousand files: built twice, counted again another way; one file edited.
+. "$(dirname "$0")/../check_lib.sh"
+
+python3 make_pipefile.py
+"$PIPEFILE" clean >/dev/null
+build some
+python3 check.py
+build 0
+"$PIPEFILE" status --check >/dev/null || fail "status --check says that something is stale"
+
+# One line more in one file: that file, its package, and what shows all of them.
+echo "one_line_more = True" >>corpus/argparse.py
+build 5
+python3 check.py
+
+# Blanks at the end of a line: tokenised again, to the same counts, so nothing else runs.
+sed 's/^one_line_more = True$/&  /' corpus/argparse.py >build/edited && cp build/edited corpus/argparse.py && rm build/edited
+build 1
+build 0
