@@ -1,0 +1,56 @@
+"""Time of one child process with all that it waited for, from posix_spawn to wait4."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Seconds: wall clock, and user plus system time of the process tree."""
+
+    wall: float
+    cpu: float
+
+
+class RunError(Exception):
+    """A measured command failed."""
+
+
+def run(argv: Sequence[str], cwd: str, output: str, env: Mapping[str, str] | None = None) -> Sample:
+    """Run *argv* in *cwd*, all that it prints going to the file *output*."""
+    program = shutil.which(argv[0])
+    if program is None:
+        raise RunError(f"`{argv[0]}` is not installed")
+    here = os.getcwd()
+    os.chdir(cwd)  # posix_spawn has no working directory of its own
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 1, output, flags, 0o644), (os.POSIX_SPAWN_DUP2, 1, 2)]
+        begun = time.perf_counter()
+        pid = os.posix_spawn(program, list(argv), dict(os.environ if env is None else env), file_actions=actions, setsid=True)
+        _, status, usage = os.wait4(pid, 0)
+        wall = time.perf_counter() - begun
+    finally:
+        os.chdir(here)
+    if status != 0:
+        with open(output, encoding="utf-8", errors="replace") as file:
+            raise RunError(f"`{' '.join(argv)}` ended with {os.waitstatus_to_exitcode(status)}\n{file.read()[-2000:]}")
+    return Sample(wall, usage.ru_utime + usage.ru_stime)
+
+
+def stamps(root: str, paths: Sequence[str]) -> list[tuple[int, int]]:
+    """(inode, mtime) of each, (0, 0) where nothing is: what a build has written moves."""
+    found = []
+    for path in paths:
+        try:
+            at = os.stat(os.path.join(root, path))
+        except FileNotFoundError:
+            found.append((0, 0))
+        else:
+            found.append((at.st_ino, at.st_mtime_ns))
+    return found
