@@ -9,10 +9,14 @@ from pipefile.model.graph import Edge, Graph, Need
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
+from pipefile.plan.closure import closure, select
 from pipefile.plan.cycles import CycleError, cycle_error, topological
+from pipefile.plan.missing import missing_sources
 from pipefile.plan.references import GlobalValue, References
 from pipefile.plan.targets import Targets
 from pipefile.plan.words import literal_words
+
+__all__ = ["closure", "missing_sources", "resolve", "select", "waves"]
 
 _MANY = frozenset(["glob", "outputs", "late"])
 

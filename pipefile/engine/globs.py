@@ -1,0 +1,123 @@
+"""Globs over the disk."""
+
+from __future__ import annotations
+
+import errno
+import stat as stat_bits
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipefile.base.paths import folder_of
+from pipefile.model.ports import Disk
+from pipefile.plan.patterns import bytewise, matcher, start_folder
+from pipefile.store.record import record_path
+
+_NEVER_ENTERED = frozenset([".git", ".pipefile-tmp"])
+_LOCK = ".pipefile.lock"
+
+
+class GlobMatch(NamedTuple):
+    """What a glob found.
+
+    Args:
+        paths: The files, bytewise sorted.
+        folders: The folders whose names were looked at: while they stand as they were, so does the result. "" is the root.
+    """
+
+    paths: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+def expand(disk: Disk, pattern: str, is_dead: Callable[[str], bool], store: str = "pipeline_outputs") -> GlobMatch:
+    """The files that match a glob: regular files and links to such, none of pipefile's own, none in `.git`. Links to folders are not entered.
+
+    Args:
+        disk: The disk.
+        pattern: A glob as `plan/patterns.py: canonical` gives it.
+        is_dead: Whether a file with a record beside it is an output that no edge makes any more. Asked for such files alone.
+        store: The store's folder, which is not entered.
+
+    Raises:
+        OSError: A folder cannot be read. One that vanishes meanwhile is no fault.
+    """
+    matches = matcher(pattern)
+    if matches is None:
+        return GlobMatch((), ())
+    start = start_folder(pattern)
+    while start and start != "/" and not _is_folder(disk, start):  # the nearest folder that is there tells when the others come
+        start = folder_of(start)
+    may_enter = _pruner(pattern)
+    paths: list[str] = []
+    folders: list[str] = []
+    stack = [] if _closed(start, store) else [start]
+    while stack:
+        folder = stack.pop()
+        try:
+            entries = disk.names(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        folders.append(folder)
+        base = folder if folder in ("", "/") else folder + "/"
+        names: set[str] | None = None
+        for name, kind in entries:
+            path = base + name
+            if kind == "directory":
+                if name not in _NEVER_ENTERED and path != store and may_enter(path):
+                    stack.append(path)
+                continue
+            if kind == "other" or not matches(path) or _own(name):
+                continue
+            if kind == "link" and not _leads_to_file(disk, path):
+                continue
+            if names is None:
+                names = {other for other, _ in entries}
+            if record_path(name) in names and is_dead(path):
+                continue
+            paths.append(path)
+    folders.sort()
+    return GlobMatch(tuple(bytewise(paths)), tuple(folders))
+
+
+def _pruner(pattern: str) -> Callable[[str], object]:
+    """Whether anything below a folder can match. Each folder that it is asked for lies in one that it allowed."""
+    text = pattern.removeprefix("./").removeprefix("/")
+    parts = text.rstrip("/").split("/")
+    fixed = parts.index("**") if "**" in parts else len(parts)
+    if "/" not in pattern.rstrip("/") or fixed == 0:
+        return lambda _: True
+    lead = "/" if pattern.startswith("/") else ""
+    levels = [matcher((lead if depth else lead or "./") + "/".join(parts[: depth + 1])) for depth in range(fixed)]
+
+    def may_enter(path: str) -> object:
+        depth = path.count("/") - len(lead)
+        if depth >= len(levels):
+            return True
+        matches = levels[depth]
+        return matches is None or matches(path)
+
+    return may_enter
+
+
+def _is_folder(disk: Disk, path: str) -> bool:
+    seen = disk.stat(path)
+    return seen is not None and stat_bits.S_ISDIR(seen.st_mode)
+
+
+def _closed(folder: str, store: str) -> bool:
+    """Whether a folder that a pattern names outright is one that globs do not look into."""
+    return folder == store or folder.startswith(store + "/") or not _NEVER_ENTERED.isdisjoint(folder.split("/"))
+
+
+def _own(name: str) -> bool:
+    return name == _LOCK or (name[0] == "." and name.endswith((".hash", ".hash~")))
+
+
+def _leads_to_file(disk: Disk, path: str) -> bool:
+    try:
+        seen = disk.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
+    return seen is not None and stat_bits.S_ISREG(seen.st_mode)
+

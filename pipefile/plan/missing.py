@@ -1,0 +1,202 @@
+"""Inputs that are not there and that no stage makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipefile.base.errors import GraphError
+from pipefile.base.locations import Place
+from pipefile.base.paths import folder_of, join, name_of, show
+from pipefile.model.graph import Edge, FileSet, Graph
+from pipefile.model.ports import World
+from pipefile.plan.near import nearest
+
+_MOST = 10  # missing inputs that one error names
+_CHAIN = 8  # lines of a chain of who needs it
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One input that is not there.
+
+    Args:
+        files: The input.
+        chain: The edges that need it: the one that names it, who needs that one, and so on up to what was asked for.
+        hint: What was meant, without "did you mean"; "" where nothing is near.
+    """
+
+    files: FileSet
+    chain: tuple[Edge, ...]
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = show(self.files.text)
+        return f"no file matches `{text}`" if self.files.kind == "glob" else f"`{text}` does not exist and no stage makes it"
+
+
+class MissingSourceError(GraphError):
+    """Inputs that do not exist and that no stage makes.
+
+    Args:
+        missing: The first of them.
+        count: How many there are.
+    """
+
+    def __init__(self, missing: Sequence[Missing], count: int) -> None:
+        self.missing = tuple(missing)
+        self.count = count
+        chains = [missing[0].chain] if count == 1 else [one.chain[:1] for one in missing]
+        edges = [edge for chain in chains for edge in chain]
+        places = [Place(edge.stage.file, ("stage", edge.stage.name, "inputs")) for edge in edges]
+        super().__init__(str(missing[0]) if count == 1 else f"{count} inputs are not there", places, missing[0].hint if count == 1 else "")
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            lines = [_needed(edge, place) for edge, place in zip(self.missing[0].chain, self.places, strict=True)]
+            if len(lines) > _CHAIN:
+                half = _CHAIN // 2
+                lines[half:-half] = [f"... {len(lines) - 2 * half} more"]
+        else:
+            lines = []
+            for one, place in zip(self.missing, self.places, strict=True):
+                lines.append(f"{one}, {_needed(one.chain[0], place)}" + (f"; {one.hint}" if one.hint else ""))
+            if self.count > len(self.missing):
+                lines.append(f"... {self.count - len(self.missing)} more")
+        whole = [f"error: {self.message}"] + [f"  {line}" for line in lines]
+        return "\n".join(whole + [f"hint: {self.hint}"] if self.hint else whole)
+
+
+def missing_sources(graph: Graph, closure: Iterable[int], world: World) -> GraphError | None:
+    """Look for the sources that a part of the graph needs.
+
+    Args:
+        graph: The graph.
+        closure: Nodes, in topological order.
+        world: The disk.
+
+    Returns:
+        The error that names those that are not there, or are directories written without a slash; None if all stand.
+    """
+    nodes = list(closure)
+    edge_count = len(graph.edges)
+    seen: set[FileSet] = set()
+    missing: dict[str, tuple[FileSet, Edge]] = {}
+    for node in nodes:
+        if node >= edge_count:
+            continue
+        edge = graph.edges[node]
+        for need in edge.needs:
+            files = need.files
+            if files is None or files.node >= 0 or files in seen:
+                continue
+            if files.kind == "glob":
+                if not files.paths and not need.optional:
+                    missing.setdefault(files.text, (files, edge))
+                continue
+            if need.optional:
+                continue
+            seen.add(files)
+            kind = world.kind(files.paths[0])
+            if kind == "absent":
+                missing.setdefault(files.text, (files, edge))
+            elif kind == "directory" and files.kind == "file":
+                place = Place(edge.stage.file, ("stage", edge.stage.name, "inputs"), f"`{show(edge.stage.name)}`")
+                return GraphError(f"input `{show(files.text)}` is a directory", (place,), f"write `{show(files.text)}/`")
+            elif kind == "file" and files.kind == "directory":
+                place = Place(edge.stage.file, ("stage", edge.stage.name, "inputs"), f"`{show(edge.stage.name)}`")
+                return GraphError(f"input `{show(files.text)}` is a file", (place,), f"write `{show(files.paths[0])}`")
+    if not missing:
+        return None
+    needed_by = _needed_by(graph, nodes) if len(missing) == 1 else {}
+    shown = [Missing(files, _chain(edge, graph, needed_by), _meant(files, graph, world)) for files, edge in list(missing.values())[:_MOST]]
+    return MissingSourceError(shown, len(missing))
+
+
+def _needed(edge: Edge, place: Place) -> str:
+    name = f"`{show(edge.name)}`"
+    return f"needed by `{show(edge.outputs[0].shown)}` ({name}, {place})" if edge.outputs else f"needed by {name} ({place})"
+
+
+def _needed_by(graph: Graph, nodes: Sequence[int]) -> dict[int, int]:
+    """For each node of a closure one that needs it: the one by which what was asked for is nearest."""
+    distance: dict[int, int] = {}
+    above: dict[int, int] = {}
+    for node in reversed(nodes):
+        here = distance.setdefault(node, 0)
+        for before in (*graph.depends[node], *graph.order.get(node, ())):
+            if before not in distance or distance[before] > here + 1:
+                distance[before] = here + 1
+                above[before] = node
+    return above
+
+
+def _chain(edge: Edge, graph: Graph, needed_by: dict[int, int]) -> tuple[Edge, ...]:
+    chain = [edge]
+    node = edge.id
+    while node in needed_by:
+        node = needed_by[node]
+        if node < len(graph.edges):
+            chain.append(graph.edges[node])
+    return tuple(chain)
+
+
+def _meant(files: FileSet, graph: Graph, world: World) -> str:
+    """A hint; "" where nothing near is known."""
+    if files.kind == "glob":
+        return ""
+    path = files.paths[0]
+    other = _other_form(path, graph, world)
+    if other:
+        return f"`{show(other)}` exists, which looks the same: its Unicode characters are composed otherwise"
+    reference = _reference(path, graph)
+    near = reference or _near_file(path, graph, world)
+    if not near:
+        return ""
+    slash = "/" if files.kind == "directory" and not reference else ""
+    return f"did you mean `{show(near)}{slash}`?"
+
+
+def _other_form(path: str, graph: Graph, world: World) -> str:
+    """The same path in another Unicode normalisation, where that one exists."""
+    if path.isascii():
+        return ""
+    from unicodedata import normalize
+
+    for form in ("NFC", "NFD"):
+        other = normalize(form, path)
+        if other != path and (other in graph.producer or world.kind(other) != "absent"):
+            return other
+    return ""
+
+
+def _reference(path: str, graph: Graph) -> str:
+    """For `clean.dta`, where stage `clean` has an output `data`: `clean.data`."""
+    cut = path.find(".")
+    while cut > 0:
+        edges = graph.by_stage.get(path[:cut])
+        if edges:
+            outputs = graph.edges[edges[0]].outputs
+            near = nearest(path[cut + 1 :], ["outputs", *{output.name: None for output in outputs if output.name}])
+            if near:
+                return f"{path[:cut]}.{near}"
+        cut = path.find(".", cut + 1)
+    return ""
+
+
+def _near_file(path: str, graph: Graph, world: World) -> str:
+    """A file, directory or output whose path is nearest to *path*."""
+    folder, name = folder_of(path), name_of(path)
+    known = [join(folder, other) for other in world.names(folder) if not _private(other)]
+    known += [other for other in graph.producer if folder_of(other) == folder or name_of(other) == name]
+    near = nearest(path, known)
+    if near or not folder or known:
+        return near
+    above = _near_file(folder, graph, world)  # the folder may be the misspelt name; as deep as the path, no deeper
+    whole = join(above, name)
+    return whole if above and (whole in graph.producer or world.kind(whole) != "absent") else ""
+
+
+def _private(name: str) -> bool:
+    """Whether a name is one of pipefile's own files."""
+    return name.startswith(".pipefile") or (name.startswith(".") and name.endswith((".hash", ".hash~")))
