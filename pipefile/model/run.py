@@ -56,3 +56,36 @@ class RunResult:
     seconds: float = 0.0
     run: str = ""
     would_run: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One build as run.json tells of it.
+
+    Args:
+        id: As `20240212_100000_abc123`, in UTC.
+        status: "running", "succeeded", "failed" or "interrupted"; "" where it cannot be told.
+        started_at: As `2024-02-12T10:00:00Z`.
+        finished_at: The same; "" for one that has not ended in order.
+        commit: Of the git work tree that the project lies in; "" where there is none.
+        dirty: Whether that has changes in tracked files; None where not known.
+        counts: ran, restored, fresh, skipped, degraded, failed.
+        problem: What is wrong with its stored files; "" if nothing.
+    """
+
+    id: str
+    status: str
+    started_at: str = ""
+    finished_at: str = ""
+    duration_seconds: float = 0.0
+    command: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    jobs: int = 0
+    schedule: str = ""
+    host: str = ""
+    python: str = ""
+    pipefile: str = ""
+    commit: str = ""
+    dirty: bool | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    problem: str = ""
