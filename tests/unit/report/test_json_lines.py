@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from streams import Recorded
+from kit.streams import Recorded
 
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageStarted, Waiting
 from pipefile.model.record import Reason

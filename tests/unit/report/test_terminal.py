@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from streams import Hand, Recorded, write_log
+from kit.streams import Hand, Recorded, write_log
 
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageStarted, Waiting
 from pipefile.model.record import Reason
