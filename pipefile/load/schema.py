@@ -1,0 +1,93 @@
+"""Every section and key of Pipefile.toml, as data: the loader checks against these tables, and whatever describes the format is made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS: dict[str, tuple[type, str]] = {
+    "string": (str, "a string"),
+    "strings": (list, "an array of strings"),
+    "table": (dict, "a table"),
+    "boolean": (bool, "true or false"),
+    "integer": (int, "an integer"),
+    "duration": (str, 'a duration such as "10m"'),
+    "size": (str, 'a size such as "64MB"'),
+}
+"""Kind of a value -> its type in Python, and its name in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key.
+
+    Args:
+        kinds: What its value may be; names of KINDS.
+        doc: What it means, for people.
+        choices: The only values it may have; () for any.
+        least: The smallest integer allowed.
+        entries: What the values of a table may be; "input" is a table of INPUT, "value" anything that `[global]` can hold.
+        elements: What else than strings an array may hold.
+        nonempty: An array must have an element, a string a character.
+    """
+
+    kinds: tuple[str, ...]
+    doc: str
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    entries: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
+    nonempty: bool = False
+
+
+SECTIONS: dict[str, str] = {
+    "pipefile": "Settings of the project",
+    "global": "Configuration: values for `global.KEY`",
+    "alias": "Names for several targets",
+    "stage": "What is built: one table a stage",
+}
+
+PIPEFILE: dict[str, Key] = {
+    "default": Key(("strings", "string"), "Stages, aliases or targets built when none is named; absent: all stages that have outputs"),
+    "store": Key(("string",), "Folder of what pipefile keeps: runs, records, index", nonempty=True),
+    "hash": Key(("string",), "How contents are hashed", choices=("blake3", "sha256")),
+    "shell": Key(("strings",), "The shell that runs commands written as strings", nonempty=True),
+    "env": Key(("strings",), "Environment variables that every stage depends on"),
+    "dotenv": Key(("strings",), "Files of KEY=VALUE lines that set environment variables"),
+    "strict_env": Key(("boolean",), "Stages see only the common variables and what `env` names"),
+    "show_env": Key(("strings",), "Variables whose values records may show"),
+    "outside": Key(("strings",), "Folders outside the project where outputs may lie"),
+    "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
+    "keep_runs": Key(("integer",), "How many runs are kept", least=1),
+    "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
+}
+
+STAGE: dict[str, Key] = {
+    "inputs": Key(
+        ("table", "strings", "string"), "What the stage reads: paths, globs, references", entries=("string", "strings", "input"), elements=("input",)
+    ),
+    "outputs": Key(("table", "strings", "string"), "The files and folders that the stage makes", entries=("string", "strings")),
+    "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
+    "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
+    "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
+    "version": Key(("string",), "Changed by hand when all must be made anew"),
+    "env": Key(("strings", "table"), "Environment variables that the stage depends on; a table sets them", entries=("string",)),
+    "shell": Key(("strings",), "The shell that runs the command", nonempty=True),
+    "after": Key(("strings", "string"), "Stages that come before, for the order only"),
+    "always": Key(("boolean",), "Runs in every build"),
+    "timeout": Key(("duration",), "Ends the stage after this time"),
+    "depfile": Key(("string",), "Where the command lists what else it read, in Make's syntax", nonempty=True),
+    "infer_inputs": Key(("boolean",), "Files named literally in `run` are inputs"),
+    "description": Key(("string",), "What the stage is for"),
+    "tags": Key(("strings",), "Labels"),
+    "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
+}
+
+INPUT: dict[str, Key] = {
+    "path": Key(("string",), "The path", nonempty=True),
+    "optional": Key(("boolean",), "It may be absent"),
+}
+
+
+def types(keys: dict[str, Key]) -> dict[str, frozenset[type]]:
+    """The Python types that each key takes, for a check of one set look-up a key."""
+    return {name: frozenset(KINDS[kind][0] for kind in key.kinds) for name, key in keys.items()}

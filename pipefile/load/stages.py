@@ -1,0 +1,399 @@
+"""One table `[stage.NAME]` -> one Stage.
+
+A Pipefile of ten thousand stages is normal, and every build reads it: the plain case of each key is a few operations here, and what needs more words
+(messages, odd paths, placeholders) is elsewhere. Templates are made once per distinct command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from pipefile.base.locations import KeyPath
+from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
+from pipefile.load import values
+from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
+from pipefile.load.schema import INPUT, STAGE, types
+from pipefile.load.templates import NOTHING, Asked, Templates
+from pipefile.model.stage import Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
+
+_ALLOWED = types(STAGE)
+_RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or rule.choices or rule.least is not None}
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][\w.+=,:#~%-]*")
+_BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f@]")
+# no `.`, `..` or empty name in it, no braces, nothing that begins with a dot: what a path of pipefile's own could look like
+_PLAIN_PATH = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ -]*/?")
+_CALL = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
+_OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
+_IN_FILE = re.compile(r"[^\s:]+\.(?:toml|json|ya?ml):\S+")
+
+RESERVED = frozenset(["inputs", "outputs", "params", "global", "depfile", "store", "threads"])
+"""Names that placeholders have already."""
+
+_POSIX_SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"])
+
+
+class StageReader:
+    """Reads stages of one Pipefile.
+
+    Args:
+        root: Absolute path of the project root.
+        file: The Pipefile, from the root.
+        settings: Defaults of shell and log_limit, the store, folders outside.
+        table: `[global]`.
+    """
+
+    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals) -> None:
+        self._root = root
+        self._file = file
+        self._folder = folder_of(file)
+        self._settings = settings
+        self._globals = table
+        self._templates = Templates(table)
+        self._store = settings.store
+        self._store_below = settings.store + "/"
+        self._taken = frozenset([settings.store, file])
+
+    def read(self, name: str, table: Any) -> Stage:
+        """Check one stage and make it.
+
+        Raises:
+            FaultError: Something in it is wrong.
+        """
+        where: KeyPath = ("stage", name)
+        if type(table) is not dict:
+            raise FaultError(f"`stage.{show(name)}` must be a table, not {kind_of(table)}", where)
+        if not _PLAIN_NAME.fullmatch(name):
+            _check_name(name, where)
+        self._check_types(name, table)
+        settings = self._settings
+        get = table.get
+
+        inputs = self._inputs(name, table["inputs"]) if "inputs" in table else ()
+        depfile = self._depfile(name, table["depfile"]) if "depfile" in table else ""
+        params = self._params(name, table["params"]) if "params" in table else {}
+        shell = values.strings(table["shell"], f"`shell` of stage `{name}`", (*where, "shell")) if "shell" in table else settings.shell
+        action, asked = self._action(name, table, shell)
+        outputs = self._outputs(name, table["outputs"], isinstance(action, Command), asked) if "outputs" in table else ()
+        if len(outputs) > 1 or (outputs and inputs and outputs[0].name is not None):
+            _check_names(name, inputs, outputs, table["outputs"])
+        if asked:
+            self._check_placeholders(name, action, inputs, outputs, params, depfile)
+
+        timeout = log_limit = None
+        if "timeout" in table:
+            timeout = values.duration(table["timeout"], f"`timeout` of stage `{show(name)}`", (*where, "timeout"))
+        if "log_limit" in table:
+            log_limit = values.size(table["log_limit"], f"`log_limit` of stage `{show(name)}`", (*where, "log_limit"))
+        return Stage(
+            name=name,
+            inputs=inputs,
+            outputs=outputs,
+            action=action,
+            params=params,
+            version=get("version", ""),
+            env=_environment(name, table["env"]) if "env" in table else {},
+            shell=shell,
+            after=values.strings(table["after"], f"`after` of stage `{name}`", (*where, "after")) if "after" in table else (),
+            always=get("always", False),
+            timeout=timeout,
+            depfile=depfile,
+            infer_inputs=get("infer_inputs", True),
+            description=get("description", ""),
+            tags=values.strings(table["tags"], f"`tags` of stage `{name}`", (*where, "tags")) if "tags" in table else (),
+            log_limit=settings.log_limit if log_limit is None else log_limit,
+            file=self._file,
+            folder=self._folder,
+        )
+
+    def _check_types(self, name: str, table: dict[str, Any]) -> None:
+        for key, value in table.items():
+            allowed = _ALLOWED.get(key)
+            if allowed is None:
+                raise unknown_key(key, STAGE, f"stage `{show(name)}`", ("stage", name, key))
+            if type(value) not in allowed:
+                hint = "one word is an array too: `[...]`" if key == "shell" and type(value) is str else ""
+                raise wrong_kind(f"`{key}` of stage `{show(name)}`", STAGE[key].kinds, value, ("stage", name, key), hint)
+            if not value and key in _RULES:
+                values.check_bounds(key, value, _RULES[key], f"stage `{show(name)}`", ("stage", name, key))
+
+    # --- inputs
+
+    def _inputs(self, stage: str, raw: Any) -> tuple[InputGroup, ...]:
+        kind = type(raw)
+        if kind is str:
+            return (InputGroup(None, (self._input(stage, raw, None, ("stage", stage, "inputs")),)),)
+        if kind is list:
+            return (self._input_list(stage, None, raw, ("stage", stage, "inputs")),) if raw else ()
+        groups = []
+        for name, value in raw.items():
+            key = ("stage", stage, "inputs", name)
+            kind = type(value)
+            if name in RESERVED:
+                raise _reserved(stage, name, key)
+            if kind is list:
+                groups.append(self._input_list(stage, name, value, key))
+            else:
+                groups.append(InputGroup(name, (self._input(stage, value, name, key),)))
+        return tuple(groups)
+
+    def _input_list(self, stage: str, name: str | None, raw: list[Any], key: KeyPath) -> InputGroup:
+        plain = "".join(raw) if _all_strings(raw) else "{"
+        if "{" in plain or "}" in plain or "\0" in plain or "" in raw:
+            return InputGroup(name, tuple([self._input(stage, item, name, (*key, index)) for index, item in enumerate(raw)]), True)
+        return InputGroup(name, tuple([InputItem(text) for text in raw]), True)
+
+    def _input(self, stage: str, raw: Any, name: str | None, key: KeyPath) -> InputItem:
+        optional = False
+        if type(raw) is dict:
+            values.check_keys(raw, INPUT, f"an input of stage `{show(stage)}`", key)
+            if "path" not in raw:
+                raise FaultError(f"an input of stage `{show(stage)}` has no `path`", key)
+            optional = raw.get("optional", False)
+            raw, key = raw["path"], (*key, "path")
+        if type(raw) is not str:
+            what = f"an input of stage `{show(stage)}`" if name is None else f"input `{show(name)}` of stage `{show(stage)}`"
+            kinds = ("string", "table") if name is None or isinstance(key[-1], int) else ("string", "strings", "table")
+            raise wrong_kind(what, kinds, raw, key)
+        if "{" in raw or "}" in raw:
+            raw = self._globals.fill_path(raw, f"`inputs` of stage `{show(stage)}`", key)
+        if not raw or "\0" in raw:
+            raise FaultError(f"an input of stage `{show(stage)}` is {'a path with a NUL character' if raw else 'an empty path'}", key)
+        return InputItem(raw, optional)
+
+    # --- outputs
+
+    def _outputs(self, stage: str, raw: Any, command: bool, asked: Asked) -> tuple[Output, ...]:
+        kind = type(raw)
+        base = ("stage", stage, "outputs")
+        if kind is str:
+            return (self._output(stage, raw, (None, base, command and ("outputs", None) not in asked and ("outputs", 0) not in asked, False)),)
+        all_named = not command or ("outputs", None) in asked
+        found: list[Output] = []
+        if kind is list:
+            for index, item in enumerate(raw):
+                found.append(self._output(stage, item, (None, (*base, index), not all_named and ("outputs", index) not in asked, False)))
+            return tuple(found)
+        for name, value in raw.items():
+            if name in RESERVED:
+                raise _reserved(stage, name, (*base, name))
+            named = all_named or (name, None) in asked
+            if type(value) is not list:
+                literal = not named and (name, 0) not in asked and ("outputs", len(found)) not in asked
+                found.append(self._output(stage, value, (name, (*base, name), literal, False)))
+                continue
+            for index, item in enumerate(value):
+                literal = not named and (name, index) not in asked and ("outputs", len(found)) not in asked
+                found.append(self._output(stage, item, (name, (*base, name, index), literal, True)))
+        return tuple(found)
+
+    def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool]) -> Output:
+        name, key, in_place, many = facts
+        if type(raw) is not str:
+            what = f"an output of stage `{show(stage)}`" if name is None else f"output `{show(name)}` of stage `{show(stage)}`"
+            raise wrong_kind(what, ("string",) if name is None or many else ("string", "strings"), raw, key)
+        if self._folder or not _PLAIN_PATH.fullmatch(raw):
+            path, directory = self._odd_path(raw, f"output `{show(raw)}` of stage `{show(stage)}`", key)
+        elif raw[-1] == "/":
+            path, directory = raw[:-1], True
+        else:
+            path, directory = raw, False
+        if path in self._taken or path.startswith(self._store_below) or (directory and within(self._store, path)):
+            self._own_place(path, stage, key)
+        return Output(name, path, directory, in_place, many)
+
+    def _odd_path(self, raw: str, what: str, key: KeyPath) -> tuple[str, bool]:
+        """An output path that is not plain: filled in, normalised, and inside the project or a folder of `outside`."""
+        if "{" in raw or "}" in raw:
+            raw = self._globals.fill_path(raw, what, key)
+        directory = raw.endswith(("/", "/.", "/.."))
+        try:
+            path = normalise(f"{self._folder}/{raw}" if self._folder and raw and not raw.startswith("/") else raw)
+        except BadPathError as error:
+            if "leaves" not in str(error):
+                raise FaultError(f"{what} is {error}", key) from None
+            path = normalise(os.path.join(self._root, self._folder, raw))
+        if path.startswith("/"):
+            if not any(within(path, folder) for folder in self._settings.outside):
+                way = "is an absolute path" if raw.startswith("/") else "leaves the project"
+                inside = path.startswith(self._root + "/")
+                hint = f"write `{show(path[len(self._root) + 1 :])}`" if inside else 'folders outside are named in `[pipefile] outside = ["/..."]`'
+                raise FaultError(f"{what} {way}", key, hint)
+        elif path == ".":
+            raise FaultError(f"{what} is the project's own folder", key)
+        for part in path.split("/"):
+            if _OWN_NAME.fullmatch(part):
+                raise FaultError(f"{what} has a name that pipefile keeps for itself: `{show(part)}`", key)
+        return path, directory
+
+    def _own_place(self, path: str, stage: str, key: KeyPath) -> None:
+        if path == self._file:
+            raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` is the Pipefile itself", key)
+        where = "lies in" if within(path, self._store) else "is" if path == self._store else "holds"
+        raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` {where} pipefile's own store `{show(self._store)}`", key)
+
+    def _depfile(self, stage: str, raw: str) -> str:
+        path, directory = self._odd_path(raw, f"`depfile` of stage `{show(stage)}`", ("stage", stage, "depfile"))
+        if directory:
+            raise FaultError(f"`depfile` of stage `{show(stage)}` must be a file, not a directory", ("stage", stage, "depfile"))
+        return path
+
+    # --- the action and what it knows
+
+    def _action(self, stage: str, table: dict[str, Any], shell: tuple[str, ...]) -> tuple[Command | Call, Asked]:
+        run, call = table.get("run"), table.get("call")
+        if run is None:
+            if call is None:
+                hint = "a name for several stages is an `[alias]`" if "after" in table and "outputs" not in table else ""
+                raise FaultError(f"stage `{show(stage)}` has neither `run` nor `call`", ("stage", stage), hint)
+            match = _CALL.fullmatch(call)
+            if match is None:
+                key = ("stage", stage, "call")
+                raise FaultError(f"`call` of stage `{show(stage)}` must be `module:function`, not `{show(call)}`", key)
+            return Call(match[1], match[2]), NOTHING
+        if call is not None:
+            raise FaultError(f"stage `{show(stage)}` has both `run` and `call`", ("stage", stage, "call"), "a stage is one of the two")
+        if type(run) is str and shell is not self._settings.shell and name_of(shell[0]) not in _POSIX_SHELLS:
+            raise not_posix(stage, shell)
+        if type(run) is str:
+            return self._templates.shell(run, stage)
+        return self._templates.argv(run, stage)
+
+    def _params(self, stage: str, raw: dict[str, Any]) -> dict[str, Value]:
+        params: dict[str, Value] = {}
+        for name, value in raw.items():
+            key = ("stage", stage, "params", name)
+            if type(value) is str:
+                if value.startswith("global."):
+                    found = self._globals.get(value[7:])
+                    if found is None:
+                        hint = self._globals.hint(value[7:], "global.{}")
+                        raise FaultError(f"param `{show(name)}` of stage `{show(stage)}`: there is no `{show(value)}`", key, hint, value)
+                    params[name] = found
+                    continue
+                if _IN_FILE.fullmatch(value):
+                    what = f"param `{show(name)}` of stage `{show(stage)}`"
+                    raise FaultError(f"{what}: values from files are not available yet: `{show(value)}`", key, "put the value into `[global]`", value)
+            values.check_value(value, key, f"param `{show(name)}` of stage `{show(stage)}`")
+            params[name] = value
+        return params
+
+    def _check_placeholders(
+        self,
+        stage: str,
+        action: Command | Call,
+        inputs: tuple[InputGroup, ...],
+        outputs: tuple[Output, ...],
+        params: Mapping[str, Value],
+        depfile: str,
+    ) -> None:
+        """Check the names of the placeholders in `run` (those of `[global]` are filled in already)."""
+        assert isinstance(action, Command)
+        sizes: dict[str, int] = {}
+        for output in outputs:
+            if output.name is not None:
+                sizes[output.name] = sizes.get(output.name, 0) + 1
+        named = {group.name for group in inputs}
+        for field in self._templates.fields(action):
+            name = field.name
+            if name in named:
+                continue
+            if name in sizes or (name == "outputs" and outputs):
+                count = len(outputs) if name == "outputs" else sizes[name]
+                if field.index is not None and field.index >= count:
+                    raise self._misfit(stage, field, f"asks for more than there is: `{name}` has {count}")
+            elif name.startswith("params."):
+                value = values.look_up(params, name[7:])
+                if value is None:
+                    raise self._unknown(stage, field, [*named, *sizes, *(f"params.{param}" for param in params)])
+                values.placeholder_text(value, field, f"`run` of stage `{show(stage)}`", ("stage", stage, "run"))
+            elif name in ("inputs", "inputs.file") and inputs:
+                if name == "inputs.file" and field.index is not None:
+                    raise self._misfit(stage, field, "asks for one of a list, but it is one path")
+            elif name in ("inputs", "inputs.file", "outputs"):
+                raise self._misfit(stage, field, f"has nothing to stand for: the stage declares no `{name[:7].rstrip('.')}`")
+            elif name == "depfile" and not depfile:
+                raise self._misfit(stage, field, "has nothing to stand for: the stage declares no `depfile`")
+            elif name not in ("depfile", "store", "threads"):
+                raise self._unknown(stage, field, [*named, *sizes, *RESERVED, *(f"params.{param}" for param in params)])
+            elif field.index is not None:
+                raise self._misfit(stage, field, "asks for one of a list, but it is one value")
+
+    def _misfit(self, stage: str, field: Field, why: str) -> FaultError:
+        return FaultError(f"`{field}` in `run` of stage `{show(stage)}` {why}", ("stage", stage, "run"), needle=str(field))
+
+    def _unknown(self, stage: str, field: Field, known: list[str | None]) -> FaultError:
+        names = [name for name in known if name]
+        if f"params.{field.name}" in names:
+            hint = f"did you mean `{{params.{field.name}}}`?"
+        elif self._globals.get(field.name) is not None:
+            hint = f"did you mean `{{global.{field.name}}}`?"
+        else:
+            hint = did_you_mean(field.name, names, "{{{}}}") or f"literal braces are doubled: `{{{{{field.name}}}}}`"
+        return FaultError(f"unknown placeholder `{field}` in `run` of stage `{show(stage)}`", ("stage", stage, "run"), hint, str(field))
+
+
+def not_posix(stage: str, shell: tuple[str, ...]) -> FaultError:
+    key = ("stage", stage, "run")
+    message = f"`run` of stage `{show(stage)}` is a text for a shell, but `{show(shell[0])}` is no POSIX shell"
+    return FaultError(message, key, "write `run` as a list of arguments: a list has no shell, and needs no quotes")
+
+
+def posix(shell: tuple[str, ...]) -> bool:
+    """Whether pipefile knows how to quote for this shell."""
+    return name_of(shell[0]) in _POSIX_SHELLS
+
+
+def _environment(stage: str, raw: Any) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for index, name in enumerate(raw):
+        key = ("stage", stage, "env", index if type(raw) is list else name)
+        value = None if type(raw) is list else raw[name]
+        if type(name) is not str or (value is not None and type(value) is not str):
+            if type(raw) is list:
+                raise wrong_kind(f"`env` of stage `{show(stage)}`", ("strings", "table"), raw, key)
+            raise wrong_kind(f"variable `{show(name)}` in `env` of stage `{show(stage)}`", ("string",), value, key)
+        if not name or "=" in name or "\0" in name or (value and "\0" in value):
+            raise FaultError(f"`{show(name)}` in `env` of stage `{show(stage)}` is no name of a variable, or its value holds a NUL character", key)
+        found[name] = value
+    return found
+
+
+def _check_name(name: str, key: KeyPath) -> None:
+    why = ""
+    if not name:
+        why = "is empty"
+    elif name[0] == "/" or name[-1] == "/":
+        why = "begins or ends with `/`"
+    elif bad := _BAD_NAME.search(name):
+        why = "holds `@`, which names instances" if bad[0] == "@" else "holds a control character"
+    if why:
+        raise FaultError(f"the stage name `{show(name)}` {why}", key)
+
+
+def _check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], raw: Any) -> None:
+    """Refuse what is declared twice: an output, or a name that is both an input's and an output's."""
+    taken = {group.name for group in inputs}
+    seen = set()
+    for index, output in enumerate(outputs):
+        key: KeyPath = ("stage", stage, "outputs")
+        if output.name is not None:
+            key = (*key, output.name)
+            if output.name in taken:
+                raise FaultError(f"`{show(output.name)}` is both an input and an output of stage `{show(stage)}`", key)
+        elif type(raw) is list:
+            key = (*key, index)
+        if output.path in seen:
+            raise FaultError(f"output `{show(output.path)}` is declared twice in stage `{show(stage)}`", key)
+        seen.add(output.path)
+
+
+def _reserved(stage: str, name: str, key: KeyPath) -> FaultError:
+    return FaultError(f"`{name}` in stage `{show(stage)}` cannot be a name: placeholders use it already", key)
+
+
+def _all_strings(raw: list[Any]) -> TypeGuard[list[str]]:
+    return all(type(item) is str for item in raw)
