@@ -91,6 +91,10 @@ class Project:
         del self._tables["stage"][name]
         self._write_pipefile()
 
+    def stages(self) -> list[str]:
+        """Names of the declared stages."""
+        return list(self._tables["stage"])
+
     def settings(self, **keys: object) -> None:
         """Set keys of `[pipefile]`; None removes one."""
         self._update("pipefile", keys)

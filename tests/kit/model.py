@@ -1,0 +1,183 @@
+"""A model of what pipefile has to do: what every output has to hold, and which stages have to run.
+
+It knows nothing of pipefile's code. A stage's signature is all that its result may depend on; it has to run if its signature is another one than at
+its last run, or if its outputs are not as that run left them, and in no other case.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field, replace
+
+from kit.project import Project
+
+STEPS = '''"""Stages in Python."""
+MARK = "{mark}"
+
+
+def join(inputs, outputs, salt):
+    with open(outputs[0], "wb") as out:
+        for ref in inputs:
+            with open(ref, "rb") as file:
+                out.write(file.read())
+        out.write(f"{{MARK}} {{salt}}\\n".encode())
+'''
+
+KINDS = ("join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather")
+ONE_INPUT = ("split", "place", "gather")
+
+Contents = object
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A stage of the model: what it does, with which files, and a word that changes its command or parameter."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    salt: int = 0
+
+    def keys(self) -> dict[str, object]:
+        """The stage as the kit's `stage` takes it."""
+        inputs = ["src/*.txt"] if self.kind == "glob" else list(self.inputs)
+        common: dict[str, object] = {"inputs": inputs, "outputs": list(self.outputs)}
+        if self.kind == "join":
+            return {**common, "call": "steps:join", "params": {"salt": self.salt}}
+        return {**common, "run": self.command()}
+
+    def command(self) -> str:
+        if self.kind == "sort":  # without a shell
+            return "sort -o {outputs} {inputs}"
+        if self.kind == "place":  # without a shell, and written where it stands
+            return f"cp {self.inputs[0]} {self.outputs[0]}"
+        if self.kind == "split":
+            return "head -n 1 {inputs[0]} > {outputs[0]}; tail -n +2 {inputs[0]} > {outputs[1]}"
+        if self.kind == "count":
+            return "cat {inputs} | wc -l > {outputs}"
+        if self.kind == "folder":
+            return f"mkdir -p {{outputs}}; cp {{inputs}} {{outputs}}; echo {self.salt} > {{outputs}}/salt"
+        if self.kind == "gather":
+            return "cat {inputs}/* > {outputs}"
+        return f"(cat {{inputs}}; echo {self.salt}) > {{outputs}}"
+
+
+@dataclass
+class Model:
+    """Sources, stages, and what was true of each stage when it last ran."""
+
+    sources: dict[str, bytes] = field(default_factory=dict)
+    stages: dict[str, Spec] = field(default_factory=dict)
+    mark: str = "m0"
+    ran: dict[str, tuple[object, dict[str, Contents]]] = field(default_factory=dict)
+    names: int = 0
+
+    # --- what has to come out
+
+    def expected(self) -> dict[str, Contents]:
+        """Contents of every output after a successful build; stages are kept in an order in which each comes after what it needs."""
+        made: dict[str, Contents] = {}
+        for spec in self.stages.values():
+            made.update(self._run(spec, made))
+        return made
+
+    def _files(self, spec: Spec) -> list[str]:
+        if spec.kind == "glob":
+            return sorted(path for path in self.sources if path.startswith("src/"))
+        return list(spec.inputs)
+
+    def _input(self, path: str, made: dict[str, Contents]) -> Contents:
+        return (self.sources[path], False) if path in self.sources else made[path.rstrip("/")]
+
+    def _run(self, spec: Spec, made: dict[str, Contents]) -> dict[str, Contents]:
+        paths = self._files(spec)
+        if spec.kind == "gather":
+            folder = self._input(paths[0], made)
+            assert isinstance(folder, dict)
+            return {spec.outputs[0]: (b"".join(folder[name][1] for name in sorted(folder)), False)}
+        data = [self._bytes(path, made) for path in paths]
+        whole = b"".join(data)
+        if spec.kind == "join":
+            whole += f"{self.mark} {spec.salt}\n".encode()
+        elif spec.kind in ("cat", "glob"):
+            whole += f"{spec.salt}\n".encode()
+        elif spec.kind == "sort":
+            whole = b"".join(sorted(whole.splitlines(keepends=True)))
+        elif spec.kind == "count":
+            whole = b"%d\n" % whole.count(b"\n")
+        elif spec.kind == "split":
+            first, newline, rest = whole.partition(b"\n")
+            return {spec.outputs[0]: (first + newline, False), spec.outputs[1]: (rest, False)}
+        elif spec.kind == "folder":
+            files = {os.path.basename(path): each for path, each in zip(paths, data, strict=True)} | {"salt": b"%d\n" % spec.salt}
+            return {spec.outputs[0].rstrip("/"): {name: (stat.S_IFREG, each, False) for name, each in files.items()}}
+        return {spec.outputs[0]: (whole, False)}
+
+    def _bytes(self, path: str, made: dict[str, Contents]) -> bytes:
+        content = self._input(path, made)
+        assert isinstance(content, tuple)
+        return content[0]
+
+    # --- what has to run
+
+    def signatures(self) -> dict[str, object]:
+        """All that the result of each stage may depend on."""
+        made = self.expected()
+        return {
+            spec.name: (
+                repr(spec.keys()),
+                [(path, repr(self._input(path, made))) for path in self._files(spec)],
+                self.mark if spec.kind == "join" else "",
+            )
+            for spec in self.stages.values()
+        }
+
+    def must_run(self, now: dict[str, Contents]) -> set[str]:
+        """Stages that the next build has to run, where *now* is what stands in place of every output before it."""
+        return {
+            name
+            for name, signature in self.signatures().items()
+            if name not in self.ran or self.ran[name][0] != signature or any(now[path] != left for path, left in self.ran[name][1].items())
+        }
+
+    def built(self) -> None:
+        """A build of everything has succeeded."""
+        made = self.expected()
+        self.ran = {
+            name: (signature, {path.rstrip("/"): made[path.rstrip("/")] for path in self.stages[name].outputs})
+            for name, signature in self.signatures().items()
+        }
+
+    # --- to disk
+
+    def write_pipefile(self, project: Project) -> None:
+        for name in project.stages():
+            if name not in self.stages:
+                project.drop(name)
+        for spec in self.stages.values():
+            project.stage(spec.name, **spec.keys())  # type: ignore[arg-type]
+        if not self.stages:
+            project.settings()
+
+    def write_steps(self, project: Project) -> None:
+        project.write("steps.py", STEPS.format(mark=self.mark))
+
+    # --- changes of the graph
+
+    def fresh_name(self) -> str:
+        self.names += 1
+        return f"s{self.names}"
+
+    def users(self, name: str) -> set[str]:
+        """Stages that need an output of *name*, directly or through others, and itself."""
+        found, outputs = {name}, set(self.stages[name].outputs)
+        for spec in self.stages.values():
+            if outputs & set(spec.inputs):
+                found.add(spec.name)
+                outputs |= set(spec.outputs)
+        return found
+
+    def replace(self, name: str, **changes: object) -> None:
+        self.stages[name] = replace(self.stages[name], **changes)  # type: ignore[arg-type]
