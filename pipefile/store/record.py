@@ -187,18 +187,18 @@ def _record(values: dict[str, object], at: str) -> Record:
         path, kind, digest = [_text(part) for part in _list(item)]
         if kind not in ("file", "directory") or not is_digest(digest):
             raise RecordError("an output is not described as one")
-        outputs.append(Made(absolute_from(path, folder), kind, digest))
+        outputs.append(Made(_path(path, folder), kind, digest))
     if output is None:
         if outputs or not main or name_of(at) != file_name(edge) + ".hash":
             raise RecordError("it is the record of another edge")
     else:
-        output = absolute_from(_text(output), folder)
+        output = _path(output, folder)
         if record_path(output) != at:
             raise RecordError("it is the record of another output")
         paths = [made.path for made in outputs]
         if output not in paths or main != (paths[0] == output):
             raise RecordError("its output is not where it belongs among its outputs")
-    pipefile, attempt, key = absolute_from(_text(values["pipefile"]), folder), _text(values["attempt"]), _text(values["key"])
+    pipefile, attempt, key = _path(values["pipefile"], folder), _text(values["attempt"]), _text(values["key"])
     if not main:
         return Record(edge, pipefile, attempt, key, output, tuple(outputs), main=False)
     duration = values["duration"]
@@ -214,7 +214,7 @@ def _record(values: dict[str, object], at: str) -> Record:
         components=_components(_list(values["components"]), folder),
         members={text: tuple(_digests([_list(pair) for pair in _list(files)], folder)) for text, files in _items(values["members"])},
         discovered=dict(_digests(_items(values["discovered"]), folder)),
-        own=tuple([absolute_from(_text(path), folder) for path in _list(values["own"])]),
+        own=tuple([_path(path, folder) for path in _list(values["own"])]),
         reasons=tuple([_text(reason) for reason in _list(values["reasons"])]),
         duration=duration,
         accepted=_text(values["accepted"]),
@@ -237,7 +237,7 @@ def _digests(pairs: Iterable[Sequence[object]], folder: str) -> list[tuple[str, 
     for path, digest in pairs:
         if digest != ABSENT and not is_digest(digest):
             raise RecordError("a file has no digest")
-        found.append((absolute_from(_text(path), folder), _text(digest)))
+        found.append((_path(path, folder), _text(digest)))
     return found
 
 
@@ -251,6 +251,12 @@ def _text(value: object) -> str:
     if type(value) is not str:
         raise RecordError("something is no text")
     return value
+
+
+def _path(value: object, folder: str) -> str:
+    if type(value) is not str or not value:
+        raise RecordError("something is no path")
+    return absolute_from(value, folder)
 
 
 def _list(value: object) -> list[object]:
