@@ -1,0 +1,336 @@
+"""Python functions, each in a thread of this process.
+
+Threads share a working folder and an environment, so tasks that want others than those that run wait for these to end. A function that leaves
+either changed fails, and so do those that ran beside it. A thread cannot be killed: an interrupt or the end of its time raises KeyboardInterrupt
+in it; if that does not end it, it is left alone and `abandoned` says so.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Mapping
+from math import inf
+from time import monotonic
+from typing import Any
+
+from pipefile.execute.modules import CallError, ProjectModules
+from pipefile.execute.output import Capture, duration_text
+from pipefile.execute.raised import Raised
+from pipefile.execute.routing import Printer, Routing, belong
+from pipefile.model.ports import Completion, FunctionCall, Task
+
+GRACE = 1.5  # seconds that an interrupted function has to end, as long as a command has until SIGKILL
+
+
+class _Running:
+    __slots__ = ("cancelled", "due", "failure", "printer", "started", "task", "thread")
+
+    def __init__(self, task: Task, printer: Printer, started: float) -> None:
+        self.task = task
+        self.printer = printer
+        self.started = started
+        self.due = inf if task.timeout is None else started + task.timeout
+        self.cancelled = False
+        self.failure = ""  # what was done to the process while it ran
+        self.thread: threading.Thread
+
+
+class FunctionExecutor:
+    """Runs the functions of tasks in threads."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+        self._lock = threading.Lock()  # for what the tasks' threads touch: `_over`, and the pipe
+        self._over: deque[tuple[_Running, Raised]] = deque()
+        self._waiting: deque[Task] = deque()
+        self._running: dict[_Running, None] = {}
+        self._ended: list[Completion] = []
+        self._left: list[threading.Thread] = []
+        self._routing = Routing()
+        self._modules: dict[str, ProjectModules] = {}
+        self._folder = ""  # of the tasks that run
+        self._env: Mapping[str, str] = {}
+        self._environ: dict[str, str] = {}  # what os.environ has to be: theirs, and what imported modules have set
+        self._set_by_imports: dict[str, str] = {}
+        self._before: tuple[str, dict[str, str]] | None = None  # what the process had, while it is changed
+
+    # Executor
+
+    def submit(self, task: Task) -> None:
+        """Start the task's function as soon as what runs allows it: at once, where folder and environment are the same."""
+        self._waiting.append(task)
+        self._start_waiting()
+
+    def fileno(self) -> int:
+        return self._read
+
+    def wait(self, timeout: float | None = None) -> list[Completion]:
+        until = inf if timeout is None else monotonic() + timeout
+        watch = select.poll()
+        watch.register(self._read, select.POLLIN)
+        while True:
+            self._collect()
+            if self._ended:
+                ended, self._ended = self._ended, []
+                return ended
+            now = monotonic()
+            if now >= until or not self._running:
+                return []
+            limit = min(until, *(running.due for running in self._running)) - now
+            watch.poll(None if limit == inf else max(0, int(limit * 1000) + 1))
+
+    def next_deadline(self) -> float | None:
+        due = min((running.due for running in self._running), default=inf)
+        return None if due == inf else due
+
+    def cancel(self, urgent: bool = False) -> None:
+        for task in self._waiting:
+            self._ended.append(Completion(task.id, "cancelled"))
+        self._waiting.clear()
+        due = monotonic() + (0.0 if urgent else GRACE)
+        for running in self._running:
+            if not running.cancelled:
+                running.cancelled = True
+                _interrupt(running.thread)
+                running.due = due
+            else:
+                running.due = min(running.due, due)
+        self._wake()
+
+    def close(self) -> None:
+        if self._read < 0:
+            return
+        self._collect()
+        self.cancel(urgent=True)
+        self._collect()
+        self._put_back()
+        self._routing.remove()
+        for modules in self._modules.values():
+            modules.remove()
+        with self._lock:  # an abandoned thread may end later, when the number is another file's
+            os.close(self._write)
+            self._write = -1
+        os.close(self._read)
+        self._read = -1
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether threads still run that nobody waits for. The interpreter might wait for them at its end: the program has to leave by os._exit."""
+        self._left = [thread for thread in self._left if thread.is_alive()]
+        return bool(self._left)
+
+    # Starting
+
+    def _start_waiting(self) -> None:
+        while self._waiting:
+            task = self._waiting[0]
+            if self._running and not (task.cwd == self._folder and (task.env is self._env or task.env == self._env)):
+                return
+            self._waiting.popleft()
+            self._start(task)
+
+    def _start(self, task: Task) -> None:
+        running = _Running(task, Printer(Capture(task.log, task.log_limit)), monotonic())
+        try:
+            if not self._running:
+                self._take_over(task.cwd, task.env)
+            running.thread = threading.Thread(target=self._run, args=(running,), name=f"pipefile {task.name}", daemon=True)
+            belong(running.thread, running.printer)
+            with self._lock:
+                self._running[running] = None
+            running.thread.start()
+        except (OSError, RuntimeError, ValueError) as fault:  # the folder is gone; "can't start new thread"; a NUL in the environment
+            with self._lock:
+                self._running.pop(running, None)
+            if not self._running:
+                self._put_back()
+            self._ended.append(Completion(task.id, "lost", error=f"cannot start `{task.name}`: {fault}"))
+            self._wake()
+
+    def _take_over(self, folder: str, env: Mapping[str, str]) -> None:
+        """Give the process the folder and the environment of the tasks that come next, and our streams."""
+        before = os.getcwd()
+        if before != folder:
+            os.chdir(folder)
+        self._before = (before, dict(os.environ))
+        self._folder = folder
+        self._env = env
+        self._environ = {**self._set_by_imports, **env}
+        _set_environ(self._environ)
+        self._routing.install()
+        if folder not in self._modules:
+            self._modules[folder] = ProjectModules(folder)
+        self._modules[folder].install()
+
+    def _put_back(self) -> None:
+        if not self.abandoned:  # it may print still, and not on the terminal
+            self._routing.remove()
+        if self._before is not None:
+            folder, environ = self._before
+            self._before = None
+            _set_environ(environ)
+            try:
+                os.chdir(folder)
+            except OSError:  # removed meanwhile; there is nothing to go back to
+                pass
+
+    # In the task's thread
+
+    def _run(self, running: _Running) -> None:
+        raised = Raised()
+        try:
+            call = running.task.function
+            assert call is not None
+            modules = self._modules[running.task.cwd]
+            with raised:
+                function = modules.function(call.call)
+                self._accept_environ_of_imports()
+                check_arguments(function, call)
+                function(**call.arguments)  # type: ignore[operator]  # `ProjectModules.function` has looked
+            if raised.trace:
+                running.printer.write(raised.text(modules.owns_file).encode("utf-8", "backslashreplace"))
+        except BaseException as fault:  # an interrupt that comes after the function's end
+            raised.error = raised.error or type(fault).__name__
+        with self._lock:
+            if running in self._running:
+                self._look_at_process()
+            self._over.append((running, raised))
+        self._wake()
+
+    def _accept_environ_of_imports(self) -> None:
+        """What modules set while they are imported (numerical libraries do) is theirs to set: it holds until the end of the build."""
+        new = {name: value for name, value in os.environ.items() if name not in self._environ}
+        self._set_by_imports.update(new)
+        self._environ.update(new)
+
+    # Ending
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._write >= 0:
+                try:
+                    os.write(self._write, b".")
+                except BlockingIOError:  # so full that it is readable
+                    pass
+
+    def _collect(self) -> None:
+        """Take what has ended, end what is due, start what waits for that."""
+        try:
+            os.read(self._read, 4096)
+        except BlockingIOError:
+            pass
+        while self._over:
+            running, raised = self._over.popleft()
+            if running in self._running:
+                with self._lock:
+                    del self._running[running]
+                self._finish(running, raised)
+        now = monotonic()
+        for running in [running for running in self._running if running.due <= now]:
+            self._give_up(running)
+        if not self._running and self._before is not None:
+            self._put_back()
+        self._start_waiting()
+
+    def _finish(self, running: _Running, raised: Raised) -> None:
+        self._left += [thread for thread in running.printer.threads if thread.is_alive() and not thread.daemon]
+        error = raised.error or running.failure
+        self._complete(running, "cancelled" if running.cancelled else "failed" if error else "ok", error, raised.exit_status)
+
+    def _give_up(self, running: _Running) -> None:
+        with self._lock:
+            self._look_at_process()
+            del self._running[running]
+        if not running.cancelled:
+            _interrupt(running.thread)
+        self._left += [running.thread, *(thread for thread in running.printer.threads if thread.is_alive())]
+        if running.cancelled:
+            self._complete(running, "cancelled", "did not end when it was interrupted")
+        else:
+            self._complete(running, "failed", f"timed out after {duration_text(running.task.timeout or 0)}", timed_out=True)
+
+    def _complete(self, running: _Running, outcome: Any, error: str, exit_status: int | None = None, timed_out: bool = False) -> None:
+        output, size, log_error = running.printer.close()
+        if outcome == "ok" and log_error:
+            outcome, error = "failed", log_error
+        elapsed = monotonic() - running.started
+        self._ended.append(Completion(running.task.id, outcome, exit_status, 0, timed_out, error, elapsed, output=output, log_size=size))
+
+    def _look_at_process(self) -> None:
+        """Find what a function has changed for everybody, put it back, and fail all that ran meanwhile: their paths may have led elsewhere."""
+        failure = ""
+        try:
+            folder = os.getcwd()
+        except OSError:
+            folder = "one that is gone"
+        if folder != self._folder and not _same(self._folder):
+            os.chdir(self._folder)
+            failure = f"the working folder was changed to `{folder}` while it ran: functions share it"
+        if os.environ != self._environ:
+            now = dict(os.environ)
+            names = sorted(name for name in now.keys() | self._environ.keys() if now.get(name) != self._environ.get(name))
+            _set_environ(self._environ)
+            failure = f"os.environ was changed while it ran (`{'`, `'.join(names)}`): functions share it"
+        if failure:
+            for running in self._running:
+                running.failure = failure
+        self._routing.hold()
+
+
+def check_arguments(function: object, call: FunctionCall) -> None:
+    """See that a function takes what its stage hands over, before it is called.
+
+    Raises:
+        CallError: It does not, or calling it would not run it.
+    """
+    import inspect
+
+    written = f"`{call.call.module}:{call.call.function}`"
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise CallError(f"cannot call {written}: it is async; call it with asyncio.run from a plain function")
+    if inspect.isgeneratorfunction(function):
+        raise CallError(f"cannot call {written}: it is a generator, so calling it would run nothing")
+    try:
+        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # a function in C that does not tell
+        return
+    by_name = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    extra = [name for name in call.arguments if name not in by_name]
+    if extra and not takes_all:
+        takes = ", ".join(f"`{name}`" for name in by_name) or "no arguments"
+        raise CallError(f"cannot call {written}: it takes no `{extra[0]}`, which its stage hands over; it takes {takes}")
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    missing = [name for name in needed if name not in call.arguments]
+    if missing:
+        raise CallError(f"cannot call {written}: it wants `{missing[0]}`, which is no input, output or param of its stage")
+
+
+def _same(folder: str) -> bool:
+    try:
+        return os.path.samefile(folder, ".")
+    except OSError:
+        return False
+
+
+def _set_environ(environ: Mapping[str, str]) -> None:
+    if os.environ == environ:
+        return
+    for name in [name for name in os.environ if name not in environ]:
+        del os.environ[name]
+    for name, value in environ.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Raise KeyboardInterrupt in a thread, at its next bytecode."""
+    import ctypes
+
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
