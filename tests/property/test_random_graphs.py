@@ -1,7 +1,7 @@
 """Random graphs under random edits.
 
-After every edit: what is asked for equals what a build from scratch gives, exactly those stages ran that had to, a second build runs nothing, and no command
-that only reads has changed a byte. PIPEFILE_SEEDS=100 runs more of them, PIPEFILE_FIRST_SEED=1000 others.
+After every edit: what is asked for equals what a build from scratch gives, exactly those stages ran that had to, a second build runs nothing,
+and no command that only reads has changed a byte. PIPEFILE_SEEDS=100 runs more of them, PIPEFILE_FIRST_SEED=1000 others.
 """
 
 from __future__ import annotations
