@@ -187,11 +187,14 @@ def _reference(path: str, graph: Graph) -> str:
 def _near_file(path: str, graph: Graph, world: World) -> str:
     """A file, directory or output whose path is nearest to *path*."""
     folder, name = folder_of(path), name_of(path)
-    known = [join(folder, other) for other in world.names(folder) if not _private(other)]
-    known += [other for other in graph.producer if folder_of(other) == folder or name_of(other) == name]
-    near = nearest(path, known)
-    if near or not folder or known:
-        return near
+    beside = {other for other in world.names(folder) if not _private(other)}
+    beside.update([name_of(other) for other in graph.producer if folder_of(other) == folder])
+    near = nearest(name, sorted(beside))
+    if near:
+        return join(folder, near)
+    namesakes = [other for other in graph.producer if name_of(other) == name]
+    if beside or namesakes or not folder:
+        return nearest(path, namesakes)
     above = _near_file(folder, graph, world)  # the folder may be the misspelt name; as deep as the path, no deeper
     whole = join(above, name)
     return whole if above and (whole in graph.producer or world.kind(whole) != "absent") else ""
