@@ -62,10 +62,13 @@ def unplaced(message: str, file: str, hint: str = "", position: Position | None 
 
 def did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
     """A hint with the nearest of *known*, "" if none is near."""
-    from difflib import get_close_matches
+    from pipefile.plan.near import nearest
 
-    near = get_close_matches(word, list(known), 1, 0.7)
-    return f"did you mean `{show(form.format(near[0]))}`?" if near else ""
+    names = list(known)
+    letters = sorted(word)
+    swapped = next((name for name in names if len(name) == len(word) and sorted(name) == letters), "")  # `scr` for `src`
+    near = swapped or nearest(word, names)
+    return f"did you mean `{show(form.format(near))}`?" if near else ""
 
 
 def kind_of(value: object) -> str:

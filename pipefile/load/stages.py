@@ -196,7 +196,8 @@ class StageReader:
             what = f"an output of stage `{show(stage)}`" if name is None else f"output `{show(name)}` of stage `{show(stage)}`"
             raise wrong_kind(what, ("string",) if name is None or many else ("string", "strings"), raw, key)
         if self._folder or not _PLAIN_PATH.fullmatch(raw):
-            path, directory = self._odd_path(raw, f"output `{show(raw)}` of stage `{show(stage)}`", key)
+            what = f"output `{show(raw)}`" if raw else "an output"
+            path, directory = self._odd_path(raw, f"{what} of stage `{show(stage)}`", key)
         elif raw[-1] == "/":
             path, directory = raw[:-1], True
         else:
@@ -356,8 +357,10 @@ def _environment(stage: str, raw: Any) -> dict[str, str | None]:
             if type(raw) is list:
                 raise wrong_kind(f"`env` of stage `{show(stage)}`", ("strings", "table"), raw, key)
             raise wrong_kind(f"variable `{show(name)}` in `env` of stage `{show(stage)}`", ("string",), value, key)
-        if not name or "=" in name or "\0" in name or (value and "\0" in value):
-            raise FaultError(f"`{show(name)}` in `env` of stage `{show(stage)}` is no name of a variable, or its value holds a NUL character", key)
+        if not name or "=" in name or "\0" in name:
+            raise FaultError(f"`{show(name)}` in `env` of stage `{show(stage)}` is no name of a variable", key)
+        if value and "\0" in value:
+            raise FaultError(f"variable `{show(name)}` in `env` of stage `{show(stage)}` holds a NUL character", key)
         found[name] = value
     return found
 
