@@ -11,7 +11,7 @@ A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` betw
                     ["input", "src", "../src/a.c", "blake3:9f86d0..."]],
      "discovered": {"../src/a.h": "blake3:60303a...", "../src/b.h": ""},
      "duration": 0.25, "edge": "compile", "key": "blake3:2c26b4...",
-     "members": {"src/*.inc": [["../src/x.inc", "blake3:1b4f0e..."]]}, "output": "a.o",
+     "members": {"headers": [["../src/x.inc", "blake3:1b4f0e..."]]}, "output": "a.o",
      "outputs": [["a.o", "file", "blake3:fcde2b..."], ["a.d", "file", "blake3:ab530a..."]],
      "own": [], "pipefile": "../Pipefile.toml", "reasons": ["input `src/a.c` changed"]}
 
@@ -22,7 +22,7 @@ A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` betw
 - Paths are relative to the record's own folder, absolute ones stay: a tree that is moved or copied keeps its records. Beside an output outside the
   project they are relative to the project root. `output` is null for an edge without outputs.
 - `components`: kind, name, path ("" for what is no file), value (model/record.py: Component). `outputs`: path, "file" or "directory", digest.
-  `discovered`: path to digest, "" for a file that was absent. `members`: the text of a set of files to pairs of path and digest.
+  `discovered`: path to digest, "" for a file that was absent. `members`: the name of a set of files to pairs of path and digest.
 - A byte of a name that is no UTF-8 is the escape `\\udc80` to `\\udcff`, as os.fsdecode gives it. No other lone surrogate occurs.
 
 A record is believed only if all of this holds, and if it names the output that it stands beside. Anything else is as good as no record.
