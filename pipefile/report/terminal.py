@@ -29,6 +29,7 @@ REDRAW = 0.1  # seconds; a terminal over a slow line takes ten redraws a second
 TAIL = 20  # lines of a failed stage's output that are shown with the failure
 _TAIL_BYTES = 64 << 10
 _CHUNK = 256 << 10
+_PREDICATES = ("ended ", "returned ", "was ", "did not ", "read `")  # an error that goes on after the stage's name, rather than "exit status 1"
 _ERASE = "\r\x1b[K"
 
 
@@ -52,7 +53,7 @@ class TerminalReport:
         self._why = why
         self._clock = clock
         self._lines = (verbose >= 0 and not out.terminal) or verbose > 0  # a lasting line for each stage that ends
-        self._live = out.terminal and verbose >= 0
+        self.live = out.terminal and verbose >= 0  # whoever sends the events calls `flush` ten times a second
         self._shows = verbose >= 0
         self._done = 0
         self._total = 0
@@ -76,7 +77,7 @@ class TerminalReport:
 
     def flush(self) -> None:
         """Bring everything out, and the status line up to date."""
-        if self._live and self._running and self._clock() - self._drawn_at >= REDRAW:
+        if self.live and self._running and self._clock() - self._drawn_at >= REDRAW:
             self._draw()
         self._out.flush()
 
@@ -90,10 +91,10 @@ class TerminalReport:
         self._started = self._clock()
 
     def _plan_made(self, event: PlanMade) -> None:
-        self._total = event.stale
+        self._total = event.total
 
     def _stage_started(self, event: StageStarted) -> None:
-        if self._live:
+        if self.live:
             self._running[edge_name(event.stage, event.instance)] = None
         if self._why and self._shows:
             from pipefile.plan.stale import describe
@@ -102,13 +103,13 @@ class TerminalReport:
             self._erase()
             for reason in event.reasons:
                 self._out.write(f"{name}: {describe(reason)}\n")
-        if self._live and self._clock() - self._drawn_at >= REDRAW:
+        if self.live and self._clock() - self._drawn_at >= REDRAW:
             self._draw()
 
     def _stage_finished(self, event: StageFinished) -> None:
         name = edge_name(event.stage, event.instance)
         status = event.status
-        if self._live:
+        if self.live:
             self._running.pop(name, None)
         if status != "skipped":
             self._done += 1
@@ -129,7 +130,7 @@ class TerminalReport:
             self._out.write(f"{name}  {status}\n")
             if status == "interrupted":
                 self._after_line(event)
-        if self._live and self._clock() - self._drawn_at >= REDRAW:
+        if self.live and self._clock() - self._drawn_at >= REDRAW:
             self._draw()
 
     def _failed(self, event: StageFinished, name: str) -> None:
@@ -211,7 +212,7 @@ class TerminalReport:
     def _build_finished(self, event: BuildFinished) -> None:
         self._erase()
         self._running.clear()
-        self._live = False
+        self.live = False
         if self._failures:
             self._out.flush()
             for failure in self._failures:
@@ -227,7 +228,9 @@ class TerminalReport:
         """As errors are shown: first line with the place, so that editors can follow it."""
         first, _, rest = event.error.partition("\n")
         name = edge_name(event.stage, event.instance)
-        if not first.startswith("stage `"):
+        if first.startswith(_PREDICATES):
+            first = f"stage `{name}` {first}"
+        elif not first.startswith("stage `"):
             first = f"stage `{name}` failed: {first}" if first else f"stage `{name}` failed"
         place = f"{show(event.file)}:{event.line}:1: " if event.line is not None else f"{show(event.file)}: " if event.file else ""
         lines, cut = self._tail(event, self._err.color)

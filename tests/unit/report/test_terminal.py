@@ -43,14 +43,14 @@ def test_one_line_a_stage_in_pipes() -> None:
     """Each stage that ran has its line when it ends; the last line counts."""
     events: list[Event] = [
         BuildStarted(("report",), 2),
-        PlanMade(240, 2),
-        StageStarted("thumbs", "photos/a.jpg", (Reason("input", "photos/a.jpg"),)),
-        StageFinished("thumbs", "photos/a.jpg", "ran", 1.25),
+        PlanMade(240, 240),
+        StageStarted("thumbs", "thumbs@photos/a.jpg", (Reason("input", "photos/a.jpg"),)),
+        StageFinished("thumbs", "thumbs@photos/a.jpg", "ran", 1.25),
         StageStarted("report", "", ()),
         StageFinished("report", "", "ran", 0.042),
         BuildFinished("succeeded", 2, 238, 0, 0, 4.24),
     ]
-    assert report_of(events) == [(1, "[1/2] thumbs@photos/a.jpg  1.2 s\n[2/2] report  0.04 s\n2 ran, 238 fresh in 4.2 s\n")]
+    assert report_of(events) == [(1, "[1/240] thumbs@photos/a.jpg  1.2 s\n[2/240] report  0.04 s\n2 ran, 238 fresh in 4.2 s\n")]
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_a_long_output_of_a_failed_stage(tmp_path: object) -> None:
 
 
 def test_an_error_of_several_lines() -> None:
-    """Its first line is the error, the others stand under it, a hint after all; a whole sentence is not wrapped in another."""
-    error = "stage `a` ended with exit status 0 but did not write `o`\nmore\nhint: do it"
+    """Its first line is the error, the others stand under it, a hint after all; one that goes on after the stage's name is let do so."""
+    error = "ended with exit status 0 but did not write `o`\nmore\nhint: do it"
     failed = StageFinished("a", "", "failed", 1.0, error=error, file="Pipefile.toml", line=2, command="x\ny")
     assert text_of([failed, BuildFinished("failed", 0, 0, 1, 0, 1.0)], verbose=-1) == (
         "Pipefile.toml:2:1: error: stage `a` ended with exit status 0 but did not write `o`\n  x\n  y\n  more\nhint: do it\n"

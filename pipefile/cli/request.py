@@ -1,0 +1,175 @@
+"""What the user asked for besides the command itself: global options, environment, where the user stands.
+
+The environment and the working directory are read here, once, and passed down frozen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pipefile.base.errors import PipefileError, UsageError
+from pipefile.base.paths import show
+from pipefile.report.stream import Stream, painted_error
+
+if TYPE_CHECKING:
+    from pipefile.engine.session import Project
+
+
+@dataclass
+class Request:
+    """One call of the program.
+
+    Args:
+        argv: The words after the program's name.
+        environ: The environment, complete.
+        directories: Each `-C`, in order; a relative one is below the one before.
+        file: `-f`, or None to look for Pipefile.toml here and above.
+        verbosity: How many `-v`; -1 for `-q`.
+        color: "auto", "always" or "never".
+        implied: No command was named, so it is `build`.
+    """
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    directories: list[str] = field(default_factory=list)
+    file: str | None = None
+    verbosity: int = 0
+    color: str = "auto"
+    implied: bool = False
+
+    @cached_property
+    def out(self) -> Stream:
+        return self._stream(1)
+
+    @cached_property
+    def err(self) -> Stream:
+        return self._stream(2)
+
+    @cached_property
+    def cwd(self) -> str:
+        """Absolute path of the folder in which the user stands, after `-C`.
+
+        Raises:
+            UsageError: There is no such folder.
+        """
+        try:
+            here = os.getcwd()
+        except FileNotFoundError:
+            raise UsageError("the current folder does not exist any more") from None
+        for directory in self.directories:
+            here = os.path.normpath(os.path.join(here, directory))
+            if not os.path.isdir(here):
+                raise UsageError(f"`{show(directory)}` is not a folder")
+        return here
+
+    @cached_property
+    def project(self) -> Project:
+        """The project of the Pipefile that `-f` names or that is found by walking up.
+
+        Raises:
+            UsageError: There is none.
+        """
+        from pipefile.engine.session import find_project
+
+        return find_project(self.cwd, self.file)
+
+    def warn(self, text: str) -> None:
+        """Print a warning; -q hides it."""
+        if self.verbosity >= 0:
+            self.out.flush()
+            self.err.write(painted_error(f"warning: {text}", self.err) + "\n")
+            self.err.flush()
+
+    def waiting(self, pid: int, command: str) -> None:
+        """Tell which other build is waited for."""
+        if self.verbosity >= 0:
+            self.out.write(f"waiting for pid {pid}: {show(command)}\n")
+            self.out.flush()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The whole command line, as history and whoever waits for us shows it."""
+        return ("pipefile", *self.argv)
+
+    def show_error(self, error: PipefileError) -> None:
+        """Print a user's error. Where the shell stands outside the project's root, that is named first, in make's words, which editors know."""
+        self.out.flush()
+        if "project" in self.__dict__ and error.places and not self._stands_in(self.project.root):
+            self.err.write(f"pipefile: Entering directory '{show(self.project.root)}'\n")
+        self.err.write(painted_error(str(error), self.err) + "\n")
+        self.err.flush()
+
+    def _stands_in(self, folder: str) -> bool:
+        try:
+            return os.path.samefile(folder, ".")
+        except OSError:
+            return False
+
+    def interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return _is_terminal(0) and self.out.terminal
+
+    def _stream(self, fd: int) -> Stream:
+        terminal = _is_terminal(fd)
+        dumb = self.environ.get("TERM") == "dumb"
+        return Stream(fd, terminal=terminal and not dumb, color=wants_color(self.color, self.environ, terminal))
+
+
+def wants_color(choice: str, environ: Mapping[str, str], terminal: bool) -> bool:
+    """Whether to colour a stream: `--color` before NO_COLOR before FORCE_COLOR and CLICOLOR_FORCE before what the stream is.
+
+    Args:
+        choice: "auto", "always" or "never".
+        environ: The environment.
+        terminal: The stream leads to a terminal.
+    """
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return terminal and environ.get("TERM") != "dumb"
+
+
+def _is_terminal(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def guard_streams() -> None:
+    """Put /dev/null where standard input, output or error are closed, so that no file of ours gets their numbers and is written into.
+
+    Python's own objects for them stay None, and are not used.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+
+
+def drop_python_streams() -> int | None:
+    """Flush what click has written through Python's own stream objects.
+
+    Returns:
+        The error number if standard output could not be written; Python would report it at its exit with a traceback of its own.
+    """
+    fault = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except OSError as error:
+            fault = fault or error.errno
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())  # what is left in the buffer goes there
+            os.close(null)
+    return fault

@@ -1,0 +1,194 @@
+"""`pipefile runs`: what earlier builds did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipefile.base.errors import UsageError
+from pipefile.cli import options
+from pipefile.cli.request import Request
+
+if TYPE_CHECKING:
+    from pipefile.model.run import EdgeResult, Run
+    from pipefile.store.history import RunReader
+
+
+@click.group("runs", short_help="Show what earlier builds did.")
+@options.global_options
+def command() -> None:
+    """Show what earlier builds did. RUN is `latest`, or what its id begins with."""
+
+
+_run = click.argument("run", metavar="[RUN]", default="latest")
+
+
+def _reader(request: Request) -> RunReader:
+    from pipefile.base.errors import PipefileError
+    from pipefile.load.loader import load
+    from pipefile.load.scanner import make_locator
+    from pipefile.store.history import RunReader
+
+    project = request.project
+    try:
+        store = load(project.disk, project.file, request.environ).settings.store
+    except PipefileError as error:
+        error.locate(make_locator(project.disk))
+        raise
+    return RunReader(project.disk, store)
+
+
+@command.command("list", short_help="List the runs, newest first.")
+@options.as_json
+@options.global_options
+@click.pass_obj
+def list_(request: Request, as_json: bool) -> int:
+    """List the runs, newest first."""
+    found = _reader(request).list()
+    if as_json:
+        import json
+
+        request.out.write(json.dumps({"format": 1, "runs": [_fields(run) for run in found]}, indent=1) + "\n")
+        return 0
+    for run in found:
+        request.out.write(_line(request, run) + "\n")
+    if not found and request.verbosity >= 0:
+        request.out.write("no runs yet\n")
+    return 0
+
+
+@command.command("show", short_help="Show a run and its stages.")
+@_run
+@options.as_json
+@options.global_options
+@click.pass_obj
+def show_(request: Request, run: str, as_json: bool) -> int:
+    """Show a run and its stages."""
+    reader = _reader(request)
+    found = reader.read(reader.resolve(run))
+    edges, problem = reader.edges(found.id)
+    for text in (found.problem, problem if found.status not in ("running", "interrupted") else ""):
+        if text:
+            request.warn(text)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        request.out.write(json.dumps({"format": 1, "run": _fields(found), "edges": [asdict(edge) for edge in edges]}, indent=1) + "\n")
+        return 0
+    _show(request, found, edges)
+    return 0
+
+
+@command.command("log", short_help="Print what stages of a run printed.")
+@_run
+@click.argument("stage", metavar="[STAGE]", required=False)
+@options.global_options
+@click.pass_obj
+def log_(request: Request, run: str, stage: str | None) -> int:
+    """Print what STAGE of a run printed, or all of its stages."""
+    from pipefile.base.paths import show
+
+    reader = _reader(request)
+    found = reader.resolve(run)
+    if stage is not None:
+        if not _print_log(request, reader.log_path(found, stage)):
+            names = [_name(edge) for edge in reader.edges(found)[0]]
+            if stage not in names:
+                raise UsageError(f"no stage `{show(stage)}` ran in {found}", hint=_near(stage, names))
+        return 0
+    for edge in reader.edges(found)[0]:
+        if edge.log:
+            request.out.write(request.out.paint(f"==> {show(_name(edge))} <==", "bold") + "\n")
+            _print_log(request, reader.log_path(found, _name(edge)))
+    return 0
+
+
+def _near(stage: str, names: list[str]) -> str:
+    from pipefile.plan.near import nearest
+
+    near = nearest(stage, names)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def _name(edge: EdgeResult) -> str:
+    return f"{edge.stage}@{edge.instance}" if edge.instance else edge.stage
+
+
+def _print_log(request: Request, path: str) -> bool:
+    """Print a log, safe to show; False if there is none."""
+    import os
+
+    from pipefile.report.neutral import neutral_lines
+
+    try:
+        fd = os.open(request.project.disk.at(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    with open(fd, "rb", buffering=0) as log:
+        for line in neutral_lines(iter(lambda: log.read(1 << 18), b""), request.out.color):
+            request.out.write(line)
+            if request.out.fault is not None:
+                break
+    return True
+
+
+def _line(request: Request, run: Run) -> str:
+    from pipefile.base.paths import show
+    from pipefile.report.words import duration
+
+    if run.problem and not run.status:
+        return f"{run.id}  {request.out.paint('damaged', 'red')}"
+    parts = [run.id, request.out.paint(f"{run.status:<11}", _STYLES.get(run.status, "dim"))]
+    parts.append(_counted(run) + (f" in {duration(run.duration_seconds)}" if run.finished_at else ""))
+    parts.append(" ".join(map(show, run.command)))
+    return "  ".join(part for part in parts if part)
+
+
+_STYLES = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+
+
+def _counted(run: Run) -> str:
+    from pipefile.report.words import counts
+
+    return counts(*[(number, name) for name, number in run.counts.items()])
+
+
+def _show(request: Request, run: Run, edges: tuple[EdgeResult, ...]) -> None:
+    from pipefile.base.paths import show
+    from pipefile.report.words import duration
+
+    out = request.out
+    commit = f"{run.commit}{' with changes' if run.dirty else ''}" if run.commit else ""
+    rows = {
+        "run": run.id,
+        "status": run.status,
+        "command": " ".join(run.command),
+        "started": run.started_at,
+        "finished": run.finished_at,
+        "duration": duration(run.duration_seconds) if run.finished_at else "",
+        "counts": _counted(run),
+        "commit": commit,
+        "host": f"{run.host}, Python {run.python}, pipefile {run.pipefile}" if run.host else "",
+    }
+    for name, text in rows.items():
+        if text:
+            out.write(f"{name:<9} {show(text)}\n")
+    for edge in edges:
+        out.write(f"\n{show(_name(edge))}  {out.paint(edge.status, _EDGE_STYLES.get(edge.status, 'dim'))}  {duration(edge.duration_seconds)}\n")
+        for reason in edge.reasons:
+            out.write(f"  {show(reason)}\n")
+        if edge.error:
+            out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
+        if edge.log:
+            out.write(f"  log: {show(edge.log)}\n")
+
+
+_EDGE_STYLES = {"ran": "green", "failed": "red", "interrupted": "yellow"}
+
+
+def _fields(run: Run) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(run)

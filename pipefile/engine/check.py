@@ -1,0 +1,66 @@
+"""`check`: faults that can be found without running anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipefile.base.errors import PipefileError
+from pipefile.base.locations import Place
+from pipefile.base.paths import show
+from pipefile.engine.places import Places
+from pipefile.engine.session import Session
+from pipefile.plan.closure import closure
+from pipefile.plan.missing import missing_sources
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `check` found. A fault stops a build, now or when its stage is asked for; a warning does not.
+
+    Args:
+        fault: Whether it is one.
+        error: What it is, located; for a warning its text begins with `warning:` where it is shown.
+    """
+
+    fault: bool
+    error: PipefileError
+
+
+def check(session: Session) -> list[Finding]:
+    """All faults and warnings of a pipeline that loads and resolves: faults first."""
+    found = [Finding(True, error) for error in _faults(session)] + [Finding(False, error) for error in _unused(session)]
+    for finding in found:
+        session.locate(finding.error)
+    return found
+
+
+def _faults(session: Session) -> list[PipefileError]:
+    """Inputs that nobody makes, and outputs whose places are taken."""
+    graph = session.graph
+    found: list[PipefileError] = []
+    missing = missing_sources(graph, closure(graph, range(len(graph.edges))), session.world)
+    if missing is not None:
+        found.append(missing)
+    places = Places(session.files, session.pipeline.settings.outside)
+    for edge in graph.edges:
+        try:
+            places.check([edge])
+        except PipefileError as error:
+            found.append(error)
+    return found
+
+
+def _unused(session: Session) -> list[PipefileError]:
+    """Stages with outputs that neither the default set nor an alias needs. One without outputs is there to be asked for by its name."""
+    graph, pipeline = session.graph, session.pipeline
+    wanted = [*session.select(()), *(session.select(tuple(pipeline.aliases)) if pipeline.aliases else ())]
+    wanted += [edge.id for edge in graph.edges if not edge.outputs]
+    reached = set(closure(graph, wanted))
+    return [
+        PipefileError(
+            f"stage `{show(edge.name)}` is not used: neither `default` nor an alias nor another stage needs it",
+            (Place(edge.stage.file, ("stage", edge.stage.name), f"`{show(edge.name)}`"),),
+        )
+        for edge in graph.edges
+        if edge.id not in reached
+    ]

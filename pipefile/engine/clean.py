@@ -1,0 +1,205 @@
+"""`clean`: removes outputs and their records, and nothing else.
+
+What is removed is what an edge makes, at the very path that it makes it; a directory output goes whole. A source is never touched, nor what stands at
+an output's place but is of another kind. `--dead` looks at the records in the tree instead: those that name this Pipefile and an edge that does not
+make their output any more.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_bits
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipefile.base.errors import PipefileError, StoreError
+from pipefile.base.paths import folder_of, join, show
+from pipefile.engine.dead import holds_outputs, read
+from pipefile.engine.places import TEMPORARY
+from pipefile.engine.session import Session
+from pipefile.model.record import ABSENT, Record
+from pipefile.store.record import edge_record_path, record_path
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What was removed, or would be.
+
+    Args:
+        removed: Outputs, directories with a slash.
+        kept: What was left although it stands at an output's place, and why.
+        records: How many records went.
+    """
+
+    removed: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+    records: int
+
+
+class Cleaner:
+    """
+    Args:
+        session: The project; its lock is held unless *dry*.
+        dry: Only find out what would be removed.
+    """
+
+    def __init__(self, session: Session, dry: bool) -> None:
+        self._session = session
+        self._disk = session.disk
+        self._dry = dry
+        self._removed: list[str] = []
+        self._kept: list[tuple[str, str]] = []
+        self._records = 0
+        self._places: dict[str, str] = {}
+
+    def outputs(self, targets: tuple[str, ...]) -> Cleaned:
+        """Remove the outputs of the stages that *targets* stand for, or of all stages.
+
+        Raises:
+            UsageError: A target is unknown.
+            StoreError: Something cannot be removed.
+        """
+        graph = self._session.graph
+        edges = [graph.edges[each] for each in self._session.select(targets)] if targets else graph.edges
+        for edge in edges:
+            if not edge.outputs:
+                self._remove_record(edge_record_path(self._session.store, edge.name))
+            for output in edge.outputs:
+                fault = self._fault(output.path, output.directory)
+                if fault:
+                    self._kept.append((output.shown, fault))
+                    continue
+                self._remove_record(record_path(output.path))  # first: from then on the edge is stale, whatever happens
+                self._remove(output.path, output.shown)
+        return self._done()
+
+    def dead(self) -> Cleaned:
+        """Remove the outputs that no edge makes any more, where nobody has changed them since, and the records of stages that are gone.
+
+        Raises:
+            StoreError: Something cannot be removed.
+        """
+        needed = self._needed()
+        for at, record in self._dead_records():
+            made = next((each for each in record.outputs if each.path == record.output), None)
+            if made is None:
+                self._remove_record(at)
+                continue
+            shown = made.path + "/" if made.kind == "directory" else made.path
+            fault = self._dead_fault(made.path, made.kind == "directory", made.digest, needed)
+            if fault:
+                self._kept.append((shown, fault))
+                continue
+            self._remove_record(at)
+            self._remove(made.path, shown)
+        return self._done()
+
+    def _done(self) -> Cleaned:
+        return Cleaned(tuple(self._removed), tuple(self._kept), self._records)
+
+    def _fault(self, path: str, directory: bool) -> str:
+        """Why what stands at an output's place must not be removed; "" if it may be."""
+        try:
+            seen = self._disk.lstat(path)
+        except OSError as error:
+            return f"cannot be looked at: {(error.strerror or str(error)).lower()}"
+        if seen is None:
+            return ""
+        folder = folder_of(path)
+        fault = self._places.get(folder)
+        if fault is None:
+            fault = self._places[folder] = self._folder_fault(folder)
+        if fault:
+            return fault
+        if stat_bits.S_ISDIR(seen.st_mode) and not directory:
+            return "is a directory, not the file that its stage makes"
+        if directory and not stat_bits.S_ISDIR(seen.st_mode) and not stat_bits.S_ISLNK(seen.st_mode):
+            return "is no directory, which its stage makes"
+        return ""
+
+    def _folder_fault(self, folder: str) -> str:
+        root = os.path.realpath(self._disk.root)
+        real = os.path.realpath(self._disk.at(folder or "."))
+        allowed = [root, *[os.path.realpath(self._disk.at(other)) for other in self._session.pipeline.settings.outside]]
+        if any(real == place or real.startswith(place.rstrip("/") + "/") for place in allowed):
+            return ""
+        return "lies outside the project, where a link leads"
+
+    def _dead_fault(self, path: str, directory: bool, digest: str, needed: dict[str, str]) -> str:
+        fault = self._fault(path, directory)
+        if fault:
+            return fault
+        if holds_outputs(self._session, path):
+            return "holds outputs of other stages now"
+        if path in needed:
+            return f"is an input of `{show(needed[path])}` now"
+        try:
+            now = self._session.files.output_digest(path)
+            if now == ABSENT:
+                return "" if self._disk.lstat(path) is None else "is not what its stage made"
+        except PipefileError as error:
+            return error.message
+        return "" if now == digest else "was changed since its stage made it"
+
+    def _needed(self) -> dict[str, str]:
+        """Files that edges name as inputs, one by one, with the name of such an edge. Globs match no dead output."""
+        found = {}
+        for edge in self._session.graph.edges:
+            for need in edge.needs:
+                if need.files is not None and need.files.kind in ("file", "directory"):
+                    found[need.files.paths[0]] = edge.name
+            for path in edge.literal:
+                found.setdefault(path, edge.name)
+        return found
+
+    def _dead_records(self) -> Iterator[tuple[str, Record]]:
+        """Records of this Pipefile whose output no edge makes any more, with their paths; those of stages without outputs too."""
+        graph = self._session.graph
+        for at in self._record_paths():
+            record = read(self._session, at)
+            if record is None:
+                continue
+            gone = record.edge not in graph.by_stage if record.output is None else record.output not in graph.producer
+            if gone:
+                yield at, record
+
+    def _record_paths(self) -> Iterator[str]:
+        store = self._session.store
+        kept = f"{store}/records"
+        todo = ["", *self._session.pipeline.settings.outside, kept]
+        while todo:
+            folder = todo.pop()
+            try:
+                entries = sorted(self._disk.names(folder))
+            except OSError:
+                continue
+            for name, kind in entries:
+                path = join(folder, name)
+                if kind == "directory":
+                    if name not in (".git", TEMPORARY) and path != store:
+                        todo.append(path)
+                elif kind == "file" and name.endswith(".hash") and (name[:1] == "." or folder == kept):
+                    yield path
+
+    def _remove_record(self, path: str) -> None:
+        try:
+            if self._dry:
+                self._records += self._disk.lstat(path) is not None
+            else:
+                self._records += self._disk.remove(path)
+        except OSError as error:
+            raise _cannot(path, error) from error
+
+    def _remove(self, path: str, shown: str) -> None:
+        try:
+            if self._disk.lstat(path) is not None if self._dry else self._disk.remove(path):
+                self._removed.append(shown)
+                folder = "" if self._dry else folder_of(path)
+                while folder and self._disk.rmdir(folder):  # only if that was the last thing in it
+                    folder = folder_of(folder)
+        except OSError as error:
+            raise _cannot(path, error) from error
+
+
+def _cannot(path: str, error: OSError) -> StoreError:
+    return StoreError(f"`{show(path)}` cannot be removed: {(error.strerror or str(error)).lower()}")

@@ -1,0 +1,41 @@
+"""The lock around the commands besides `build` that write: `clean` and `accept`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pipefile.base.errors import PipefileError
+from pipefile.engine.session import Project, Session
+from pipefile.load.loader import load
+from pipefile.load.scanner import make_locator
+from pipefile.model.options import Options
+from pipefile.store.lock import Lock, check_not_nested
+
+
+@contextmanager
+def locked(project: Project, options: Options, warn: Callable[[str], None], on_wait: Callable[[int, str], None]) -> Iterator[Session]:
+    """A look at the project that nobody else changes meanwhile.
+
+    Args:
+        project: Which project.
+        options: `wait`, `environ` and `command` are used.
+        warn: Takes warnings.
+        on_wait: Told the pid and the command of the build that is waited for.
+
+    Raises:
+        LockedError: Another build has the lock, and waiting was not wanted or would never end.
+        PipefileError: The Pipefile or the graph is wrong.
+    """
+    check_not_nested(options.environ, project.root)
+    try:
+        store = load(project.disk, project.file, options.environ).settings.store
+    except PipefileError as error:
+        error.locate(make_locator(project.disk))
+        raise
+    lock = Lock(project.disk, store, project.clock, options.command)
+    lock.acquire(options.wait, on_wait)
+    try:
+        yield Session(project, options.environ, warn)
+    finally:
+        lock.release()
