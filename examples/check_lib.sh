@@ -13,9 +13,9 @@ fail() { say "FAILED: $*" >&2; exit 1; }
 build() {
   expected=$1
   shift
-  "$PIPEFILE" build --json "$@" >build.events || { cat build.events; rm -f build.events; fail "the build failed"; }
+  "$PIPEFILE" build --json "$@" >build.events 2>build.words || { cat build.words; rm -f build.events build.words; fail "the build failed"; }
   ran=$(sed -n 's/.*"event": *"build_finished".*"ran": *\([0-9]*\).*/\1/p' build.events)
-  rm -f build.events
+  rm -f build.events build.words
   case $expected in
     some) [ "${ran:-0}" -gt 0 ] || fail "a build from scratch ran nothing" ;;
     *) [ "${ran:-none}" = "$expected" ] || fail "$expected stages should have run, not ${ran:-none}" ;;
