@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
-from pipefile.base.paths import folder_of, join, name_of, show
+from pipefile.base.paths import folder_of, join, name_of, show, within
 from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.ports import World
 from pipefile.plan.near import nearest
@@ -146,6 +146,8 @@ def _meant(files: FileSet, graph: Graph, world: World) -> str:
     if files.kind == "glob":
         return ""
     path = files.paths[0]
+    if files.kind == "file" and any(within(other, path) for other in graph.producer):
+        return f"`{show(path)}/` is the folder with what stages make in it"
     other = _other_form(path, graph, world)
     if other:
         return f"`{show(other)}` exists, which looks the same: its Unicode characters are composed otherwise"
@@ -194,7 +196,7 @@ def _near_file(path: str, graph: Graph, world: World) -> str:
         return join(folder, near)
     namesakes = [other for other in graph.producer if name_of(other) == name]
     if beside or namesakes or not folder:
-        return nearest(path, namesakes)
+        return namesakes[0] if len(namesakes) == 1 else nearest(path, namesakes)
     above = _near_file(folder, graph, world)  # the folder may be the misspelt name; as deep as the path, no deeper
     whole = join(above, name)
     return whole if above and (whole in graph.producer or world.kind(whole) != "absent") else ""

@@ -109,7 +109,7 @@ class References:
         path = self._from_root(path)
         if glob and path not in self._producer and self._world.kind(path) == "absent":
             return self._glob(text, stage)
-        return self._directory(path, stage) if text[-1] == "/" else self._file(path, stage)
+        return self._directory(path, stage) if text.endswith("/") else self._file(path, stage)
 
     def without_own(self, files: FileSet, number: int, stage: Stage) -> FileSet:
         """A set of files as the edge sees it that makes some of them itself: a glob never matches the edge's own outputs.
@@ -179,6 +179,8 @@ class References:
     def _from_root(self, path: str) -> str:
         """A path inside the project that was written from the root of the machine, as the others are."""
         root = self._pipeline.root
+        if path == root:
+            return "."
         return path[len(root) + 1 :] if path[0] == "/" and len(root) > 1 and path.startswith(root + "/") else path
 
     def _file(self, path: str, stage: Stage) -> FileSet:
@@ -230,9 +232,9 @@ class References:
         inside = start if start in self._directories else self._inside(start)
         if inside:
             return FileSet(pattern, "late", (), self._directories[inside], inside)
-        made = [path for path in self._outputs_from(literal_prefix(pattern)) if path not in self._directories and matches(path)]
+        made = [path for path in self._outputs_from(literal_prefix(pattern)) if matches(path) or (path in self._directories and matches(path + "/"))]
         on_disk = self._world.glob(pattern)
-        if self._directories or self._depfiles:  # what is there only because a stage has run, and is no output by itself, may not count
+        if self._directories or self._depfiles:  # what is there only because a stage has run, and is no output by itself, must not count
             on_disk = [path for path in on_disk if path not in self._depfiles and (path in self._producer or not self._inside(path))]
         paths = bytewise(list(set(on_disk).union(made))) if made else list(on_disk)
         return FileSet(pattern, "glob", tuple(paths), self._node_of(made))

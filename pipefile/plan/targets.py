@@ -26,6 +26,7 @@ class Targets:
         self._producer = producer
         self._by_stage = by_stage
         self._sorted: list[str] | None = None
+        self._directory_outputs: frozenset[str] | None = None
 
     def edges(self, names: Sequence[str]) -> tuple[int, ...]:
         """The edges that *names* stand for, in their order, each once. Names that stand for nothing are left out: `known` tells."""
@@ -97,13 +98,17 @@ class Targets:
             return tuple(producer.values())
         for folder in parents(path):
             if folder in producer:  # an output below another is only possible in a directory
-                number = producer[folder]
-                stage = list(self._pipeline.stages.values())[number]
-                return (number,) if any(output.directory and output.path == folder for output in stage.outputs) else ()
+                return (producer[folder],) if folder in self._directories() else ()
         if self._sorted is None:
             self._sorted = sorted(producer)
         first = bisect_left(self._sorted, path + "/")
         return [producer[inner] for inner in self._sorted[first : bisect_left(self._sorted, path + "0", first)]]
+
+    def _directories(self) -> frozenset[str]:
+        if self._directory_outputs is None:
+            stages = self._pipeline.stages.values()
+            self._directory_outputs = frozenset([output.path for stage in stages for output in stage.outputs if output.directory])
+        return self._directory_outputs
 
     def _check_names(self, where: str, names: Iterable[str], key: KeyPath) -> None:
         for name in names:

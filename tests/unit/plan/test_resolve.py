@@ -192,6 +192,15 @@ def test_a_glob_from_above_sees_neither_into_directory_outputs_nor_depfiles():
     assert needs_of(graph, "all") == [("glob", ("src/a.h",))]
 
 
+def test_a_glob_matches_a_directory_output_as_one():
+    world = FakeWorld("build/frames/1.png", "build/a.txt")
+    graph = graph_of(stage("split", [], ["build/frames/"]), stage("one", ["build/*"]), stage("two", ["build/f*/"]), world=world)
+
+    assert needs_of(graph, "one") == [("glob", ("build/a.txt", "build/frames"))]
+    assert needs_of(graph, "two") == [("glob", ("build/frames",))]
+    assert (before(graph, "one"), before(graph, "two")) == (["split"], ["split"])
+
+
 def test_files_named_in_commands():
     graph = graph_of(
         stage("lib", [], ["lib.o"]),

@@ -137,11 +137,13 @@ def test_a_long_chain_of_who_needs_it_is_cut_in_the_middle():
         ("clean.dta", "did you mean `clean.data`?"),
         ("clean.output", "did you mean `clean.outputs`?"),
         ("raw/cafe\u0301.csv", "`raw/caf\u00e9.csv` exists, which looks the same: its Unicode characters are composed otherwise"),
-        ("build/sub/clean.csv", ""),
+        ("build/sub/clean.csv", "did you mean `data/clean.csv`?"),
+        ("build/sub/other.csv", ""),
+        ("data", "`data/` is the folder with what stages make in it"),
     ],
 )
 def test_what_may_have_been_meant(wanted, hint):
-    world = FakeWorld("data/in.csv", "raw/caf\u00e9.csv")
+    world = FakeWorld(*(["data/in.csv"] if wanted != "data" else []), "raw/caf\u00e9.csv")
     text = missing(stage("clean", [], {"data": "data/clean.csv"}), stage("use", [wanted], ["u"]), world=world)
     whole = f"error: `{wanted}` does not exist and no stage makes it\n  needed by `u` (`use`, Pipefile.toml:3)"
 
