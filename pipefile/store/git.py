@@ -1,4 +1,4 @@
-"""What git says of the project, for run.json: never waited for, never an error.
+"""What git says of the project, for run.json: hardly waited for, never an error.
 
 The commit is read from git's own files, which takes microseconds; whether tracked files have changes is asked of `git status`, which runs beside the
 build and is heard at its end.
@@ -10,7 +10,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 
-_PATIENCE = 1.0  # seconds at the end of a build; `git status` has had all of the build before
+_PATIENCE = 0.3  # seconds at the end of a build; `git status` has had all of the build before
 _LIMIT = 64 << 20  # bytes of packed-refs
 
 

@@ -26,9 +26,9 @@ from pipefile.base.errors import LockedError, StoreError
 from pipefile.base.paths import show
 from pipefile.model.ports import Clock, Disk
 from pipefile.store.folder import cannot_write, prepare_store
+from pipefile.store.free import NAME, is_free, open_to_look
 from pipefile.store.orphans import Holders
 
-NAME = ".pipefile.lock"
 VARIABLE = "PIPEFILE_LOCK"
 
 _TEXT_LIMIT = 4096
@@ -223,39 +223,13 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _open_to_look(path: str) -> int | None:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except FileNotFoundError:
-        return None
-    return fd
-
-
-def is_free(path: str) -> bool:
-    """Whether nobody has the lock at an absolute path, as far as can be told; writes nothing and keeps nothing.
-
-    A builder that tries the lock within these microseconds tries again (`_GRACE`).
-    """
-    try:
-        fd = _open_to_look(path)
-        if fd is None:
-            return True
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        finally:
-            os.close(fd)
-    except OSError:
-        return False
-    return True
-
-
 def peek(root: str) -> Owner | None:
     """Who builds in the project at *root* right now; None if nobody does. Writes nothing and keeps nothing."""
     path = f"{root}/{NAME}"
     if is_free(path):
         return None
     try:
-        fd = _open_to_look(path)
+        fd = open_to_look(path)
         if fd is None:
             return None
         try:

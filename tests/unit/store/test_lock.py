@@ -12,7 +12,8 @@ import pytest
 from pipefile.base.clock import SystemClock
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import LockedError, StoreError
-from pipefile.store.lock import NAME, VARIABLE, Lock, Owner, check_not_nested, is_free, peek, variable
+from pipefile.store.free import NAME, is_free
+from pipefile.store.lock import VARIABLE, Lock, Owner, check_not_nested, peek, variable
 from pipefile.testing import FakeClock
 
 HOLDER = """
@@ -20,7 +21,7 @@ import os, subprocess, sys
 from pipefile.base.clock import SystemClock
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError
-from pipefile.store.lock import Lock, is_free, peek
+from pipefile.store.lock import Lock, peek
 lock = Lock(OsDisk(sys.argv[1]), "store", SystemClock(), ("pipefile", "watch"))
 def say(*words): print(*words, flush=True)
 def orphan(*argv, **options):
