@@ -47,7 +47,7 @@ class References:
         self._group_of: dict[tuple[int, ...], int] = {}
         self._members: dict[int, frozenset[int]] = {}
         self._paths: dict[FileSet, frozenset[str]] = {}
-        self._reduced: dict[FileSet, int] = {}
+        self._reduced: dict[FileSet, dict[int, FileSet]] = {}
         self._globs: dict[str, FileSet] = {}
         self._sorted: list[str] | None = None
         self._depfiles = frozenset([stage.depfile for stage in pipeline.stages.values() if stage.depfile and stage.depfile not in producer])
@@ -119,11 +119,13 @@ class References:
         """
         if files.kind != "glob":
             raise self._own(files, number, stage)
-        times = self._reduced[files] = self._reduced.get(files, 0) + 1
-        if times > 2:  # two edges that match each other's outputs are a cycle already: no need for a copy of the set for each of them
-            return FileSet(files.text, "glob", ())
-        kept = tuple([path for path in files.paths if self._producer.get(path) != number])
-        return FileSet(files.text, "glob", kept, self._node_of(kept))
+        known = self._reduced.setdefault(files, {})
+        if number not in known:
+            if len(known) >= 2:  # two edges that match each other's outputs are a cycle already: no need for a copy of the set for each of them
+                return FileSet(files.text, "glob", ())
+            kept = tuple([path for path in files.paths if self._producer.get(path) != number])
+            known[number] = FileSet(files.text, "glob", kept, self._node_of(kept))
+        return known[number]
 
     def _reference(self, text: str, stage: Stage) -> FileSet | GlobalValue | None:
         if text.startswith("global."):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
 
 from pipefile.base.disk import OsDisk
 from pipefile.engine.globs import GlobMatch, expand
@@ -169,3 +172,39 @@ def test_a_folder_that_vanishes_meanwhile_has_nothing_in_it(disk):
     put(disk, "raw/in/a.csv", "raw/b.csv")
 
     assert expand(Vanishing(disk.root), "raw/**/*.csv", living) == GlobMatch(("raw/b.csv",), ("raw",))
+
+
+class TreeDisk(OsDisk):
+    """Folders from a table."""
+
+    def __init__(self, table: dict[str, list[tuple[str, str]]]) -> None:
+        super().__init__("/nowhere")
+        self.table = table
+
+    def names(self, folder: str) -> list[tuple[str, str]]:
+        return self.table[folder]
+
+    def stat(self, path: str) -> os.stat_result | None:
+        return os.stat("/") if path in self.table else None
+
+
+PART = st.sampled_from(["a", "b", "ab", "x.c", "a*", "*", "**", "?", "[ab]", "*.c", "[!a]*", "\\*"])
+NAMES = ["a", "b", "ab", "x.c", "*"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PART, min_size=1, max_size=4), st.sampled_from(["", "/"]))
+def test_the_walk_finds_what_pathspec_matches_anywhere_in_the_tree(parts: list[str], slash: str):
+    pattern = "/".join(parts) + slash
+    table: dict[str, list[tuple[str, str]]] = {}
+    every: list[str] = []
+    for folder in ["", *NAMES, *[f"{one}/{two}" for one in NAMES for two in NAMES]]:
+        base = folder + "/" if folder else ""
+        files = [name + ".f" for name in NAMES] if folder.count("/") == 0 else [*NAMES, "y.c"]
+        table[folder] = [(name, "file") for name in files]
+        every += [base + name for name in files]
+        if folder.count("/") == 0 and folder.count("/") + bool(folder) < 2:
+            table[folder] += [(name, "directory") for name in NAMES]
+    spec = GitIgnoreSpec.from_lines([pattern])
+
+    assert expand(TreeDisk(table), pattern, living).paths == tuple(sorted(path for path in every if spec.match_file(path)))
