@@ -16,7 +16,7 @@ from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, sho
 from pipefile.load import values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.schema import INPUT, STAGE, types
-from pipefile.load.templates import NOTHING, Asked, Templates
+from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
 from pipefile.model.stage import Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
 
 _ALLOWED = types(STAGE)
@@ -29,9 +29,6 @@ _PLAIN_PATH = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ 
 _CALL = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 _OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
 _IN_FILE = re.compile(r"[^\s:]+\.(?:toml|json|ya?ml):\S+")
-
-RESERVED = frozenset(["inputs", "outputs", "params", "global", "depfile", "store", "threads"])
-"""Names that placeholders have already."""
 
 _POSIX_SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"])
 
@@ -260,7 +257,7 @@ class StageReader:
         if type(run) is str and shell is not self._settings.shell and name_of(shell[0]) not in _POSIX_SHELLS:
             raise not_posix(stage, shell)
         if type(run) is str:
-            return self._templates.shell(run, stage)
+            return self._templates.shell(run, stage, table)
         return self._templates.argv(run, stage)
 
     def _params(self, stage: str, raw: dict[str, Any]) -> dict[str, Value]:
@@ -333,7 +330,7 @@ class StageReader:
         elif self._globals.get(field.name) is not None:
             hint = f"did you mean `{{global.{field.name}}}`?"
         else:
-            hint = did_you_mean(field.name, names, "{{{}}}") or f"literal braces are doubled: `{{{{{field.name}}}}}`"
+            hint = did_you_mean(field.name, names, "{{{}}}") or f"literal braces are doubled: `{{{field}}}`"
         return FaultError(f"unknown placeholder `{field}` in `run` of stage `{show(stage)}`", ("stage", stage, "run"), hint, str(field))
 
 

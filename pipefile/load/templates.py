@@ -6,7 +6,7 @@ from typing import Any
 
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import show
-from pipefile.load.faults import FaultError, wrong_kind
+from pipefile.load.faults import FaultError, did_you_mean, wrong_kind
 from pipefile.load.values import Globals
 from pipefile.model.stage import Command, Field, Template
 from pipefile.plan.template import PlaceholderError, fields, joined, parse, parse_shell, quoted
@@ -15,6 +15,9 @@ Asked = frozenset[tuple[str, int | None]]
 """The placeholders of a command: name and index."""
 
 NOTHING: Asked = frozenset()
+
+RESERVED = frozenset(["inputs", "outputs", "params", "global", "depfile", "store", "threads"])
+"""Names that placeholders have already."""
 
 _HINTS = {
     "inside quotes": "drop the quotes: each value is quoted for the shell already",
@@ -31,8 +34,8 @@ class Templates:
         self._globals = table
         self._texts: dict[str, tuple[Command, Asked]] = {}
 
-    def shell(self, text: str, stage: str) -> tuple[Command, Asked]:
-        """A command that is a text for the shell, and what it asks for."""
+    def shell(self, text: str, stage: str, table: dict[str, Any]) -> tuple[Command, Asked]:
+        """A command that is a text for the shell, and what it asks for. *table* is the stage's own."""
         if text in self._texts:
             return self._texts[text]
         key = ("stage", stage, "run")
@@ -45,9 +48,7 @@ class Templates:
         try:
             template = parse_shell(text)
         except PlaceholderError as error:
-            number = sum(str(field) == str(error.field) for field in fields(parse(text))[: error.number])
-            message = f"`{error.field}` in `run` of stage `{show(stage)}` stands {error.reason}"
-            raise FaultError(message, key, _HINTS[error.reason], str(error.field), number) from None
+            raise _misplaced(error, text, stage, table) from None
         pieces: list[str | Field] = []
         for index, piece in enumerate(template):
             if not isinstance(piece, str) and piece.name.startswith("global."):
@@ -101,3 +102,15 @@ class Templates:
             else:
                 raise FaultError(f"`{piece}` in `run` of stage `{show(stage)}` is a list inside a longer argument", key, needle=str(piece))
         return [joined(pieces) or ("",)]
+
+
+def _misplaced(error: PlaceholderError, text: str, stage: str, table: dict[str, Any]) -> FaultError:
+    field = error.field
+    same = [other for other in fields(parse(text))[: error.number] if other == field]
+    known = {*RESERVED, *(name for key in ("inputs", "outputs") if isinstance(table.get(key), dict) for name in table[key])}
+    if field.name.partition(".")[0] in known:
+        message, hint = f"`{field}` in `run` of stage `{show(stage)}` stands {error.reason}", _HINTS[error.reason]
+    else:  # awk '{print}'
+        message = f"unknown placeholder `{field}` in `run` of stage `{show(stage)}`"
+        hint = did_you_mean(field.name, known, "{{{}}}") or f"literal braces are doubled: `{{{field}}}`"
+    return FaultError(message, ("stage", stage, "run"), hint, str(field), len(same))

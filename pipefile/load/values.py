@@ -162,7 +162,7 @@ class Globals:
                 raise FaultError(
                     f"unknown placeholder `{piece}` in {what}",
                     key,
-                    f"paths know `{{global.KEY}}` alone; literal braces are doubled: `{{{{{piece.name}}}}}`",
+                    f"paths know `{{global.KEY}}` alone; literal braces are doubled: `{{{piece}}}`",
                     str(piece),
                 )
             value = self.text(piece, what, key)

@@ -20,7 +20,7 @@ def cases():
             yield pytest.param(text, message.rstrip("\n"), id=name)
 
 
-@pytest.mark.parametrize(("text", "message"), cases())
+@pytest.mark.parametrize(("text", "message"), list(cases()))
 def test_message(tmp_path, text, message):
     """What is wrong, where it stands, and what surely helps."""
     (tmp_path / "Pipefile.toml").write_text(text)
