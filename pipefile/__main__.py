@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> int:
-    """Run the program; returns its exit status."""
+    """Run the program.
+
+    Returns:
+        The exit status. A build with nothing to do does not return: it ends the process once its line is written.
+    """
+    if sys.platform == "win32":
+        sys.stderr.write("error: pipefile needs Linux or macOS; on Windows it runs in WSL\n")
+        return 2
+    from pipefile.engine.fastlane import answer
+
+    text = answer(sys.argv[1:])
+    if text is not None and _write(text):
+        import os
+
+        os._exit(0)  # tearing the interpreter down would take longer than all that was done
     from pipefile.cli.main import main as run
 
     return run()
+
+
+def _write(text: str) -> bool:
+    """Write the line of a build that had nothing to do; False if standard output does not take it, which the ordinary way reports."""
+    import os
+
+    try:
+        data = text.encode()
+        return os.write(1, data) == len(data)
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

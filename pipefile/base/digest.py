@@ -6,17 +6,22 @@ plain hash of the bytes, as `b3sum` and `sha256sum` print it; with it, the hash 
 
 from __future__ import annotations
 
-from typing import Protocol
+TYPE_CHECKING = False  # as typing's: this module is part of every no-op build
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Hash(Protocol):
+        def update(self, data: bytes | memoryview | bytearray, /) -> object: ...
+        def hexdigest(self) -> str: ...
+
 
 BUFFER = 1 << 20
 MANY_THREADS_FROM = 8 << 20  # bytes; below, starting threads costs more than it gives
 
 ALGORITHMS = ("blake3", "sha256")
 
-
-class Hash(Protocol):
-    def update(self, data: bytes | memoryview | bytearray, /) -> object: ...
-    def hexdigest(self) -> str: ...
+KEY_FORMAT = "1"
+"""Part of every key (plan/key.py), and of what an index depends on: a change of what keys are made of makes everything stale once."""
 
 
 def new(algorithm: str) -> Hash:
@@ -55,6 +60,11 @@ def executable(digest: str) -> str:
     """The digest of a file that has the exec bit, from the digest of its bytes."""
     algorithm = digest.partition(":")[0]
     return of_bytes(f"{digest}+x".encode(), algorithm)
+
+
+def hide(name: str, value: str | None) -> str:
+    """How the value of an environment variable appears in keys and on disk: a digest, since it may be secret; "" where it is not set."""
+    return "" if value is None else of_text(f"pipefile env\0{name}\0{value}")[:39]
 
 
 def raw(digest: str) -> bytes:

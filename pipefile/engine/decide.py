@@ -61,9 +61,10 @@ class Decider:
         self._remembered: dict[int, Remembered] = {}
         self._folders: dict[str, frozenset[str] | None] = {}
         self._set_users: dict[int, int] | None = None
-        self._parsed: dict[object, object] = {}
+        self._parsed: dict[tuple[object, ...], frozenset[str]] = {}
         self._code: dict[str, tuple[str, ...]] = {}
         self._python = python()
+        self.written: dict[int, Record] = {}
 
     # -- records
 
@@ -80,8 +81,14 @@ class Decider:
         return remembered.main if remembered.whole else None
 
     def forget(self, edge: Edge) -> None:
-        """The edge's records have changed."""
+        """The edge's records have been removed."""
         self._remembered.pop(edge.id, None)
+        self.written.pop(edge.id, None)
+
+    def made(self, edge: Edge, record: Record) -> None:
+        """The edge has new records, of which this is the main one."""
+        self._remembered.pop(edge.id, None)
+        self.written[edge.id] = record
 
     def indexed(self, edge: Edge) -> int:
         """The position of an edge in the index if it was fresh then and its records are still there; else -1."""
@@ -166,7 +173,9 @@ class Decider:
 
     def _facts(self, edge: Edge) -> Facts:
         files = self._files
-        return Facts(files.digest, files.set_digest, files.set_paths, self._session.environment(edge.stage), self.code, self._python)
+        session = self._session
+        environment = session.environment(edge.stage)
+        return Facts(files.digest, files.set_digest, files.set_paths, environment, self.code, self._python, session.pipeline.settings.env)
 
     # -- code
 

@@ -62,6 +62,7 @@ class Files:
         self._doubtful = doubtful
         self.known: dict[str, State] = {}
         self.seen: dict[str, os.stat_result] = {}  # stats that resolving took of regular files; each is used once
+        self.places: dict[str, os.stat_result | None] = {}  # lstats of places of outputs, taken when they were checked; each is used once
         self.members: dict[str, tuple[list[str], list[str]]] = {}
         self._sets: dict[int, str] = {}
         self._set_paths: dict[int, tuple[str, ...]] = {}
@@ -124,6 +125,10 @@ class Files:
         self.hashed += 1
         digest, seen = self.disk.digest(path, self.algorithm)
         return State("file", digest, stamp_of(seen))
+
+    @staticmethod
+    def stamp(seen: os.stat_result) -> Stamp:
+        return stamp_of(seen)
 
     def _in_doubt(self, stamp: Stamp) -> bool:
         return self._doubtful is not None and max(stamp[3], stamp[4]) >= self._doubtful
@@ -208,7 +213,7 @@ class Files:
         if found is not None:
             return found
         try:
-            seen = self.disk.lstat(path)
+            seen = self.places.pop(path) if path in self.places else self.disk.lstat(path)
             if seen is None:
                 return NOTHING
             if not stat_bits.S_ISREG(seen.st_mode) and not stat_bits.S_ISDIR(seen.st_mode):

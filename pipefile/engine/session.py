@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipefile import __version__
 from pipefile.base.clock import SystemClock
+from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Locator
@@ -16,19 +17,16 @@ from pipefile.engine.files import Files
 from pipefile.engine.world import DiskWorld
 from pipefile.load.loader import load
 from pipefile.load.scanner import make_locator
-from pipefile.model.graph import Edge, Graph
+from pipefile.model.graph import Graph
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan import resolve
-from pipefile.plan.key import FORMAT as KEY_FORMAT
 from pipefile.store import index as index_file
 from pipefile.store.index import Index
+from pipefile.store.lock import VARIABLE, variable
 from pipefile.store.record import Records
 
 PIPEFILE = "Pipefile.toml"
-NESTED = "PIPEFILE_LOCK"
-"""Set for every stage: the roots of the builds that it runs in."""
-
 _KEPT_WHEN_STRICT = frozenset(["PATH", "HOME", "USER", "SHELL", "LANG", "TERM", "TMPDIR"])
 _CRASH_SPAN = 60_000_000_000  # ns: what the kernel may not have written out yet when a machine goes down
 
@@ -114,8 +112,8 @@ class Session:
             raise
         self.world.made = self.graph.producer
         self.files.late = self.world.expand_late
-        self._environ = environ
-        self._environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
+        self.environ = environ
+        self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
     # -- what is remembered
 
@@ -183,18 +181,17 @@ class Session:
     def environment(self, stage: Stage) -> dict[str, str]:
         """The complete environment of a stage: one object for all stages that have the same."""
         tracked = tuple(stage.env.items())
-        found = self._environments.get(tracked)
+        found = self.environments.get(tracked)
         if found is not None:
             return found
         settings = self.pipeline.settings
-        found = {**self.pipeline.dotenv, **self._environ}
+        found = {**self.pipeline.dotenv, **self.environ}
         if settings.strict_env:
             named = {*settings.env, *stage.env}
             found = {name: value for name, value in found.items() if name in _KEPT_WHEN_STRICT or name in named or name.startswith("LC_")}
         found.update({name: value for name, value in tracked if value is not None})
-        outer = self._environ.get(NESTED)
-        found[NESTED] = f"{outer}:{self.project.root}" if outer else self.project.root
-        self._environments[tracked] = found
+        found[VARIABLE] = variable(self.environ, self.project.root)
+        self.environments[tracked] = found
         return found
 
 
@@ -206,7 +203,3 @@ def version() -> str:
 def python() -> str:
     """The Python that runs functions, as keys name it."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-def edge_outputs(edge: Edge) -> list[str]:
-    return [output.path for output in edge.outputs]

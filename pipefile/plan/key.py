@@ -16,9 +16,6 @@ from pipefile.model.record import ABSENT, Component
 from pipefile.model.stage import Call, Command, Field, Template
 from pipefile.plan.render import KEPT, input_values, render_for_key
 
-FORMAT = "1"
-"""Part of every key: a change of what keys are made of makes everything stale once."""
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -31,6 +28,7 @@ class Facts:
         env: The environment of stages, tracked variables included.
         code: An edge whose action is a function -> (path, digest) of every file of its code.
         python: Minor version of the Python that runs functions, "3.11".
+        tracked: Variables that `[pipefile] env` tracks for every stage.
     """
 
     digest: Callable[[str], str]
@@ -39,6 +37,7 @@ class Facts:
     env: Mapping[str, str]
     code: Callable[[Edge], tuple[tuple[str, str], ...]]
     python: str
+    tracked: tuple[str, ...] = ()
 
 
 def components(edge: Edge, facts: Facts) -> list[Component]:
@@ -47,7 +46,7 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     Discovered inputs are compared on their own (plan/stale.py): which ones there are is known only from the edge's last run.
     """
     stage = edge.stage
-    found = [Component("format", "", "", FORMAT)]
+    found = [Component("format", "", "", digests.KEY_FORMAT)]
     action = stage.action
     if isinstance(action, Command):
         if action.argv:
@@ -68,8 +67,8 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
         found += [Component("param", name, "", dumps(stage.params[name], sort_keys=True)) for name in sorted(stage.params)]
     if stage.version:
         found.append(Component("version", "", "", stage.version))
-    if stage.env:
-        found += [Component("env", name, "", hide(name, facts.env.get(name))) for name in sorted(stage.env)]
+    if stage.env or facts.tracked:
+        found += [Component("env", name, "", digests.hide(name, facts.env.get(name))) for name in sorted({*stage.env, *facts.tracked})]
     return found
 
 
@@ -79,11 +78,6 @@ def key_of(parts: list[Component], algorithm: str) -> str:
     if text.count("\0") != len(parts) * 4 - 1:  # a NUL inside a part: say where each part ends in another way
         text = dumps(parts)
     return digests.of_text(text, algorithm)
-
-
-def hide(name: str, value: str | None) -> str:
-    """How the value of an environment variable appears in keys and records: a digest, since values may be secret; "" where it is not set."""
-    return "" if value is None else digests.of_text(f"pipefile env\0{name}\0{value}")[:39]
 
 
 def set_digest(paths: tuple[str, ...], digest: Callable[[str], str], algorithm: str) -> str:

@@ -10,9 +10,14 @@ It is a cache. Without it everything is found again from the files and the recor
 Numbers in sections are arrays of 8 bytes ("Q", "q", "d") or 4 bytes ("i"), in the byte order of the machine; texts are joined by NUL, in UTF-8 with
 surrogate escapes, so that a hundred thousand of them are one `split`. Nothing in here is unpickled, and no section is an object graph.
 
-Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags. An edge that was fresh when the index was written
-has its key and the rows of its outputs and discovered inputs; if these rows and the key are the same now, it is fresh: the rows were made from a
-verified record, so the record itself need not be read again while it is still there. That it is there, the stamps of its folder tell.
+Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags. An edge that was fresh when the
+index was written has its key and the rows of its outputs and discovered inputs; if these rows and the key are the same now, it is fresh: the rows
+were made from a verified record, so the record itself need not be read again while it is still there. That it is there, the stamps of its folder
+tell.
+
+A request is what one command line asked for, "\x1f" between its targets ("" for the default set), if all of it was fresh or made when the index was
+written. `requests` has its texts; `request_rows` has for each four numbers (edges, plain rows, absent rows, folders), then these rows. While all of
+them are as they were, there is nothing to do.
 
 This module is imported by every no-op build: it imports next to nothing.
 """
@@ -154,7 +159,7 @@ class Meta:
         saved: Stamp of the store's disk when it was written, ns.
         python: Minor version of the Python that ran the functions.
         plain: How many of the rows are files to stat; then `absent` rows of files that were not there; then directories.
-        env: Tracked variables: name -> their hidden value (plan/key.py: hide).
+        env: Tracked variables: name -> their hidden value (base/digest.py: hide).
     """
 
     __slots__ = ("absent", "algorithm", "boot", "env", "plain", "python", "saved", "version")

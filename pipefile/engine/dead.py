@@ -1,0 +1,113 @@
+"""Dead outputs: files that an earlier build made and that no edge makes any more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from pipefile.base.errors import InputError, RecordError
+from pipefile.base.paths import folder_of, join, show, within
+from pipefile.engine.decide import Decider
+from pipefile.engine.places import TEMPORARY
+from pipefile.engine.session import Session
+from pipefile.model.record import Made, Record
+from pipefile.store import record as record_file
+from pipefile.store.index import FRESH
+
+
+def find(session: Session, decider: Decider) -> list[str]:
+    """Places of dead outputs, as far as the index remembers what was made; without an index the whole tree is searched for records."""
+    del decider
+    index = session.index
+    made = session.graph.producer
+    if index.edge_names or index.dead:
+        known = dict.fromkeys(index.dead)
+        for at in range(len(index.edge_names)):
+            if index.edge_flags[at] & FRESH:
+                known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
+        return [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
+    return sorted(record.output for record in search(session) if record.output is not None and record.output not in made)
+
+
+def search(session: Session) -> Iterator[Record]:
+    """All records in the tree that name this Pipefile. Looks into every folder but `.git`, the store and temporary ones."""
+    disk = session.disk
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        try:
+            entries = disk.names(folder)
+        except OSError:
+            continue
+        for name, kind in entries:
+            path = join(folder, name)
+            if kind == "directory":
+                if name not in (".git", TEMPORARY) and path != session.store:
+                    todo.append(path)
+            elif kind == "file" and name.startswith(".") and name.endswith(".hash"):
+                record = read(session, path)
+                if record is not None:
+                    yield record
+
+
+def read(session: Session, at: str) -> Record | None:
+    """The record at *at*, if it is whole and names this Pipefile."""
+    try:
+        record = record_file.decode(session.disk.read(at, record_file.LIMIT, follow=False), at)
+    except (OSError, RecordError):
+        return None
+    return record if record.pipefile == session.project.file else None
+
+
+def remove(session: Session, paths: Sequence[str], warn: Callable[[str], None]) -> list[str]:
+    """Remove dead outputs whose records name this Pipefile and whose digests still equal them; what was edited since is kept, with a warning.
+
+    Returns:
+        What was removed, directories with a slash.
+    """
+    removed = []
+    for path in paths:
+        at = record_file.record_path(path)
+        record = read(session, at)
+        if record is None:
+            continue
+        if holds_outputs(session, path):
+            continue
+        made = next((made for made in record.outputs if made.path == path), None)
+        if made is None or not _remove_one(session, made, at, warn):
+            continue
+        removed.append(path + "/" if made.kind == "directory" else path)
+        _remove_empty(session, folder_of(path))
+    return removed
+
+
+def holds_outputs(session: Session, path: str) -> bool:
+    """Whether a dead directory output has become the folder of outputs that are still made."""
+    return any(within(output, path) for output in session.graph.producer)
+
+
+def _remove_one(session: Session, made: Made, at: str, warn: Callable[[str], None]) -> bool:
+    files = session.files
+    try:
+        files.forget(made.path)
+        state = files.output(made.path)
+        if state.kind == "absent":
+            session.disk.remove(at)
+            return False
+        if state.digest != made.digest:
+            warn(f"`{show(made.path)}` is made by no stage any more, but was changed since: it is kept")
+            return False
+        session.disk.remove(made.path)
+        session.disk.remove(at)
+    except InputError as error:
+        warn(error.message)
+        return False
+    except OSError as error:
+        warn(f"`{show(made.path)}` is made by no stage any more, but cannot be removed: {os.strerror(error.errno or 0).lower()}")
+        return False
+    return True
+
+
+def _remove_empty(session: Session, folder: str) -> None:
+    while folder and session.disk.rmdir(folder):
+        folder = folder_of(folder)

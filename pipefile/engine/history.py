@@ -1,0 +1,76 @@
+"""What a build tells its run: one entry an edge that did not just stay fresh."""
+
+from __future__ import annotations
+
+from pipefile.engine.attempt import Attempt, Verdict, reason_texts
+from pipefile.engine.session import Session
+from pipefile.model.graph import Edge
+from pipefile.model.ports import Completion
+from pipefile.model.record import Reason
+from pipefile.model.run import EdgeResult
+from pipefile.plan.stale import action_name
+from pipefile.store.runs import RunWriter, timestamp
+
+
+class History:
+    """Collects the entries of manifest.json.
+
+    Args:
+        session: The project.
+        writer: The run; asking it for a log path begins it.
+    """
+
+    def __init__(self, session: Session, writer: RunWriter) -> None:
+        self._clock = session.project.clock
+        self._writer = writer
+        self._started: dict[int, float] = {}
+        self.results: list[EdgeResult] = []
+
+    def started(self, edge: int) -> None:
+        self._started.setdefault(edge, self._clock.now())
+
+    def ran(self, attempt: Attempt, completion: Completion, verdict: Verdict) -> None:
+        edge = attempt.edge
+        self.results.append(self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict.outputs))
+
+    def failed(  # as Loop gives them
+        self, edge: Edge, attempt: Attempt | None, completion: Completion, reasons: tuple[Reason, ...], status: str, error: str
+    ) -> None:
+        self.results.append(self._entry(edge, attempt, completion, reasons, status, error, {}))
+
+    def skipped(self, edge: Edge) -> None:
+        if self._writer.begun:
+            self.results.append(EdgeResult(edge.stage.name, edge.name, edge.wave, "skipped", mode=action_name(edge), attempts=0))
+
+    def _entry(  # noqa: PLR0913, PLR0917  # one a field of the entry
+        self,
+        edge: Edge,
+        attempt: Attempt | None,
+        completion: Completion,
+        reasons: tuple[Reason, ...],
+        status: str,
+        error: str,
+        outputs: dict[str, str],
+    ) -> EdgeResult:
+        parts = () if attempt is None else attempt.decision.parts
+        inputs = {part.path or part.name: part.value for part in parts if part.kind in ("input", "set")}
+        return EdgeResult(
+            stage=edge.stage.name,
+            instance=edge.name,
+            wave=edge.wave,
+            status=status,
+            reasons=reason_texts(reasons),
+            mode=action_name(edge),
+            attempts=attempt.number if attempt is not None else 0,
+            started_at=timestamp(self._started.get(edge.id, self._clock.now())),
+            duration_seconds=round(completion.elapsed, 6),
+            cpu_seconds=round(completion.cpu, 6),
+            peak_rss_bytes=completion.peak_rss,
+            key=attempt.decision.key if attempt is not None else "",
+            inputs=inputs,
+            outputs=outputs,
+            params=dict(edge.stage.params),
+            exit_status=completion.exit_status,
+            error=error,
+            log=self._writer.log_path(edge.name) if completion.log_size else "",
+        )

@@ -1,0 +1,214 @@
+"""Where outputs are written: checked before anything runs, made ready before an attempt, swept after the build.
+
+An output that its command gets by placeholder is made as `FOLDER/.pipefile-tmp/NAME` and renamed when all is well; one that the command names
+literally is written in place, so it and its record are gone before the attempt begins.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_bits
+from collections.abc import Iterable
+
+from pipefile.base.errors import GraphError, StoreError
+from pipefile.base.locations import Place
+from pipefile.base.paths import folder_of, name_of, show, within
+from pipefile.engine.files import Files
+from pipefile.model.graph import Edge
+from pipefile.model.stage import Output
+
+TEMPORARY = ".pipefile-tmp"
+
+
+def temporary(path: str) -> str:
+    """Where an output is made before it is renamed: the same path every time, the same file name."""
+    folder = folder_of(path)
+    return f"{folder}/{TEMPORARY}/{name_of(path)}" if folder else f"{TEMPORARY}/{path}"
+
+
+def written_at(output: Output) -> str:
+    """Where the action writes an output."""
+    return output.path if output.in_place else temporary(output.path)
+
+
+class Places:
+    """The folders and temporary paths of one build.
+
+    Args:
+        files: The project's files.
+        outside: Folders outside the project where outputs may lie, as `[pipefile] outside` gives them.
+    """
+
+    def __init__(self, files: Files, outside: tuple[str, ...]) -> None:
+        self._files = files
+        self._disk = files.disk
+        self._outside = outside
+        self._folders: set[str] = set()
+        self._temporary: set[str] = set()
+
+    # -- before anything runs
+
+    def check(self, edges: Iterable[Edge]) -> None:
+        """Refuse places that are taken by another kind of thing, or lead out of the project.
+
+        Raises:
+            GraphError: One of them is; places name the stage.
+        """
+        checked: dict[str, str] = {}
+        for edge in edges:
+            for output in edge.outputs:
+                folder = folder_of(output.path)
+                fault = checked.get(folder)
+                if fault is None:
+                    fault = checked[folder] = self._folder_fault(folder)
+                if fault:
+                    raise _fault(edge, output, fault)
+                seen = self._disk.lstat(output.path)
+                self._files.places[output.path] = seen
+                if seen is None or stat_bits.S_ISLNK(seen.st_mode):
+                    continue
+                if output.directory != stat_bits.S_ISDIR(seen.st_mode):
+                    what = _what(seen.st_mode)
+                    wanted = "a directory" if output.directory else "a file"
+                    raise _fault(edge, output, f"is {what}, but stage `{show(edge.name)}` makes {wanted} there", f"move `{show(output.path)}` away")
+
+    def _folder_fault(self, folder: str) -> str:
+        """What is wrong with a folder for outputs; "" if nothing is."""
+        root = os.path.realpath(self._disk.root)
+        real = os.path.realpath(self._disk.at(folder or "."))
+        allowed = [root, *[os.path.realpath(self._disk.at(other)) for other in self._outside]]
+        if not any(real == place or within(real, place) for place in allowed):
+            return "lies outside the project, where a link leads"
+        above = folder
+        while above:
+            seen = self._disk.lstat(above)
+            if seen is not None:
+                if not stat_bits.S_ISDIR(seen.st_mode) and not os.path.isdir(self._disk.at(above)):
+                    return f"cannot be made: `{show(above)}` is no folder"
+                break
+            above = folder_of(above)
+        if not self._disk.writable(above):
+            return f"cannot be made: folder `{show(above or '.')}` is not writable"
+        return ""
+
+    # -- before an attempt
+
+    def prepare(self, edge: Edge, retry: bool) -> None:
+        """Make folders, clean temporary paths, and remove what will be written in place.
+
+        Args:
+            edge: Which one. Its records are removed by the caller where it writes in place.
+            retry: An earlier attempt of this build may have left something.
+
+        Raises:
+            OSError: The disk does not take it.
+        """
+        for output in edge.outputs:
+            folder = folder_of(output.path)
+            if folder not in self._folders:
+                self._disk.mkdirs(folder)
+                self._folders.add(folder)
+            if output.in_place:
+                self._disk.remove(output.path)
+                self._files.forget(output.path)
+                self._files.places.pop(output.path, None)
+                if output.directory:
+                    self._disk.mkdirs(output.path)
+                continue
+            if folder not in self._temporary:
+                self._temporary.add(folder)
+                holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
+                self._disk.remove(holder)  # what a build that was killed has left, or a planted link
+                self._disk.mkdirs(holder)
+            elif retry:
+                self._disk.remove(temporary(output.path))
+            if output.directory:
+                self._disk.mkdirs(temporary(output.path))
+        if edge.stage.depfile:
+            folder = folder_of(edge.stage.depfile)
+            if folder not in self._folders:
+                self._disk.mkdirs(folder)
+                self._folders.add(folder)
+            self._disk.remove(edge.stage.depfile)
+
+    def discard(self, edge: Edge) -> None:
+        """Remove what a failed attempt has made. Last good outputs stay where writing was atomic."""
+        for output in edge.outputs:
+            if self._disk.remove(written_at(output)) and output.in_place:
+                self._files.forget(output.path)
+
+    # -- after the attempt
+
+    def fault_of(self, edge: Edge) -> tuple[str, str]:
+        """What is wrong with what the action has left at the places of its outputs: (text, hint); ("", "") if all are there, of their kind."""
+        missing = []
+        for output in edge.outputs:
+            seen = self._disk.lstat(written_at(output))
+            if seen is None:
+                missing.append(output)
+                continue
+            mode = seen.st_mode
+            if stat_bits.S_ISDIR(mode) if output.directory else stat_bits.S_ISREG(mode):
+                continue
+            wanted = "directory" if output.directory else "file"
+            return f"made {_what(mode)} where its output `{show(output.shown)}` should be a {wanted}", ""
+        if missing:
+            names = ", ".join(f"`{show(output.shown)}`" for output in missing)
+            return f"did not write {names}", ""
+        return "", ""
+
+    def put_in_place(self, output: Output) -> None:
+        """Rename a finished temporary output to its place, over the old one; a directory is swapped whole."""
+        if output.in_place:
+            return
+        source = temporary(output.path)
+        if not output.directory:
+            try:
+                self._disk.rename(source, output.path)
+            except IsADirectoryError:  # the place was free when the build began
+                self._disk.remove(output.path)
+                self._disk.rename(source, output.path)
+            return
+        seen = self._disk.lstat(output.path)
+        if seen is not None:
+            old = source + "~"
+            self._disk.remove(old)
+            self._disk.rename(output.path, old)
+            self._disk.rename(source, output.path)
+            self._disk.remove(old)
+        else:
+            self._disk.rename(source, output.path)
+
+    def sweep(self) -> list[str]:
+        """Remove the temporary folders. Returns what stages have left in them besides their outputs, for a warning."""
+        left = []
+        for folder in sorted(self._temporary):
+            holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
+            if self._disk.rmdir(holder):
+                continue
+            try:
+                left += [f"{holder}/{name}" for name, _ in sorted(self._disk.names(holder))]
+                self._disk.remove(holder)
+            except OSError:
+                continue
+        self._temporary.clear()
+        return left
+
+
+def _what(mode: int) -> str:
+    if stat_bits.S_ISDIR(mode):
+        return "a directory"
+    if stat_bits.S_ISREG(mode):
+        return "a file"
+    if stat_bits.S_ISLNK(mode):
+        return "a link"
+    if stat_bits.S_ISFIFO(mode):
+        return "a FIFO"
+    return "a socket" if stat_bits.S_ISSOCK(mode) else "a device"
+
+
+def _fault(edge: Edge, output: Output, text: str, hint: str = "") -> GraphError | StoreError:
+    place = Place(edge.stage.file, ("stage", edge.stage.name, "outputs"), f"`{show(edge.name)}`")
+    if text.endswith("is not writable"):
+        return StoreError(f"`{show(output.shown)}` {text}", (place,), hint)
+    return GraphError(f"`{show(output.shown)}` {text}", (place,), hint)

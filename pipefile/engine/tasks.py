@@ -1,0 +1,190 @@
+"""From an edge to the task that an executor runs: placeholders filled in, arguments made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from pipefile.base.digest import of_text
+from pipefile.engine.files import State
+from pipefile.engine.places import written_at
+from pipefile.engine.session import Session
+from pipefile.execute.program import Programs
+from pipefile.model.fileref import FileRef
+from pipefile.model.graph import Edge, Need
+from pipefile.model.ports import FunctionCall, Task
+from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
+from pipefile.plan.render import as_argument, input_values
+from pipefile.plan.template import fill_words, render_argv, render_shell, split_words
+
+_DEFAULT_SHELL = ("sh", "-ec")
+
+
+class Tasks:
+    """Makes tasks for the edges of one build.
+
+    Args:
+        session: The project.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._files = session.files
+        self._programs = Programs()
+        self._words: dict[int, tuple[Template, ...] | None] = {}
+        self._lists = False
+        self._root = session.disk.root
+        self._here = _is_current(self._root)
+
+    def task(self, edge: Edge, inputs: Mapping[str, State], log: str) -> tuple[Task, str]:
+        """The task of an edge, and its command as a person would type it.
+
+        Args:
+            edge: Which one.
+            inputs: Its declared inputs as they are now.
+            log: Absolute path for its log.
+        """
+        stage = edge.stage
+        argv: tuple[str, ...] = ()
+        function = None
+        shown = ""
+        if isinstance(stage.action, Command):
+            argv, shown = self._argv(edge, stage.action)
+        elif isinstance(stage.action, Call):
+            function = FunctionCall(stage.action, self._arguments(edge, inputs))
+            shown = f"{stage.action.module}:{stage.action.function}"
+        task = Task(
+            edge.id,
+            edge.name,
+            argv,
+            function,
+            self._session.environment(stage),
+            f"{self._root}/{stage.folder}" if stage.folder else self._root,
+            {path: state.digest for path, state in inputs.items()},
+            [written_at(output) for output in edge.outputs],
+            stage.timeout,
+            log,
+            stage.log_limit,
+        )
+        return task, shown
+
+    # -- commands
+
+    def _argv(self, edge: Edge, command: Command) -> tuple[tuple[str, ...], str]:
+        def lookup(field: Field) -> str | list[str]:
+            return self._value(edge, field)
+
+        stage = edge.stage
+        if command.argv:
+            argv = render_argv(command.argv, lookup)
+            return argv, " ".join(argv)
+        if stage.shell == _DEFAULT_SHELL:
+            words = self._split(command)
+            if words is not None:
+                path = self._session.environment(stage).get("PATH")
+                direct = fill_words(words, lookup, lambda name: self._program(name, path, stage))
+                if direct is not None:
+                    return direct, " ".join(direct)
+        text = render_shell(command.template, lookup)
+        return (*stage.shell, text), text
+
+    def _split(self, command: Command) -> tuple[Template, ...] | None:
+        key = id(command)  # commands live as long as their stages
+        if key not in self._words:
+            self._words[key] = split_words(command.template)
+        return self._words[key]
+
+    def _program(self, name: str, path: str | None, stage: Stage) -> str | None:
+        cwd = f"{self._root}/{stage.folder}" if stage.folder else self._root
+        if "/" in name:
+            return name if os.access(os.path.join(cwd, name), os.X_OK) else None
+        try:
+            return self._programs.find(name, path, cwd)
+        except OSError:
+            return None
+
+    def _value(self, edge: Edge, field: Field) -> str | list[str]:
+        name = field.name
+        if name == "outputs" or any(output.name == name for output in edge.outputs):
+            chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+            places = [as_argument(written_at(output)) for output in chosen]
+            if field.index is not None:
+                return places[field.index]
+            return places if name == "outputs" or any(output.many for output in chosen) else places[0]
+        if name == "depfile":
+            return as_argument(edge.stage.depfile)
+        if name == "store":
+            return self._session.store
+        if name == "threads":
+            return "1"
+        if name == "inputs.file":
+            return self._list_inputs(edge)
+        values: str | list[str] = input_values(field, edge, self._files.set_paths)
+        return values
+
+    def _list_inputs(self, edge: Edge) -> str:
+        """Write the file that stands for `{inputs.file}`: the inputs, one a line."""
+        folder = f"{self._session.store}/lists"
+        if not self._lists:
+            self._session.disk.mkdirs(folder)
+            self._lists = True
+        path = f"{folder}/{of_text(edge.name)[7:39]}"
+        values = input_values(Field("inputs"), edge, self._files.set_paths)
+        lines = [values] if isinstance(values, str) else values
+        self._session.disk.write(path, "".join([f"{line}\n" for line in lines]).encode("utf-8", "surrogateescape"))
+        return path
+
+    def close(self) -> None:
+        """Remove what was written for `{inputs.file}`."""
+        if self._lists:
+            self._session.disk.remove(f"{self._session.store}/lists")
+
+    # -- functions
+
+    def _arguments(self, edge: Edge, inputs: Mapping[str, State]) -> dict[str, FileRef | list[FileRef] | Value]:
+        """What a function gets by name: named inputs and outputs and params; unnamed ones as `inputs` and `outputs`."""
+        single: dict[str, FileRef | Value] = {}
+        lists: dict[str, list[FileRef | Value]] = {}
+        for need in edge.needs:
+            found: list[FileRef | Value]
+            if need.files is None:
+                found = [need.value]
+            else:
+                paths = self._files.set_paths(need.files)
+                found = [self._input(path, inputs.get(path)) for path in paths if not self._is_absent(need, inputs.get(path))]
+            if need.name is None:
+                lists.setdefault("inputs", []).extend(found)
+            elif need.many:
+                lists.setdefault(need.name, []).extend(found)
+            elif found:
+                single[need.name] = found[0]
+            else:
+                single[need.name] = None  # type: ignore[assignment]  # an optional input that is absent
+        for output in edge.outputs:
+            ref = FileRef(self._path(output))
+            if output.name is None or output.many:
+                lists.setdefault(output.name or "outputs", []).append(ref)
+            else:
+                single[output.name] = ref
+        return {**single, **lists, **edge.stage.params}  # type: ignore[dict-item]  # a list holds FileRefs or values, never both
+
+    def _is_absent(self, need: Need, state: State | None) -> bool:
+        return need.optional and state is not None and state.kind == "absent"
+
+    def _input(self, path: str, state: State | None) -> FileRef:
+        size = state.stamp[2] if state is not None and state.stamp is not None else 0
+        return FileRef(path if self._here else self._session.disk.at(path), state.digest if state is not None else "", size)
+
+    def _path(self, output: Output) -> str:
+        place = written_at(output)
+        return place if self._here else self._session.disk.at(place)
+
+
+def _is_current(root: str) -> bool:
+    """Whether relative paths lead to the project's files: the command line stands in the root, a library's caller may not."""
+    try:
+        return os.path.samefile(os.curdir, root)
+    except OSError:
+        return False
+
+
