@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
@@ -98,8 +99,6 @@ class RunWriter:
         return log_folder(self._store, self.id, stage) + "/log.txt"
 
     def _begin(self) -> None:
-        import platform
-
         year, month, day, hour, minute, second = _utc(self._started)
         run = f"{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{os.urandom(3).hex()}"
         options = self._options
@@ -116,7 +115,7 @@ class RunWriter:
             "jobs": options.jobs,
             "schedule": options.schedule,
             "host": os.uname().nodename,
-            "python": platform.python_version(),
+            "python": sys.version.split(" ")[0],
             "pipefile": self._version,
             "git": {"commit": git.commit, "dirty": None} if git.commit else None,
             "counts": dict.fromkeys(COUNTS, 0),
