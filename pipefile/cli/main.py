@@ -163,7 +163,7 @@ def _usage_error(error: click.ClickException) -> UsageError:
         hint = _nearest_option(error)
     elif isinstance(error, click.MissingParameter):
         name = error.param.human_readable_name if error.param is not None else "argument"
-        message = f"`{show(name.strip('[].').upper())}` is missing"
+        message = f"argument `{show(name.strip('[].'))}` is missing"
     elif isinstance(error, click.BadParameter) and error.param is not None:
         message = f"`{error.param.opts[0]}`: {show(_lowered(error.message))}"
     else:

@@ -113,7 +113,7 @@ def _near(stage: str, names: list[str]) -> str:
 
 
 def _name(edge: EdgeResult) -> str:
-    return f"{edge.stage}@{edge.instance}" if edge.instance else edge.stage
+    return f"{edge.stage}@{edge.instance}" if edge.instance not in ("", edge.stage) else edge.stage
 
 
 def _print_log(request: Request, path: str) -> bool:

@@ -1,14 +1,14 @@
 """`--json`: the events of a build, one JSON object a line on standard output.
 
-Each has `"event"` and `"time"` (seconds since the epoch); those of a stage have `"stage"` and `"instance"`, the name
-of the edge:
+Each has `"event"` and `"time"` (seconds since the epoch); those of a stage have `"stage"` and `"instance"` (""
+where the stage has one alone):
 
     {"event": "build_started", "time": 1707732000.0, "targets": ["report"], "jobs": 8}
     {"event": "plan", "time": ..., "total": 240, "stale": 3}
-    {"event": "stage_started", "time": ..., "stage": "train", "instance": "train", "attempt": 1, "reasons": [{"kind": "input", "subject": "raw/a.csv",
+    {"event": "stage_started", "time": ..., "stage": "train", "instance": "", "attempt": 1, "reasons": [{"kind": "input", "subject": "raw/a.csv",
      "old": "blake3:...", "new": "blake3:...", "text": "input `raw/a.csv` changed"}]}
-    {"event": "stage_output", "time": ..., "stage": "train", "instance": "train", "text": "...", "truncated": false, "log": "...", "log_size": 12}
-    {"event": "stage_finished", "time": ..., "stage": "train", "instance": "train", "status": "failed", "seconds": 4.2, "error": "exit status 1",
+    {"event": "stage_output", "time": ..., "stage": "train", "instance": "", "text": "...", "truncated": false, "log": "...", "log_size": 12}
+    {"event": "stage_finished", "time": ..., "stage": "train", "instance": "", "status": "failed", "seconds": 4.2, "error": "exit status 1",
      "file": "Pipefile.toml", "line": 22, "command": "python train.py", "log": "...", "log_size": 12}
     {"event": "build_finished", "time": ..., "status": "failed", "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "seconds": 4.5, "run": "..."}
 

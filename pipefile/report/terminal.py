@@ -73,6 +73,9 @@ class TerminalReport:
         }
 
     def __call__(self, event: Event) -> None:
+        if type(event) is StageFinished and event.status == "fresh" and self._verbose < 1:  # by the thousand, so it takes the short way
+            self._done += 1
+            return
         self._actions[type(event)](event)
 
     def flush(self) -> None:
@@ -122,9 +125,8 @@ class TerminalReport:
                 self._out.write(f"[{self._done}/{self._total}] {name}  {duration(event.seconds)}\n")
                 self._after_line(event)
         elif status == "fresh":
-            if self._verbose > 0:
-                self._erase()
-                self._out.write(f"[{self._done}/{self._total}] {name}  fresh\n")
+            self._erase()
+            self._out.write(f"[{self._done}/{self._total}] {name}  fresh\n")
         elif self._shows and (self._lines or status == "interrupted"):
             self._erase()
             self._out.write(f"{name}  {status}\n")

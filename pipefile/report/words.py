@@ -19,8 +19,8 @@ def duration(seconds: float) -> str:
 
 
 def edge_name(stage: str, instance: str) -> str:
-    """The name of an edge, safe to show: `thumbs`, or `thumbs@photos/a.jpg`. Events have it as `instance`, whole."""
-    return show(instance or stage)
+    """An edge as users write it, safe to show: `thumbs`, or `thumbs@photos/a.jpg`."""
+    return show(f"{stage}@{instance}" if instance else stage)
 
 
 def counts(*parts: tuple[int, str]) -> str:

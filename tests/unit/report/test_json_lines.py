@@ -22,14 +22,14 @@ def lines_of(events: list[Event]) -> list[dict[str, object]]:
 
 def test_each_event_has_its_line() -> None:
     """With name and time; what a stage printed comes before its end."""
-    who = {"time": 1707732000.123457, "stage": "train", "instance": "train@lr=0.1"}
+    who = {"time": 1707732000.123457, "stage": "train", "instance": "lr=0.1"}
     assert lines_of(
         [
             BuildStarted(("report",), 8),
             PlanMade(240, 3),
-            StageStarted("train", "train@lr=0.1", (Reason("input", "raw/a.csv", "blake3:1", "blake3:2"),)),
+            StageStarted("train", "lr=0.1", (Reason("input", "raw/a.csv", "blake3:1", "blake3:2"),)),
             StageFinished(
-                "train", "train@lr=0.1", "failed", 4.2, b"no \xff\n", "r/log.txt", 9, "exit status 1", "Pipefile.toml", 22, "python train.py"
+                "train", "lr=0.1", "failed", 4.2, b"no \xff\n", "r/log.txt", 9, "exit status 1", "Pipefile.toml", 22, "python train.py"
             ),
             BuildFinished("failed", 2, 237, 1, 0, 4.5, "20240212_100000_abc123"),
         ]

@@ -44,8 +44,8 @@ def test_one_line_a_stage_in_pipes() -> None:
     events: list[Event] = [
         BuildStarted(("report",), 2),
         PlanMade(240, 240),
-        StageStarted("thumbs", "thumbs@photos/a.jpg", (Reason("input", "photos/a.jpg"),)),
-        StageFinished("thumbs", "thumbs@photos/a.jpg", "ran", 1.25),
+        StageStarted("thumbs", "photos/a.jpg", (Reason("input", "photos/a.jpg"),)),
+        StageFinished("thumbs", "photos/a.jpg", "ran", 1.25),
         StageStarted("report", "", ()),
         StageFinished("report", "", "ran", 0.042),
         BuildFinished("succeeded", 2, 238, 0, 0, 4.24),
