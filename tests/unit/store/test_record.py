@@ -241,6 +241,33 @@ def test_forged_bodies(body):
         decode(signed(body), AT)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"edge": "compile"', b'"edge": "compile", "edge": "compile"'),
+        (b'"discovered": {', b'"discovered": {"../src/a.h": "", '),
+        (b'"edge": "compile"', b'"edge": "\\ud800"'),
+        (b'"edge": "compile"', b'"edge": "\\uD800"'),
+        (b'"edge": "compile"', b'"edge": "\\udc41"'),
+        (b'"edge": "compile"', b'"edge": "\xc3\xa9"'),
+        (b'"edge": "compile"', b'"edge": "\xff"'),
+        (b"0.25", b"NaN"),
+        (b"0.25", b"Infinity"),
+        (b"0.25", b"1e999"),
+        (b"}\n", b"} \n"),
+        (b"}\n", b"}"),
+    ],
+)
+def test_forged_texts(old, new):
+    """Case 69: a right checksum over a record that is right but for one thing."""
+    data = encode(full(), AT)
+    body = data[data.index(b'"accepted"') :]
+    assert decode(signed(body), AT) == full()
+    assert old in body
+    with pytest.raises(RecordError):
+        decode(signed(body.replace(old, new, 1)), AT)
+
+
 WRONG = [
     None,
     True,
