@@ -24,21 +24,26 @@ def join(inputs, outputs, salt):
         out.write(f"{{MARK}} {{salt}}\\n".encode())
 '''
 
-KINDS = ("join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather")
-ONE_INPUT = ("split", "place", "gather")
+KINDS = ("join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal")
+ONE_INPUT = ("split", "place", "gather", "depfile")
+UNDECLARED = ("depfile", "literal")
 
 Contents = object
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A stage of the model: what it does, with which files, and a word that changes its command or parameter."""
+    """A stage of the model: what it does, with which files, and a word that changes its command or parameter.
+
+    `extra` is a source that it reads and does not declare: its depfile lists it, or its command names it.
+    """
 
     name: str
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     salt: int = 0
+    extra: str = ""
 
     def keys(self) -> dict[str, object]:
         """The stage as the kit's `stage` takes it."""
@@ -46,6 +51,8 @@ class Spec:
         common: dict[str, object] = {"inputs": inputs, "outputs": list(self.outputs)}
         if self.kind == "join":
             return {**common, "call": "steps:join", "params": {"salt": self.salt}}
+        if self.kind == "depfile":
+            common["depfile"] = f"{self.outputs[0]}.d"
         return {**common, "run": self.command()}
 
     def command(self) -> str:
@@ -53,6 +60,10 @@ class Spec:
             return "sort -o {outputs} {inputs}"
         if self.kind == "place":  # without a shell, and written where it stands
             return f"cp {self.inputs[0]} {self.outputs[0]}"
+        if self.kind == "literal":
+            return f"(cat {self.extra}; echo {self.salt}) > {{outputs}}"
+        if self.kind == "depfile":  # the path stands in no word of its own
+            return f'extra={self.extra}; (cat {{inputs}} "$extra"; echo {self.salt}) > {{outputs}}; echo "x: $extra" > {{depfile}}'
         if self.kind == "split":
             return "head -n 1 {inputs[0]} > {outputs[0]}; tail -n +2 {inputs[0]} > {outputs[1]}"
         if self.kind == "count":
@@ -86,7 +97,7 @@ class Model:
     def _files(self, spec: Spec) -> list[str]:
         if spec.kind == "glob":
             return sorted(path for path in self.sources if path.startswith("src/"))
-        return list(spec.inputs)
+        return [*spec.inputs, spec.extra] if spec.extra else list(spec.inputs)
 
     def _input(self, path: str, made: dict[str, Contents]) -> Contents:
         return (self.sources[path], False) if path in self.sources else made[path.rstrip("/")]
@@ -101,7 +112,7 @@ class Model:
         whole = b"".join(data)
         if spec.kind == "join":
             whole += f"{self.mark} {spec.salt}\n".encode()
-        elif spec.kind in ("cat", "glob"):
+        elif spec.kind in ("cat", "glob", *UNDECLARED):
             whole += f"{spec.salt}\n".encode()
         elif spec.kind == "sort":
             whole = b"".join(sorted(whole.splitlines(keepends=True)))
@@ -112,7 +123,7 @@ class Model:
             return {spec.outputs[0]: (first + newline, False), spec.outputs[1]: (rest, False)}
         elif spec.kind == "folder":
             files = {os.path.basename(path): each for path, each in zip(paths, data, strict=True)} | {"salt": b"%d\n" % spec.salt}
-            return {spec.outputs[0].rstrip("/"): {name: (stat.S_IFREG, each, False) for name, each in files.items()}}
+            return {spec.outputs[0].rstrip("/"): {name: (stat.S_IFREG, each, False) for name, each in sorted(files.items())}}
         return {spec.outputs[0]: (whole, False)}
 
     def _bytes(self, path: str, made: dict[str, Contents]) -> bytes:

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable
 
 import pytest
-from kit import Project
-from kit.model import KINDS, ONE_INPUT, Contents, Model, Spec
+from kit import Project, contents
+from kit.model import KINDS, ONE_INPUT, UNDECLARED, Contents, Model, Spec
 
 SEEDS = int(os.environ.get("PIPEFILE_SEEDS", "24"))
 FIRST = int(os.environ.get("PIPEFILE_FIRST_SEED", "0"))
@@ -39,6 +39,7 @@ class Story:
         self.project, self.model, self.chance = project, Model(), random.Random(seed)
         self.old: list[tuple[str, bytes, int]] = []  # what sources held, and their mtimes then
         self.told: list[str] = []
+        self.index_gone = False
         for _ in range(self.chance.randint(2, 5)):
             self.add_source()
         self.model.write_steps(project)
@@ -90,6 +91,8 @@ class Story:
 
     def delete_source(self) -> str:
         path = self.chance.choice(sorted(self.model.sources))
+        if any(path == spec.extra for spec in self.model.stages.values()):
+            return self.edit_source()  # it would fail, as it should, but not before it runs
         needed = any(path in spec.inputs for spec in self.model.stages.values())
         alone = path.startswith("src/") and sum(each.startswith("src/") for each in self.model.sources) == 1
         data = self.model.sources.pop(path)
@@ -179,12 +182,13 @@ class Story:
         self.chance.shuffle(inputs)
         if kind == "folder":
             inputs = list({os.path.basename(path): path for path in inputs}.values())
-        if kind == "glob":
+        if kind in ("glob", "literal"):
             inputs = []
-            if not any(path.startswith("src/") for path in self.model.sources):
-                self.write_source("src/z.txt", self.words())
+        if kind == "glob" and not any(path.startswith("src/") for path in self.model.sources):
+            self.write_source("src/z.txt", self.words())
+        extra = self.chance.choice(sorted(self.model.sources)) if kind in UNDECLARED else ""
         outputs = {"split": (f"out/{name}.1", f"out/{name}.2"), "folder": (f"out/{name}/",)}.get(kind, (f"out/{name}",))
-        self.model.stages[name] = Spec(name, kind, tuple(inputs), outputs)
+        self.model.stages[name] = Spec(name, kind, tuple(inputs), outputs, extra=extra)
         self.model.write_pipefile(self.project)
         return f"added {self.model.stages[name]}"
 
@@ -203,6 +207,7 @@ class Story:
         if not self.project.exists("pipeline_outputs/index"):
             return self.edit_source()
         self.project.remove("pipeline_outputs/index")
+        self.index_gone = True
         return "removed the index"
 
     def edit(self) -> None:
@@ -240,16 +245,27 @@ class Story:
         """Build all, and judge it."""
         must = self.model.must_run({**dict.fromkeys(self.model_outputs()), **self.now()})
         would = self.read_only()
+        dead = {path: contents(self.project.path(path)) for path in self.dead()}
         outcome = self.project.build(jobs=jobs)
         self.told.append(f"built with {jobs} jobs: ran {outcome.ran}")
         assert outcome.exit_status == 0, f"{outcome.output}\n{self.story()}"
         assert self.now() == self.model.expected(), self.story()
         assert sorted(outcome.ran) == sorted(must), self.story()
         assert set(outcome.ran) <= would, self.story()
+        if not self.index_gone:  # what is dead is known from the index
+            stays = {path for path, before in dead.items() if before is not None and before != self.dead()[path]}
+            assert {path for path in dead if self.project.exists(path)} == stays, self.story()
+        self.index_gone = False
         self.model.built()
         again = self.project.build(jobs=jobs)
         assert (again.exit_status, again.ran) == (0, []), self.story()
         return outcome.ran
+
+    def dead(self) -> dict[str, Contents]:
+        """Outputs of stages that are gone since the last build, as those stages left them."""
+        declared = set(self.project.declared())
+        gone = [left for name, (_, left) in self.model.ran.items() if name not in self.model.stages]
+        return {path: content for left in gone for path, content in left.items() if path not in declared}
 
     def model_outputs(self) -> list[str]:
         return [path for _, left in self.model.ran.values() for path in left]
