@@ -32,20 +32,22 @@ class FaultError(Exception):
 
 def located(fault: FaultError, file: str, text: str) -> PipefileSyntaxError:
     """*fault* as users see it."""
-    from pipefile.load.scanner import Lines, position_of, spans
+    from pipefile.load.scanner import Lines, find
 
-    found, lines = spans(text), Lines(text)
-    position = position_of(fault.key, found, lines)
-    if fault.needle and fault.key in found:
-        at = found[fault.key][1] if isinstance(fault.key[-1], str) else found[fault.key][0]
-        for _ in range(fault.number + 1):
-            at = text.find(fault.needle, at) + len(fault.needle)
-        # where the text is written with escapes it is not found, or found in another key's value
-        begin = at - len(fault.needle)
-        following = min((start for start, _ in found.values() if start > found[fault.key][1]), default=len(text))
-        if found[fault.key][0] <= begin < following:
-            position = lines.position(begin, at)
-    return PipefileSyntaxError(fault.message, Place(file, fault.key), fault.hint, position)
+    found = find(text, fault.key)
+    position = None
+    if found is not None:
+        start, stop, limit = found
+        if fault.needle:
+            begin = stop if isinstance(fault.key[-1], str) else start
+            for _ in range(fault.number + 1):
+                begin = text.find(fault.needle, begin, limit) + 1
+                if not begin:  # it is written with escapes
+                    break
+            else:
+                start, stop = begin - 1, begin - 1 + len(fault.needle)
+        position = Lines(text).position(start, stop)
+    return PipefileSyntaxError(fault.message, Place(show(file), fault.key), fault.hint, position)
 
 
 def at_offset(message: str, file: str, text: str, start: int, stop: int) -> PipefileSyntaxError:

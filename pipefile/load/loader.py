@@ -10,7 +10,7 @@ from typing import Any
 from pipefile.base import digest as digests
 from pipefile.base.errors import PipefileSyntaxError
 from pipefile.base.locations import KeyPath, Position
-from pipefile.base.paths import folder_of, join, normalise, show, within
+from pipefile.base.paths import BadPathError, folder_of, join, normalise, show, within
 from pipefile.load import values
 from pipefile.load.faults import FaultError, at_offset, did_you_mean, kind_of, located, unplaced
 from pipefile.load.schema import PIPEFILE, SECTIONS
@@ -174,10 +174,7 @@ class _Loader:
         if "outside" in given:
             given["outside"] = tuple([self._outside(folder, index) for index, folder in enumerate(given["outside"])])
         if "dotenv" in given:
-            for index, path in enumerate(given["dotenv"]):
-                if not path:
-                    raise FaultError("`dotenv` in `[pipefile]` holds an empty path", ("pipefile", "dotenv", index))
-            given["dotenv"] = tuple([normalise(os.path.join(self._disk.root, path)) if path.startswith("..") else path for path in given["dotenv"]])
+            given["dotenv"] = tuple([self._dotenv_path(path, index) for index, path in enumerate(given["dotenv"])])
         for index, name in enumerate(given.get("env", ())):
             if not name or "=" in name:
                 raise FaultError(f"`{show(name)}` in `env` of `[pipefile]` is no name of a variable", ("pipefile", "env", index))
@@ -192,6 +189,15 @@ class _Loader:
         if path == root or within(path, root):
             raise FaultError(f"`{show(folder)}` in `outside` lies inside the project, where outputs may lie anyway", key)
         return path
+
+    def _dotenv_path(self, path: str, index: int) -> str:
+        """From the root; absolute where it lies outside, which is fine for a file that is only read."""
+        if not path:
+            raise FaultError("`dotenv` in `[pipefile]` holds an empty path", ("pipefile", "dotenv", index))
+        try:
+            return normalise(join(self._folder, path))
+        except BadPathError:
+            return normalise(os.path.join(self._disk.root, self._folder, path))
 
     def _check_shells(self, settings: Settings, stages: dict[str, Stage]) -> None:
         """A default shell that is no POSIX shell takes argument lists only, like one of a stage."""
@@ -238,7 +244,7 @@ class _Loader:
             if not path.startswith("/"):
                 try:
                     path = normalise(join(self._folder, target))
-                except ValueError:
+                except BadPathError:
                     path = ""
             if path in outputs or any(within(path, output) for output, directory in outputs.items() if directory):
                 continue
@@ -272,8 +278,7 @@ class _Loader:
     def _dotenv(self, settings: Settings) -> tuple[dict[str, str], dict[str, str | None]]:
         found: dict[str, str] = {}
         files: dict[str, str | None] = {}
-        for name in settings.dotenv:
-            path = normalise(join(self._folder, name))
+        for path in settings.dotenv:
             try:
                 data = self._disk.read(path, limit=_LARGEST_DOTENV)
             except (FileNotFoundError, NotADirectoryError):

@@ -18,15 +18,17 @@ DEPTH = 100
 
 _SHOWN = 200  # characters of a source line in an error: a line can be megabytes long
 
-_SKIP = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_SKIP = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
 _BLANK = re.compile(r"[ \t]*")
-_PART = re.compile(r"""([A-Za-z0-9_-]+)|"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)'""")
+_PART = re.compile(r"""([A-Za-z0-9_-]+)|"((?:[^"\\\n]++|\\.)*+)"|'([^'\n]*)'""")
 _DOT = re.compile(r"[ \t]*\.[ \t]*")
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _SCALAR = re.compile(
-    r'''"""(?:[^"\\]|\\.|"(?!""))*"{3,5}|\'{3}(?:[^']|'(?!''))*'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,\]}#"'\[{]+(?:[ ]+[0-9][^\s,\]}#]*)?''',
+    # possessive: strings can be megabytes long, and a way back costs memory for each character
+    r'''"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}|\'{3}(?:[^']++|'(?!''))*+'{3,5}|"(?:[^"\\\n]++|\\.)*+"|'[^'\n]*'|[^\s,\]}#"'\[{]+(?:[ ]+[0-9][^\s,\]}#]*)?''',
     re.DOTALL,
 )
+_LINE = re.compile(r"""([A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:"(?!"")[^"\\\n]*"|[0-9A-Za-z_.+-]+)[ \t]*\n""")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
 
@@ -38,6 +40,23 @@ def spans(text: str) -> Spans:
     scanner = _Scanner(text)
     scanner.run()
     return scanner.found
+
+
+def find(text: str, key: KeyPath) -> tuple[int, int, int] | None:
+    """One key path, or its nearest parent that is written out: where its key begins and ends, and an offset that its value does not reach beyond.
+
+    Reads no further than it has to, and remembers no other statement: a hostile file can have a million.
+    """
+    scanner = _Scanner(text, key)
+    scanner.run()
+    found = scanner.found
+    while key and key not in found:
+        key = key[:-1]
+    if not key:
+        return None
+    start, stop = found[key]
+    following = min((begin for begin, _ in found.values() if begin > start), default=len(text))
+    return start, stop, min(following, scanner.stopped)
 
 
 def positions(text: str) -> dict[KeyPath, Position]:
@@ -105,13 +124,15 @@ def _neutral(source: str) -> str:
 
 
 class _Scanner:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, target: KeyPath | None = None) -> None:
         self.text = text
         self.found: Spans = {}
+        self.stopped = len(text)
+        self._target = target
         self._counts: dict[KeyPath, int] = {}  # arrays of tables: position of the last element
 
     def run(self) -> None:
-        text, found = self.text, self.found
+        text, found, target = self.text, self.found, self._target
         prefix: KeyPath = ()
         at = 1 if text.startswith("\ufeff") else 0
         while True:
@@ -119,6 +140,15 @@ class _Scanner:
             at = skipped.end() if skipped else at
             if at >= len(text):
                 return
+            if target is not None and target in found:
+                self.stopped = at
+                return
+            if line := _LINE.match(text, at):  # the plain case, and most of any file
+                path = (*prefix, line[1])
+                if len(path) <= DEPTH and (target is None or path == target):
+                    found[path] = line.span(1)
+                at = line.end()
+                continue
             if text[at] == "[":
                 header = self._header(at)
                 if header is None:

@@ -72,11 +72,13 @@ class StageReader:
         inputs = self._inputs(name, table["inputs"]) if "inputs" in table else ()
         depfile = self._depfile(name, table["depfile"]) if "depfile" in table else ""
         params = self._params(name, table["params"]) if "params" in table else {}
-        shell = values.strings(table["shell"], f"`shell` of stage `{name}`", (*where, "shell")) if "shell" in table else settings.shell
+        shell = values.strings(table["shell"], f"`shell` of stage `{show(name)}`", (*where, "shell")) if "shell" in table else settings.shell
         action, asked = self._action(name, table, shell)
         outputs = self._outputs(name, table["outputs"], isinstance(action, Command), asked) if "outputs" in table else ()
         if len(outputs) > 1 or (outputs and inputs and outputs[0].name is not None):
             _check_names(name, inputs, outputs, table["outputs"])
+        if params and isinstance(action, Call):
+            _check_arguments(name, inputs, outputs, params)
         if asked:
             self._check_placeholders(name, action, inputs, outputs, params, depfile)
 
@@ -94,13 +96,13 @@ class StageReader:
             version=get("version", ""),
             env=_environment(name, table["env"]) if "env" in table else {},
             shell=shell,
-            after=values.strings(table["after"], f"`after` of stage `{name}`", (*where, "after")) if "after" in table else (),
+            after=values.strings(table["after"], f"`after` of stage `{show(name)}`", (*where, "after")) if "after" in table else (),
             always=get("always", False),
             timeout=timeout,
             depfile=depfile,
             infer_inputs=get("infer_inputs", True),
             description=get("description", ""),
-            tags=values.strings(table["tags"], f"`tags` of stage `{name}`", (*where, "tags")) if "tags" in table else (),
+            tags=values.strings(table["tags"], f"`tags` of stage `{show(name)}`", (*where, "tags")) if "tags" in table else (),
             log_limit=settings.log_limit if log_limit is None else log_limit,
             file=self._file,
             folder=self._folder,
@@ -389,6 +391,15 @@ def _check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Outp
         if output.path in seen:
             raise FaultError(f"output `{show(output.path)}` is declared twice in stage `{show(stage)}`", key)
         seen.add(output.path)
+
+
+def _check_arguments(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], params: Mapping[str, Value]) -> None:
+    """A function gets inputs, outputs and params by name, so no two can have the same."""
+    taken = {group.name: "an input" for group in inputs} | {output.name: "an output" for output in outputs}
+    for name in params:
+        if name in taken:
+            message = f"`{show(name)}` is both a param and {taken[name]} of stage `{show(stage)}`"
+            raise FaultError(message, ("stage", stage, "params", name), "the function gets them as arguments of that name")
 
 
 def _reserved(stage: str, name: str, key: KeyPath) -> FaultError:

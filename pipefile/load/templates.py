@@ -19,6 +19,9 @@ NOTHING: Asked = frozenset()
 RESERVED = frozenset(["inputs", "outputs", "params", "global", "depfile", "store", "threads"])
 """Names that placeholders have already."""
 
+LONGEST = 1 << 20
+"""Characters of a command: eight times what Linux takes as one argument."""
+
 _HINTS = {
     "inside quotes": "drop the quotes: each value is quoted for the shell already",
     "inside backquotes": "use `$(...)` instead of backquotes",
@@ -41,6 +44,8 @@ class Templates:
         key = ("stage", stage, "run")
         if "\0" in text:
             raise FaultError(f"`run` of stage `{show(stage)}` holds a NUL character", key)
+        if len(text) > LONGEST:
+            raise FaultError(f"`run` of stage `{show(stage)}` is longer than {LONGEST >> 20} MB", key, "put it into a script")
         if not text.strip():
             raise FaultError(f"`run` in stage `{show(stage)}` must not be empty", key)
         if "{" not in text and "}" not in text:

@@ -64,9 +64,11 @@ def test_every_setting(read, tmp_path):
 def test_every_stage_key(read):
     """[stage.*], all keys that are not inputs, outputs or action."""
     stage = read(
-        '[stage.first]\nrun = "x"\n[stage.s]\nrun = ["x"]\nparams = { n = 1 }\nversion = "2"\nenv = { LANG = "C" }\nshell = ["fish"]\nafter = "first"\n'
+        '[stage.first]\nrun = "x"\n[stage.s]\nrun = ["x"]\nparams = { n = 1 }\nversion = "2"\nenv = { LANG = "C" }\n'
+        'shell = ["fish"]\nafter = "first"\n'
         'always = true\ntimeout = "1.5m"\n'
-        'depfile = "build/s.d"\ninfer_inputs = false\ndescription = "text"\ntags = ["a", "b"]\nlog_limit = "4kB"\n'
+        'depfile = "build/s.d"\ninfer_inputs = false\n'
+        'description = "text"\ntags = ["a", "b"]\nlog_limit = "4kB"\n'
     ).stages["s"]
     assert (stage.params, stage.version, stage.env, stage.shell, stage.after) == ({"n": 1}, "2", {"LANG": "C"}, ("fish",), ("first",))
     assert (stage.always, stage.timeout, stage.depfile, stage.infer_inputs) == (True, 90.0, "build/s.d", False)
@@ -204,10 +206,10 @@ def test_dotenv(read, tmp_path):
     """Later files win over earlier ones, the environment over all."""
     (tmp_path / ".env").write_text("A=1\nB=1\nC=1\n")
     (tmp_path / "local.env").write_text("B=2\n")
-    pipeline = read('[pipefile]\ndotenv = [".env", "local.env", "absent.env"]\n', {"C": "set"})
+    pipeline = read('[pipefile]\ndotenv = [".env", "./local.env", "absent.env", "x/../../absent.env"]\n', {"C": "set"})
     assert pipeline.dotenv == {"A": "1", "B": "2"}
     assert pipeline.files["local.env"] == digest.of_bytes(b"B=2\n")
-    assert pipeline.files["absent.env"] is None
+    assert [path for path, found in pipeline.files.items() if found is None] == ["absent.env", f"{tmp_path.parent}/absent.env"]
 
 
 def test_bom_and_crlf(read):
