@@ -21,6 +21,7 @@ PIPEFILE = "Pipefile.toml"
 STORE = "pipeline_outputs"
 
 _COMMANDS = frozenset(["status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "init"])
+_QUIET = frozenset(["-q", "--quiet"])
 _SPLIT_FROM = 8_000  # rows: below, a second process costs more than it saves
 
 
@@ -33,7 +34,8 @@ def answer(argv: Sequence[str]) -> str | None:
     from time import perf_counter
 
     started = perf_counter()
-    targets = _targets(argv)
+    words = [word for word in argv if word not in _QUIET]
+    targets = _targets(words)
     if targets is None:
         return None
     try:
@@ -45,6 +47,8 @@ def answer(argv: Sequence[str]) -> str | None:
         return None
     if count is None:
         return None
+    if len(words) < len(argv):
+        return ""
     seconds = perf_counter() - started
     return f"{count} fresh in {seconds:.{2 if seconds < 0.995 else 1}f} s\n"
 
@@ -62,6 +66,8 @@ def _targets(argv: Sequence[str]) -> list[str] | None:
         if word in ("-j", "--jobs") and words and words[0].isdigit() and words[0] != "0":
             words.pop(0)
         elif word.startswith("-j") and word[2:].isdigit() and int(word[2:]) > 0:
+            continue
+        elif word in ("-k", "--keep-going"):
             continue
         elif word.startswith("-") or not word:
             return None
@@ -167,7 +173,7 @@ def _stands(reader: Reader, meta: Meta, numbers: array[int], root: str) -> bool:
     if len(numbers) != 4 + plain + absent + folders:
         return False
     os.chdir(root)  # relative paths are a third cheaper to look up
-    names = reader.texts("folders")
+    names = reader.texts("folders") or [""]  # the root alone joins to nothing
     stamps = columns(reader.numbers("folder_stats", "q"), 4)
     for row in numbers[4 + plain + absent :]:
         seen = os.stat(names[row] or ".")

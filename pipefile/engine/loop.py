@@ -143,8 +143,7 @@ class Loop:
         if decision.fresh:
             self.fresh += 1
             self._schedule.end(number, "fresh")
-            if self._options.verbose > 0:
-                self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+            self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
             return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
