@@ -20,6 +20,7 @@ _RISKY = re.compile(r"['\"`\\]|<<|\$\{")  # without one of these, a placeholder 
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_./:,+@%-]+")  # a `=` is quoted, so that no value becomes an assignment
 _DIRECT = re.compile(r"[A-Za-z0-9_./=:,+@% \t-]*")
 
+# fmt: off
 BUILTINS = frozenset(
     [
         ".", ":", "[", "[[", "alias", "bg", "bind", "break", "builtin", "caller", "case", "cd", "chdir", "command",
@@ -31,6 +32,7 @@ BUILTINS = frozenset(
         "wait", "while",
     ]
 )
+# fmt: on
 """Builtins and keywords of the common POSIX shells: a shell has to run these."""
 
 

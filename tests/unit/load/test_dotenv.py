@@ -10,7 +10,7 @@ from pipefile.load.dotenv import DotenvError, parse_dotenv
     [
         ("", {}),
         ("A=1\nB = two words  # note\n", {"A": "1", "B": "two words"}),
-        ("export A='x # y'\n# comment\n\n  B=\"a\\nb\\\"\"", {"A": "x # y", "B": 'a\nb"'}),
+        ('export A=\'x # y\'\n# comment\n\n  B="a\\nb\\""', {"A": "x # y", "B": 'a\nb"'}),
         ("\ufeffA=1\r\nB=2\r\n", {"A": "1", "B": "2"}),
         ("A=\nB=#x\nC= # nothing\nD=a#b", {"A": "", "B": "#x", "C": "", "D": "a#b"}),
         ("A='two\nlines'\nA=last", {"A": "last"}),

@@ -95,9 +95,9 @@ def test_places_where_quoting_fails(text, reason, number):
         "echo a#'b' {src}",
         "echo $((1<<3)) {src}",
         "echo \\' {src} \\\\{src}",
-        "echo \"a\\\"b\" {src} '\"' {src}",
+        'echo "a\\"b" {src} \'"\' {src}',
         "(cd 'x'; cat {src}) | awk '{print $2}' {src}",
-        "echo \"`date`\" {src}",
+        'echo "`date`" {src}',
         "cat <<< 'x' {src}",
     ],
 )
