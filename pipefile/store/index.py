@@ -227,7 +227,7 @@ class Index:
         self.digests = reader.section("digests")
         self.flags = reader.section("flags")
         self._columns = columns(reader.numbers("stats", "q"), STAT_COLUMNS)
-        self.folders = reader.texts("folders") if reader.section("folder_stats") else []  # [""] and [] look alike when joined
+        self.folders = (reader.texts("folders") or [""]) if reader.section("folder_stats") else []  # [""] and [] look alike when joined
         self._folder_columns = columns(reader.numbers("folder_stats", "q"), 4)
         self.edge_names = reader.texts("edge_names")
         self.edge_keys = reader.section("edge_keys")

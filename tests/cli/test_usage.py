@@ -61,8 +61,8 @@ def test_global_options_before_and_after_the_command(project: Project) -> None:
     project.stage("a", outputs="a.txt", run="echo a > {outputs}")
     project.write("sub/deep/x", "")
     expected = "a: -> a.txt\n"
-    for args, cwd in [(("-C", "sub", "graph"), "."), (("graph", "-C", "sub", "-C", "deep"), "."), (("graph",), "sub/deep"), (("-Csub", "graph"), ".")]:
-        outcome = project.cli(*args, cwd=cwd)
+    for words, cwd in [("-C sub graph", "."), ("graph -C sub -C deep", "."), ("graph", "sub/deep"), ("-Csub graph", ".")]:
+        outcome = project.cli(*words.split(), cwd=cwd)
         assert (outcome.out, outcome.err, outcome.exit_status) == (expected, "", 0)
 
 
