@@ -111,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     fault = drop_python_streams() or request.out.fault
     if fault in (None, errno.EPIPE, errno.EBADF) or status:
         return status
-    request.err.write(f"error: standard output cannot be written: {os.strerror(fault)}\n")
+    request.err.write(f"error: standard output cannot be written: {os.strerror(fault).lower()}\n")
     request.err.flush()
     return 1
 
@@ -137,7 +137,7 @@ def _run(request: Request) -> int:
         if error.errno is None or error.errno not in _MACHINE:
             return _bug(request)
         subject = f"`{show(os.fsdecode(error.filename))}`: " if isinstance(error.filename, str | bytes) else ""
-        request.show_error(StoreError(f"{subject}{os.strerror(error.errno)}"))
+        request.show_error(StoreError(f"{subject}{os.strerror(error.errno).lower()}"))
         return 1
     except Exception:
         return _bug(request)

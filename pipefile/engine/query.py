@@ -32,7 +32,7 @@ class Listed:
         stage: As it is declared.
         inputs: Its inputs as they are written: references, paths and globs.
         outputs: Its outputs; directories with a slash.
-        position: Where it stands in its Pipefile.
+        position: Where it stands in its Pipefile; None unless places were asked for.
         seconds: How long it took last time; None if that is not known.
     """
 
@@ -52,8 +52,14 @@ class Listing:
     stages: tuple[Listed, ...]
 
 
-def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], None]) -> Listing:
+def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], None], places: bool) -> Listing:
     """What is declared: without resolving, so that it works while sources are missing.
+
+    Args:
+        project: Which project.
+        environ: The environment.
+        warn: Takes warnings.
+        places: Also find where each stage stands, which costs as much as all the rest.
 
     Raises:
         PipefileError: The Pipefile is wrong.
@@ -77,7 +83,7 @@ def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], 
                     stage,
                     tuple([item.text for group in stage.inputs for item in group.items]),
                     tuple([output.shown for output in stage.outputs]),
-                    locate(stage.file, ("stage", stage.name)),
+                    locate(stage.file, ("stage", stage.name)) if places else None,
                     seconds(stage),
                 )
                 for stage in pipeline.stages.values()

@@ -127,11 +127,10 @@ class TerminalReport:
         elif status == "fresh":
             self._erase()
             self._out.write(f"[{self._done}/{self._total}] {name}  fresh\n")
-        elif self._shows and (self._lines or status == "interrupted"):
+        elif self._verbose > 0 or (status == "interrupted" and self._shows):  # one failure can have thousands skipped: the last line counts them
             self._erase()
             self._out.write(f"{name}  {status}\n")
-            if status == "interrupted":
-                self._after_line(event)
+            self._after_line(event)
         if self.live and self._clock() - self._drawn_at >= REDRAW:
             self._draw()
 
@@ -222,8 +221,11 @@ class TerminalReport:
             self._err.flush()
         if self._shows:
             parts = counts((event.ran, "ran"), (event.fresh, "fresh"), (event.failed, "failed"), (event.skipped, "skipped"))
-            line = f"{parts or 'nothing to do'} in {duration(event.seconds)}"
-            self._out.write(f"interrupted: {line}\n" if event.status == "interrupted" else line + "\n")
+            took = duration(event.seconds)
+            if event.status == "interrupted":
+                self._out.write(f"interrupted: {parts} in {took}\n" if parts else f"interrupted after {took}\n")
+            else:
+                self._out.write(f"{parts or 'nothing to do'} in {took}\n")
         self._out.flush()
 
     def _show_failure(self, event: StageFinished) -> None:

@@ -60,6 +60,7 @@ def test_one_line_a_stage_in_pipes() -> None:
         (BuildFinished("succeeded", 0, 0, 0, 0, 0.0), "nothing to do in 0.00 s\n"),
         (BuildFinished("failed", 3, 235, 1, 4, 65.2), "3 ran, 235 fresh, 1 failed, 4 skipped in 1 min 5 s\n"),
         (BuildFinished("interrupted", 3, 0, 0, 0, 7300), "interrupted: 3 ran in 2 h 2 min\n"),
+        (BuildFinished("interrupted", 0, 0, 0, 0, 1), "interrupted after 1.0 s\n"),
     ],
 )
 def test_last_line(finished: BuildFinished, line: str) -> None:
@@ -147,11 +148,11 @@ def test_verbose_shows_fresh_stages_and_commands() -> None:
     assert text_of(events, verbose=1) == "[1/2] strip  1.0 s\n  sed x\n  | y\nout\n[2/2] count  fresh\n"
 
 
-def test_fresh_and_skipped_stages() -> None:
-    """A stage that turns out to be fresh counts, without a line; one that was not started has a line and does not count."""
-    assert text_of([PlanMade(3, 3), StageFinished("a", "", "fresh"), StageFinished("b", "", "skipped"), StageFinished("c", "", "ran", 2)]) == (
-        "b  skipped\n[2/3] c  2.0 s\n"
-    )
+@pytest.mark.parametrize(("verbose", "text"), [(0, "[2/3] c  2.0 s\n"), (1, "[1/3] a  fresh\nb  skipped\n[2/3] c  2.0 s\n")])
+def test_fresh_and_skipped_stages(verbose: int, text: str) -> None:
+    """A stage that turns out to be fresh counts as done, one that was not started does not; only -v gives them lines."""
+    events: list[Event] = [PlanMade(3, 3), StageFinished("a", "", "fresh"), StageFinished("b", "", "skipped"), StageFinished("c", "", "ran", 2)]
+    assert text_of(events, verbose=verbose) == text
 
 
 def test_why_stands_before_each_stage() -> None:
