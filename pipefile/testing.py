@@ -189,7 +189,11 @@ class FaultyDisk(OsDisk):
         return super().remove(path)
 
     def rmdir(self, path: str) -> bool:
-        self._enter("rmdir", path)
+        """False where it fails, as the real one."""
+        try:
+            self._enter("rmdir", path)
+        except OSError:
+            return False
         return super().rmdir(path)
 
     def mkdirs(self, path: str) -> None:
@@ -207,6 +211,10 @@ class FaultyDisk(OsDisk):
     def sync(self, path: str) -> None:
         self._enter("sync", path)
         super().sync(path)
+
+    def stamp(self, path: str, text: bytes) -> os.stat_result:
+        self._enter("stamp", path)
+        return self._cut(super().stamp(path, text))
 
     def writable(self, folder: str) -> bool:
         """As permissions tell, and False where a fault for "writable" says so."""
