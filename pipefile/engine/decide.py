@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipefile.base import digest as digests
 from pipefile.base.paths import folder_of, name_of
-from pipefile.engine.modules import first_party_files
+from pipefile.engine.modules import Reach, reach
 from pipefile.engine.session import Session, python
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
@@ -62,7 +62,7 @@ class Decider:
         self._folders: dict[str, frozenset[str] | None] = {}
         self._set_users: dict[int, int] | None = None
         self._parsed: dict[tuple[object, ...], frozenset[str]] = {}
-        self._code: dict[str, tuple[str, ...]] = {}
+        self._code: dict[tuple[str, str], Reach] = {}
         self._python = python()
         self.written: dict[int, Record] = {}
 
@@ -194,19 +194,18 @@ class Decider:
         return tuple(found)
 
     def _reach(self, start: str, folder: str) -> tuple[str, ...]:
-        at = f"{folder}\0{start}"
-        found = self._code.get(at)
+        found = self._code.get((folder, start))
         if found is None:
-            found = self._code[at] = first_party_files(self._session.disk, folder, start, self._parsed)
-        return found
+            found = self._code[folder, start] = reach(self._session.disk, folder, start, self._parsed)
+        return found.files
 
     def code_folders(self) -> list[str]:
         """Folders in which a new file could become part of some code that was looked at: their names have to stay as they are."""
-        folders = {""} if self._code else set()
-        for at, paths in self._code.items():
-            folders.add(at.partition("\0")[0])
-            folders.update(folder_of(path) for path in paths)
-        return sorted(folders)
+        return sorted({folder for found in self._code.values() for folder in found.folders})
+
+    def code_stands(self) -> bool:
+        """Whether all code that was looked at still reaches the same files."""
+        return all(reach(self._session.disk, *at, self._parsed) == found for at, found in self._code.items())
 
     def _new_modules(self, edge: Edge, record: Record) -> tuple[Reason, ...]:
         if not any(path.endswith(".py") for path in edge.literal):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat as stat_bits
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pipefile.base.paths import folder_of, join
 from pipefile.model.ports import Disk
@@ -13,7 +13,24 @@ Parsed: TypeAlias = "dict[tuple[object, ...], frozenset[str]]"
 """What sources import, by path, module name and stat: one for a process, so that nothing is parsed twice."""
 
 
+class Reach(NamedTuple):
+    """What a module or script reaches by static import.
+
+    Args:
+        files: Paths from the root, sorted.
+        folders: Folders whose names were asked for modules: while they stand as they were, and so do the files, nothing else is reached.
+    """
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
 def first_party_files(disk: Disk, folder: str, start: str, cache: Parsed) -> tuple[str, ...]:
+    """The files of `reach`."""
+    return reach(disk, folder, start, cache).files
+
+
+def reach(disk: Disk, folder: str, start: str, cache: Parsed) -> Reach:
     """The files below the project root that a module or script reaches by static import, itself and the `__init__.py` of all packages included.
 
     Args:
@@ -23,19 +40,21 @@ def first_party_files(disk: Disk, folder: str, start: str, cache: Parsed) -> tup
         cache: What is known from earlier calls; filled further.
 
     Returns:
-        Paths from the root, sorted; () where *start* is not in the project.
+        Its files and folders; no files where *start* is not in the project.
 
     Raises:
         OSError: A file is there but cannot be read.
     """
     script = start.endswith(".py") or "/" in start
-    return _Walk(disk, tuple(dict.fromkeys([folder_of(start), folder] if script else [folder])), cache).files(start, script)
+    walk = _Walk(disk, tuple(dict.fromkeys([folder_of(start), folder] if script else [folder])), cache)
+    return Reach(walk.files(start, script), tuple(sorted(walk.looked)))
 
 
 class _Walk:
     def __init__(self, disk: Disk, folders: tuple[str, ...], cache: Parsed) -> None:
         self._disk = disk
         self._folders = folders
+        self.looked = set(folders)
         self._cache = cache
         self._found: dict[str, None] = {}
         self._packages: dict[tuple[str, str], tuple[str, bool]] = {}
@@ -82,6 +101,8 @@ class _Walk:
             inner = join(folder, name)
             seen = self._disk.stat(inner)
             directory = seen is not None and stat_bits.S_ISDIR(seen.st_mode)
+            if directory:
+                self.looked.add(inner)
             if directory and self._is_file(inner + "/__init__.py"):
                 found = (inner + "/__init__.py", True)
             elif self._is_file(inner + ".py"):

@@ -6,13 +6,15 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipefile.base import digest as digests
+from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, name_of
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.files import SMALL, State
-from pipefile.engine.session import Session, python, version
+from pipefile.engine.session import PIPEFILE, Session, python, version
 from pipefile.engine.world import pack_globs
 from pipefile.model.graph import Edge
+from pipefile.model.record import ABSENT
 from pipefile.plan.stale import runs_anyway
 from pipefile.store import index as index_file
 from pipefile.store.index import DIRECTORY, FRESH, OUTPUT, PRESENT, TRUSTED, Meta, folder_stamp_of, join_texts, stamp_of
@@ -73,7 +75,7 @@ class Saver:
         changed |= self._settle()
         missing = self._look_at_folders(records)
         self._edges = [edge for edge in self._edges if edge[0] not in missing and not changed.intersection(edge[2], edge[3])]
-        if missing or changed:
+        if missing or changed or self._outdated() or self._session.project.file != PIPEFILE:
             request = None
         self._write(request, nodes, dead)
 
@@ -229,6 +231,21 @@ class Saver:
         if not gone:
             return set()
         return {edge[0] for edge in self._edges if gone.intersection(self._record_paths(edge[0], edge[2]))}
+
+    def _outdated(self) -> bool:
+        """Whether what this build found by name is not what is there now. The stamps of folders are newer than its look into them, and rows of
+        Pipefiles newer than what was read: without this question they would vouch for files that came meanwhile."""
+        session, files = self._session, self._files
+        outdated = any(self._rows[path][0].digest != (digest or ABSENT) for path, digest in session.pipeline.files.items())
+        outdated |= session.world.forget_changed(self._folders)
+        outdated |= not self._decider.code_stands()
+        for path, (state, _) in self._rows.items():
+            if state.kind == "directory" and path in files.members:
+                try:
+                    outdated |= files.directory(path, fresh=True).digest != state.digest
+                except (OSError, InputError):
+                    outdated = True
+        return outdated
 
     def _record_paths(self, name: str, outputs: Iterable[str]) -> list[str]:
         return [record_path(path) for path in outputs] or [edge_record_path(self._session.store, name)]

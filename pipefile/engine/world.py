@@ -60,6 +60,30 @@ class DiskWorld:
             self.globs[pattern] = found
         return found.paths
 
+    def forget_changed(self, stamps: Mapping[str, tuple[int, ...]]) -> bool:
+        """Forget what globs have found that would find something else by now.
+
+        Args:
+            stamps: Of folders, as they are now. A glob whose folders are as the index has them needs no second look.
+
+        Returns:
+            Whether there were any.
+        """
+        index = self._files.index
+        forgotten = []
+        for pattern, match in self.globs.items():
+            if all(folder in stamps and index.folder_stamp(folder) == stamps[folder] for folder in match.folders):
+                continue
+            try:
+                same = self._expand(pattern) == match
+            except InputError:
+                same = False
+            if not same:
+                forgotten.append(pattern)
+        for pattern in forgotten:
+            del self.globs[pattern]
+        return bool(forgotten)
+
     def names(self, folder: str) -> Sequence[str]:
         try:
             return [name for name, _ in self._disk.names(folder)]
