@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -22,18 +23,23 @@ from pipefile.execute.raised import Raised
 from pipefile.execute.routing import Printer, Routing, belong
 from pipefile.model.ports import Completion, FunctionCall, Task
 
+AGAIN = 0.02  # seconds until an interrupt is tried again that could do harm now
 GRACE = 1.5  # seconds that an interrupted function has to end, as long as a command has until SIGKILL
 
 
 class _Running:
-    __slots__ = ("cancelled", "due", "failure", "printer", "started", "task", "thread")
+    __slots__ = ("calling", "cancelled", "due", "failure", "interrupting", "last", "over", "printer", "started", "task", "thread")
 
     def __init__(self, task: Task, printer: Printer, started: float) -> None:
         self.task = task
         self.printer = printer
         self.started = started
         self.due = inf if task.timeout is None else started + task.timeout
+        self.last = self.due  # when it is given up; `due` may be earlier
+        self.calling = False  # its thread is in the function itself
+        self.interrupting = False  # KeyboardInterrupt is still to be raised in it
         self.cancelled = False
+        self.over = False  # its Completion has been made
         self.failure = ""  # what was done to the process while it ran
         self.thread: threading.Thread
 
@@ -92,14 +98,15 @@ class FunctionExecutor:
         for task in self._waiting:
             self._ended.append(Completion(task.id, "cancelled"))
         self._waiting.clear()
-        due = monotonic() + (0.0 if urgent else GRACE)
+        now = monotonic()
+        due = now + (0.0 if urgent else GRACE)
         for running in self._running:
             if not running.cancelled:
-                running.cancelled = True
-                _interrupt(running.thread)
-                running.due = due
+                running.cancelled = running.interrupting = True
+                running.last = due
             else:
-                running.due = min(running.due, due)
+                running.last = min(running.last, due)
+            running.due = now
         self._wake()
 
     def close(self) -> None:
@@ -191,11 +198,15 @@ class FunctionExecutor:
                 function = modules.function(call.call)
                 self._accept_environ_of_imports()
                 check_arguments(function, call)
-                function(**call.arguments)  # type: ignore[operator]  # `ProjectModules.function` has looked
+                running.calling = not (running.cancelled or running.over)
+                if running.calling:
+                    function(**call.arguments)  # type: ignore[operator]  # `ProjectModules.function` has looked
+            running.calling = False
             if raised.trace:
                 running.printer.write(raised.text(modules.owns_file).encode("utf-8", "backslashreplace"))
         except BaseException as fault:  # an interrupt that comes after the function's end
             raised.error = raised.error or type(fault).__name__
+        running.calling = False
         with self._lock:
             if running in self._running:
                 self._look_at_process()
@@ -232,7 +243,12 @@ class FunctionExecutor:
                 self._finish(running, raised)
         now = monotonic()
         for running in [running for running in self._running if running.due <= now]:
-            self._give_up(running)
+            if running.interrupting:
+                running.interrupting = not _interrupt(running)
+            if running.last <= now:
+                self._give_up(running)
+            else:
+                running.due = min(running.last, now + AGAIN) if running.interrupting else running.last
         if not self._running and self._before is not None:
             self._put_back()
         self._start_waiting()
@@ -246,8 +262,9 @@ class FunctionExecutor:
         with self._lock:
             self._look_at_process()
             del self._running[running]
+        running.over = True
         if not running.cancelled:
-            _interrupt(running.thread)
+            _interrupt(running)
         self._left += [running.thread, *(thread for thread in running.printer.threads if thread.is_alive())]
         if running.cancelled:
             self._complete(running, "cancelled", "did not end when it was interrupted")
@@ -328,9 +345,21 @@ def _set_environ(environ: Mapping[str, str]) -> None:
             os.environ[name] = value
 
 
-def _interrupt(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in a thread, at its next bytecode."""
+def _interrupt(running: _Running) -> bool:
+    """Raise KeyboardInterrupt in a task's thread, at its next bytecode.
+
+    Returns:
+        False where that would do harm now: outside of the function, and inside of an import, whose lock would stay taken for ever.
+    """
     import ctypes
 
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+    number = running.thread.ident
+    if number is None or not running.calling:
+        return False
+    frame = sys._current_frames().get(number)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return False
+        frame = frame.f_back
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(number), ctypes.py_object(KeyboardInterrupt))
+    return True

@@ -11,7 +11,7 @@ import select
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from threading import Event
+    from threading import Event, Thread
 
 Usage = tuple[float, int]
 """CPU seconds and the peak of resident memory in the system's unit."""
@@ -56,7 +56,12 @@ class EpollPoller:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._wake = -1
+        try:
+            self._wake = os.eventfd(0)  # made now: what it is for is to tell of a task that found no free descriptor
+            self._epoll.register(self._wake, select.EPOLLIN)
+        except OSError:
+            self._epoll.close()
+            raise
         self._awake = False
 
     def fileno(self) -> int:
@@ -102,16 +107,12 @@ class EpollPoller:
         return ready
 
     def wake(self) -> None:
-        if self._wake < 0:
-            self._wake = os.eventfd(0)
-            self._epoll.register(self._wake, select.EPOLLIN)
         if not self._awake:
             self._awake = True
             os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
-        if self._wake >= 0:
-            os.close(self._wake)
+        os.close(self._wake)
         self._epoll.close()
 
 
@@ -120,14 +121,13 @@ class ThreadPoller:
 
     def __init__(self) -> None:
         import threading
-        from collections import deque
 
-        self._closing = threading.Lock()
+        self._lock = threading.Lock()
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
-        self._ready: deque[int] = deque()
+        self._ready: list[int] = []
         self._ended: dict[int, tuple[int, Usage]] = {}
-        self._again: dict[int, tuple[Event, int]] = {}
+        self._again: dict[int, tuple[Event, int, Thread]] = {}
 
     def fileno(self) -> int:
         return self._read
@@ -137,8 +137,9 @@ class ThreadPoller:
 
         again = threading.Event()
         stop, held = os.pipe()
-        self._again[fd] = (again, held)
-        threading.Thread(target=self._wait_for_pipe, args=(fd, again, stop), daemon=True).start()
+        thread = threading.Thread(target=self._wait_for_pipe, args=(fd, again, stop), daemon=True)
+        self._again[fd] = (again, held, thread)
+        thread.start()
 
     def _wait_for_pipe(self, fd: int, again: Event, stop: int) -> None:
         watch = select.poll()
@@ -154,9 +155,11 @@ class ThreadPoller:
         self._again[fd][0].set()
 
     def forget_pipe(self, fd: int) -> None:
-        again, held = self._again.pop(fd)
-        os.close(held)  # the other end becomes readable, which ends the thread
+        again, held, thread = self._again.pop(fd)
+        os.write(held, b".")  # ends the thread; closing alone would not, while a process that is just being started has the descriptor too
+        os.close(held)
         again.set()
+        thread.join()
 
     def watch_process(self, pid: int) -> int:
         import threading
@@ -173,8 +176,9 @@ class ThreadPoller:
         self._tell(-pid)
 
     def _tell(self, token: int) -> None:
-        self._ready.append(token)
-        self.wake()
+        with self._lock:
+            self._ready.append(token)
+            self._write_byte()
 
     def reap(self, token: int, pid: int) -> tuple[int, Usage]:  # noqa: ARG002  # the port's; here one of the two is enough
         return self._ended.pop(pid)
@@ -187,24 +191,26 @@ class ThreadPoller:
             watch = select.poll()
             watch.register(self._read, select.POLLIN)
             watch.poll(None if timeout is None else max(0, round(timeout * 1000 + 0.5)))
-        try:
-            os.read(self._read, 65536)
-        except BlockingIOError:
-            pass
-        ready = []
-        while self._ready:
-            ready.append(self._ready.popleft())
+        with self._lock:
+            try:
+                os.read(self._read, 65536)
+            except BlockingIOError:
+                pass
+            ready, self._ready = self._ready, []
         return ready
 
     def wake(self) -> None:
-        with self._closing:
-            if self._write >= 0:
-                os.write(self._write, b".")
+        with self._lock:
+            self._write_byte()
+
+    def _write_byte(self) -> None:
+        if self._write >= 0:
+            os.write(self._write, b".")
 
     def close(self) -> None:
         for fd in list(self._again):
             self.forget_pipe(fd)
-        with self._closing:  # a thread that still waits for a process may write later, when the number is another file's
+        with self._lock:  # a thread that still waits for a process may write later, when the number is another file's
             os.close(self._write)
             self._write = -1
         os.close(self._read)

@@ -336,9 +336,9 @@ class ShellExecutor:
             running.hunted = True
             running.steps = ()
             running.next_signal = now + HOLD
-            for pid in writers(running.pipe):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    pass
+        for pid in writers(running.pipe):  # at each look: one may have forked during the last
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
         return False
