@@ -254,7 +254,7 @@ class FunctionExecutor:
         self._start_waiting()
 
     def _finish(self, running: _Running, raised: Raised) -> None:
-        self._left += [thread for thread in running.printer.threads if thread.is_alive() and not thread.daemon]
+        self._left += [thread for thread in running.printer.threads if thread.is_alive()]
         error = raised.error or running.failure
         self._complete(running, "cancelled" if running.cancelled else "failed" if error else "ok", error, raised.exit_status)
 
