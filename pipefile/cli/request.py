@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from pipefile.engine.session import Project
 
 
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
 @dataclass
 class Request:
     """One call of the program.
@@ -32,6 +39,7 @@ class Request:
         verbosity: How many `-v`; -1 for `-q`.
         color: "auto", "always" or "never".
         implied: No command was named, so it is `build`.
+        started_in: Where the shell stands, whatever `-C` says and wherever a build goes; "" if that folder is gone.
     """
 
     argv: tuple[str, ...]
@@ -41,6 +49,7 @@ class Request:
     verbosity: int = 0
     color: str = "auto"
     implied: bool = False
+    started_in: str = field(default_factory=_here)
 
     @cached_property
     def out(self) -> Stream:
@@ -106,7 +115,7 @@ class Request:
 
     def _stands_in(self, folder: str) -> bool:
         try:
-            return os.path.samefile(folder, ".")
+            return os.path.samefile(folder, self.started_in)
         except OSError:
             return False
 

@@ -39,13 +39,22 @@ def answer(argv: Sequence[str]) -> str | None:
     if targets is None:
         return None
     try:
-        root = _root()
-        if root is None or (targets and root != os.getcwd()):
-            return None
+        here = os.getcwd()
+        root = _root(here)
+    except OSError:
+        return None
+    if root is None or (targets and root != here):
+        return None
+    count = None
+    try:
         count = _fresh(root, "\x1f".join(targets) or "\x1f")
     except (OSError, ValueError, MemoryError):
-        return None
+        pass
     if count is None:
+        import gc
+
+        os.chdir(here)  # the ordinary way asks where the user stands,
+        gc.enable()  # and may run functions of stages in this process
         return None
     if len(words) < len(argv):
         return ""
@@ -63,11 +72,9 @@ def _targets(argv: Sequence[str]) -> list[str] | None:
     targets: list[str] = []
     while words:
         word = words.pop(0)
-        if word in ("-j", "--jobs") and words and words[0].isdigit() and words[0] != "0":
+        if word in ("-j", "--jobs") and words and words[0].isdecimal() and words[0] != "0":
             words.pop(0)
-        elif word.startswith("-j") and word[2:].isdigit() and int(word[2:]) > 0:
-            continue
-        elif word in ("-k", "--keep-going"):
+        elif word in ("-k", "--keep-going") or (word.startswith("-j") and word[2:].isdecimal() and int(word[2:]) > 0):
             continue
         elif word.startswith("-") or not word:
             return None
@@ -76,9 +83,8 @@ def _targets(argv: Sequence[str]) -> list[str] | None:
     return targets
 
 
-def _root() -> str | None:
-    """The folder of the nearest Pipefile upwards."""
-    folder = os.getcwd()
+def _root(folder: str) -> str | None:
+    """The folder of the nearest Pipefile from *folder* upwards."""
     while True:
         if os.path.isfile(f"{folder}/{PIPEFILE}"):
             return folder
