@@ -1,0 +1,93 @@
+"""A disk whose builder dies at a chosen change."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pipefile.base.disk import OsDisk
+
+
+class Killed(BaseException):
+    """The builder is dead. No `except OSError` and no `except Exception` can hold it up."""
+
+
+class DyingDisk(OsDisk):
+    """The real disk, until the builder dies between two system calls that change something; from then on nothing changes any more.
+
+    Calls that are several changes die in between too: a file half written beside its place, a folder half removed.
+
+    Args:
+        root: Absolute path of the project root.
+        changes: How many changes are still made.
+        die: What dying is: raises, or ends the process.
+
+    Attributes:
+        dead: Whether it has come to that.
+    """
+
+    def __init__(self, root: str, changes: int, die: Any = None) -> None:
+        super().__init__(root)
+        self._left = changes
+        self._die = die
+        self.dead = False
+
+    def _change(self) -> None:
+        if self._left == 0:
+            self.dead = True
+        else:
+            self._left -= 1
+        if self.dead:
+            if self._die is not None:
+                self._die()
+            raise Killed
+
+    def write(self, path: str, data: bytes, sync: bool = False) -> None:
+        self._change()
+        with open(self.at(path) + "~", "wb") as file:
+            self._change()
+            file.write(data[: len(data) // 2])
+            file.flush()
+            self._change()
+            file.write(data[len(data) // 2 :])
+        self._change()
+        super().write(path, data, sync)
+
+    def rename(self, source: str, target: str) -> None:
+        self._change()
+        super().rename(source, target)
+
+    def unlink(self, path: str) -> bool:
+        if self.lstat(path) is not None:
+            self._change()
+        return super().unlink(path)
+
+    def remove(self, path: str) -> bool:
+        full = self.at(path)
+        if os.path.isdir(full) and not os.path.islink(full):
+            for name in sorted(os.listdir(full)):
+                self.remove(f"{path}/{name}")
+            self._change()
+            os.rmdir(full)
+            return True
+        return self.unlink(path)
+
+    def rmdir(self, path: str) -> bool:
+        self._change()
+        return super().rmdir(path)
+
+    def mkdirs(self, path: str) -> None:
+        if not os.path.isdir(self.at(path or ".")):
+            self._change()
+        super().mkdirs(path)
+
+    def symlink(self, text: str, path: str) -> None:
+        self._change()
+        self.remove(path + "~")
+        os.symlink(text, self.at(path) + "~")
+        self._change()
+        super().symlink(text, path)
+
+    def stamp(self, path: str, text: bytes) -> os.stat_result:
+        self._change()
+        return super().stamp(path, text)
