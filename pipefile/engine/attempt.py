@@ -5,7 +5,7 @@ The commit order (4-architecture) is the order of the calls in `Attempts.commit`
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -239,7 +239,7 @@ class Attempts:
         record = Record(
             edge=edge.name,
             pipefile=edge.stage.file,
-            attempt=secrets.token_hex(8),
+            attempt=os.urandom(8).hex(),
             key=decision.key,
             output=outputs[0].path if outputs else None,
             outputs=outputs,

@@ -68,8 +68,8 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
     try:
         if not held:
             return _interrupted(interrupts, project.clock.monotonic() - started)
-        # what was read before the lock was held may be another build's half-done work
-        session = Session(project, options.environ, warn)
+        if waited or not session.stands():  # what was read before the lock was held may be another build's half-done work
+            session = Session(project, options.environ, warn)
         work = Work(session, options, emit, warn, Decider(session), lock.fd, interrupts)
         return _Build(work, warnings).run(started)
     finally:

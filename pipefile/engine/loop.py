@@ -7,6 +7,7 @@ import select
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipefile.base.errors import InputError, PipefileError
 from pipefile.base.paths import show
@@ -15,7 +16,6 @@ from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.history import History
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.session import Session
-from pipefile.execute.function import FunctionExecutor
 from pipefile.execute.shell import ShellExecutor
 from pipefile.model.event import Event, PlanMade, StageFinished, StageStarted
 from pipefile.model.graph import Edge
@@ -25,6 +25,9 @@ from pipefile.model.record import Reason
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
+
+if TYPE_CHECKING:
+    from pipefile.execute.function import FunctionExecutor
 
 _REDRAW = 0.1  # seconds between two looks at a terminal's status line while nothing happens
 
@@ -81,6 +84,7 @@ class Loop:
         self._function: FunctionExecutor | None = None
         self._poll = select.poll()
         self._queue: deque[int] = deque()
+        self._again_for: set[int] = set()
         self._cancelled = 0
         self._reported = 0
         self._live = bool(getattr(emit, "live", False))
@@ -163,8 +167,9 @@ class Loop:
                 return
             edge = self._graph.edges[number]
             decision = self._decisions.pop(number)
-            self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons))
-            self._launch(edge, decision, 1)
+            attempt = 2 if number in self._again_for else 1
+            self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt))
+            self._launch(edge, decision, attempt)
 
     def _launch(self, edge: Edge, decision: Decision, number: int) -> None:
         try:
@@ -191,6 +196,8 @@ class Loop:
 
     def _function_executor(self) -> Executor:
         if self._function is None:
+            from pipefile.execute.function import FunctionExecutor
+
             self._function = FunctionExecutor()
             self._poll.register(self._function.fileno(), select.POLLIN)
         return self._function
@@ -233,7 +240,11 @@ class Loop:
     def _ended(self, completion: Completion) -> None:
         attempt = self._running.pop(completion.id)
         edge, decision = attempt.edge, attempt.decision
-        if completion.outcome != "ok":
+        if completion.outcome == "ok":
+            # another action runs while this one's outputs are hashed and recorded: with short commands that is half of the time
+            self._schedule.free(edge.id)
+            self._start_ready()
+        else:
             self._clean_up(attempt)
             self._finish_failed(edge, attempt, completion, decision.reasons)
             return
@@ -265,7 +276,9 @@ class Loop:
             self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), before.reasons)
             return
         decision.reasons = before.reasons
-        self._launch(edge, decision, 2)
+        self._decisions[edge.id] = decision
+        self._again_for.add(edge.id)
+        self._schedule.mark_ready(edge.id)
 
     def _clean_up(self, attempt: Attempt, verdict: Verdict | None = None) -> None:
         if verdict is not None and verdict.error.startswith("was made from inputs"):

@@ -94,6 +94,7 @@ class Session:
         self.disk = project.disk
         self.locator: Locator = make_locator(project.disk)
         self.warn = warn
+        self._pipefile_stamp = self._stamp(project.file)
         try:
             self.pipeline: Pipeline = load(project.disk, project.file, environ)
         except PipefileError as error:
@@ -101,6 +102,7 @@ class Session:
             raise
         settings = self.pipeline.settings
         self.store = settings.store
+        self._index_stamp = self._stamp(f"{self.store}/{index_file.NAME}")
         self.index = self._read_index()
         self.files = Files(project.disk, settings.hash, self.index, self._doubtful())
         self.records = Records(project.disk, settings.store, warn)
@@ -116,6 +118,18 @@ class Session:
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
     # -- what is remembered
+
+    def _stamp(self, path: str) -> tuple[int, ...] | None:
+        try:
+            seen = self.disk.stat(path)
+        except OSError:
+            return None
+        return None if seen is None else index_file.stamp_of(seen)
+
+    def stands(self) -> bool:
+        """Whether the Pipefile and the index are still those that were read: no other build has come in between."""
+        index = self._stamp(f"{self.store}/{index_file.NAME}")
+        return index == self._index_stamp and self._stamp(self.project.file) == self._pipefile_stamp
 
     def _read_index(self) -> Index:
         path = self.disk.at(f"{self.store}/{index_file.NAME}")

@@ -23,7 +23,7 @@ class Schedule:
     """The state of one build.
 
     The engine asks `decidable`, says of each edge `end(edge, "fresh")` or `mark_ready(edge)`, starts what `start` gives, and says `end` when it
-    is over, until `done`.
+    is over, until `done`. It may `free` the slot of an edge before that, so that another runs while it looks at what the first has made.
 
     Args:
         graph: All edges.
@@ -138,6 +138,13 @@ class Schedule:
                 self._running += 1
                 return edge
         return None
+
+    def free(self, edge: int) -> None:
+        """A running edge has left its slot: its action is over, and what is left to do is the engine's. `end` follows, or `mark_ready` for
+        another attempt."""
+        if self._state[edge] == _RUNNING:
+            self._running -= 1
+            self._state[edge] = _GIVEN
 
     def end(self, edge: int, outcome: Outcome) -> None:
         """An edge has ended, whether it ran or was only decided."""
