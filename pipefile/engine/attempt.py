@@ -6,7 +6,7 @@ The commit order (4-architecture) is the order of the calls in `Attempts.commit`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pipefile.base.paths import folder_of, show
@@ -59,6 +59,7 @@ class Verdict:
         again: It has to be repeated: its inputs changed meanwhile.
         warnings: What a person should know.
         outputs: What was made: path -> digest.
+        changed: Inputs that changed while it ran.
     """
 
     error: str = ""
@@ -66,6 +67,7 @@ class Verdict:
     again: bool = False
     warnings: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
+    changed: Sequence[str] = ()
 
 
 class Attempts:
@@ -117,7 +119,9 @@ class Attempts:
         if edge.literal or edge.stage.depfile:
             attempt.discovered = self._discovery.before(edge, decision)
         if edge.stage.depfile:
-            attempt.start = ticks.now(self._disk, self._session.store)
+            if number > 1 and self._tick.tick:  # a change of the first attempt must not look like one of this
+                ticks.pass_tick(min(self._tick.tick, ticks.WHOLE_SECONDS), self._session.project.clock)
+            attempt.start = ticks.mark(self._disk, self._session.store)
         if not edge.outputs or any(output.in_place for output in edge.outputs):
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
@@ -150,8 +154,7 @@ class Attempts:
                 return Verdict(error=found.fault, hint=found.hint)
         changed += found.changed
         if changed:
-            for path in changed:
-                self._files.forget(path)
+            self._files.moved(changed)
             return self._tainted(attempt, completion, changed)
         for path in found.own:
             if path not in attempt.decision.own:
@@ -169,12 +172,12 @@ class Attempts:
         names = ", ".join(f"`{show(path)}`" for path in changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         if attempt.number == 1 and completion.elapsed < PATIENCE:
             self._places.discard(attempt.edge)
-            return Verdict(again=True, warnings=[f"{names} changed while stage `{show(attempt.edge.name)}` ran: it runs again"])
+            return Verdict(again=True, warnings=[f"{names} changed while stage `{show(attempt.edge.name)}` ran: it runs again"], changed=changed)
         self._keep_unrecorded(attempt.edge)
         hint = "its outputs are kept, but not believed"
         if any(path in attempt.edge.literal for path in changed):
             hint = "if the stage changes it itself, declare it as an output or set `infer_inputs = false`"
-        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint)
+        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, changed=changed)
 
     def _keep_unrecorded(self, edge: Edge) -> None:
         self._records.remove(edge.name, edge.outputs)

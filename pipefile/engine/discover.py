@@ -100,6 +100,7 @@ class Discovery:
             else:
                 found.changed.append(path)
             return
+        known = self._files.known.get(path)
         self._files.forget(path)
         now = self._regular(path)
         if now is None:
@@ -109,6 +110,8 @@ class Discovery:
                 found.digests[path] = ABSENT
         elif path in edge.literal:  # it was not there before: the stage has made it
             found.own.append(path)
+        elif path in self._graph.producer and known is not None and known.stamp == now.stamp:
+            found.digests[path] = now.digest  # made by an edge above, perhaps in the very tick in which this one started
         elif now.stamp is not None and max(now.stamp[3], now.stamp[4]) >= start:
             if last:
                 found.own.append(path)

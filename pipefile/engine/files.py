@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_bits
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pipefile.base import digest as digests
@@ -250,6 +250,12 @@ class Files:
     def forget_set(self, files: FileSet) -> None:
         self._sets.pop(id(files), None)
         self._set_paths.pop(id(files), None)
+
+    def moved(self, paths: Iterable[str]) -> None:
+        """Look at *paths* anew, and at every set: they have changed under a stage that read them."""
+        for path in paths:
+            self.forget(path)
+        self._sets.clear()
 
     # -- against the index
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,7 @@ class Loop:
         self._interrupts = interrupts
         self._graph = session.graph
         self._decisions: dict[int, Decision] = {}
+        self._doubtful: set[int] = set()
         self._running: dict[int, Attempt] = {}
         self._shell: Executor | None = None
         self._function: FunctionExecutor | None = None
@@ -167,6 +168,11 @@ class Loop:
                 return
             edge = self._graph.edges[number]
             decision = self._decisions.pop(number)
+            if number in self._doubtful:
+                renewed = self._decide_again(edge, decision)
+                if renewed is None:
+                    continue
+                decision = renewed
             attempt = 2 if number in self._again_for else 1
             self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt))
             self._launch(edge, decision, attempt)
@@ -256,8 +262,14 @@ class Loop:
             verdict = Verdict(error=_disk_text(error))
         for text in verdict.warnings:
             self._warn(text)
+        if verdict.changed:
+            self._doubt(verdict.changed)
         if verdict.again and not self._schedule.stopping:
-            self._again(edge, decision)
+            again = self._decide_again(edge, decision)
+            if again is not None:
+                self._decisions[edge.id] = again
+                self._again_for.add(edge.id)
+                self._schedule.mark_ready(edge.id)
         elif verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
             self._clean_up(attempt, verdict)
@@ -269,16 +281,23 @@ class Loop:
             self._emit(self._finished(edge, "ran", completion, attempt))
             self._schedule.end(edge.id, "ran")
 
-    def _again(self, edge: Edge, before: Decision) -> None:
+    def _doubt(self, changed: Sequence[str]) -> None:
+        """Files have changed meanwhile: what waits with a key of the old ones gets another before it starts, and code is imported anew."""
+        self._doubtful.update(self._decisions)
+        if self._function is not None and any(path.endswith(".py") for path in changed):
+            self._function.renew()
+
+    def _decide_again(self, edge: Edge, before: Decision) -> Decision | None:
+        """The key of an edge that has to run, as it is now; None if the edge has failed with that."""
+        self._doubtful.discard(edge.id)
         try:
             decision = self._decider.decide(edge)
         except InputError as error:
             self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), before.reasons)
-            return
+            return None
         decision.reasons = before.reasons
-        self._decisions[edge.id] = decision
-        self._again_for.add(edge.id)
-        self._schedule.mark_ready(edge.id)
+        self.decided[edge.id] = decision
+        return decision
 
     def _clean_up(self, attempt: Attempt, verdict: Verdict | None = None) -> None:
         if verdict is not None and verdict.error.startswith("was made from inputs"):

@@ -54,6 +54,16 @@ def now(disk: Disk, store: str) -> int:
     return _write(disk, f"{store}/{PROBE}", b"t").st_mtime_ns
 
 
+def mark(disk: Disk, store: str) -> int:
+    """A stamp that tells before from after: what changed earlier has an earlier one, what changes from now on has this one or a later one.
+
+    Where stamps are fine, the kernel still gives the same one to all that changes within a few milliseconds, unless somebody has looked at a file in
+    between: the second write is such a one, and no file gets an earlier stamp after it. Where stamps are coarse only the second half holds.
+    """
+    now(disk, store)
+    return now(disk, store)
+
+
 def pass_tick(ticks: int, clock: Clock) -> None:
     """Wait until changes get another stamp than those of now."""
     clock.sleep(ticks / 1e9 + 0.001)

@@ -59,6 +59,7 @@ class FunctionExecutor:
         self._left: list[threading.Thread] = []
         self._routing = Routing()
         self._modules: dict[str, ProjectModules] = {}
+        self._outdated = False  # what is imported is no longer what the files say
         self._folder = ""  # of the tasks that run
         self._env: Mapping[str, str] = {}
         self._environ: dict[str, str] = {}  # what os.environ has to be: theirs, and what imported modules have set
@@ -125,6 +126,10 @@ class FunctionExecutor:
         os.close(self._read)
         self._read = -1
 
+    def renew(self) -> None:
+        """Code has changed: what is submitted from now on imports it anew, when nothing runs that might be importing."""
+        self._outdated = True
+
     @property
     def abandoned(self) -> bool:
         """Whether threads still run that nobody waits for. The interpreter might wait for them at its end: the program has to leave by os._exit."""
@@ -136,7 +141,7 @@ class FunctionExecutor:
     def _start_waiting(self) -> None:
         while self._waiting:
             task = self._waiting[0]
-            if self._running and not (task.cwd == self._folder and (task.env is self._env or task.env == self._env)):
+            if self._running and (self._outdated or not (task.cwd == self._folder and (task.env is self._env or task.env == self._env))):
                 return
             self._waiting.popleft()
             self._start(task)
@@ -173,6 +178,10 @@ class FunctionExecutor:
         if folder not in self._modules:
             self._modules[folder] = ProjectModules(folder)
         self._modules[folder].install()
+        if self._outdated:
+            self._outdated = False
+            for modules in self._modules.values():
+                modules.renew()
 
     def _put_back(self) -> None:
         if not self.abandoned:  # it may print still, and not on the terminal

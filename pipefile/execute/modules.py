@@ -57,6 +57,11 @@ class ProjectModules:
         sys.path_hooks.insert(0, self._finder)
         sys.path.insert(0, self.folder)
 
+    def renew(self) -> None:
+        """Import everything anew from now on."""
+        if self._installed:
+            self._forget()
+
     def remove(self) -> None:
         """Put everything back."""
         if not self._installed:
