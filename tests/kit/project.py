@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -30,6 +32,10 @@ class Project:
     Args:
         folder: An empty folder to work in.
         mark: What the environment of everything it starts has in it; made up if left out.
+
+    Attributes:
+        disk: What builds in this process see instead of the real disk, a FaultyDisk for example; None for the real one.
+        clock: What they have instead of the real clock; None for the real one.
     """
 
     def __init__(self, folder: str, mark: str = "") -> None:
@@ -43,6 +49,8 @@ class Project:
         self._gates: list[Gate] = []
         self._running: list[process.Running] = []
         self._count = itertools.count()
+        self.disk: Any = None
+        self.clock: Any = None
         self.environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": os.path.join(self.side, "home"),
@@ -174,6 +182,12 @@ class Project:
 
     # --- builds in this process
 
+    def _found(self) -> Any:
+        from pipefile.engine.session import find_project
+
+        found = find_project(self.root, None)
+        return dataclasses.replace(found, disk=self.disk or found.disk, clock=self.clock or found.clock)
+
     def options(self, *targets: str, jobs: int = 2, **options: Any) -> Any:
         from pipefile.model.options import Options
 
@@ -185,11 +199,10 @@ class Project:
         """Build in this process; errors of the user end up in the outcome, ours are raised."""
         from pipefile.base.errors import PipefileError
         from pipefile.engine.build import build
-        from pipefile.engine.session import find_project
 
         events: list[Any] = []
         try:
-            result = build(find_project(self.root, None), self.options(*targets, jobs=jobs, **options), events.append)
+            result = build(self._found(), self.options(*targets, jobs=jobs, **options), events.append)
         except PipefileError as error:
             return BuildOutcome([], [], error.exit_status, _said(events) + f"{error}\n", events=events)
         return BuildOutcome(
@@ -206,17 +219,15 @@ class Project:
     def status(self, *targets: str) -> dict[str, str]:
         """Edge -> "fresh", "stale" or "unknown"."""
         from pipefile.engine.inspect import status
-        from pipefile.engine.session import find_project
 
-        return {each.name: each.state for each in status(find_project(self.root, None), self.options(*targets))}
+        return {each.name: each.state for each in status(self._found(), self.options(*targets))}
 
     def why(self, target: str) -> dict[str, list[str]]:
         """Stale edge -> its reasons as text, for the chain from source to target."""
         from pipefile.engine.inspect import why
-        from pipefile.engine.session import find_project
         from pipefile.plan.stale import describe
 
-        found = why(find_project(self.root, None), self.options(target), target)
+        found = why(self._found(), self.options(target), target)
         return {each.name: [describe(reason) for reason in each.reasons] for each in found if each.state != "fresh"}
 
     # --- the real program
@@ -287,6 +298,15 @@ class Project:
     def outputs(self) -> dict[str, object]:
         """Contents of all declared outputs; None for one that is not there."""
         return {path: contents(self.path(path)) for path in self.declared()}
+
+    def settled(self, *targets: str) -> None:
+        """Assert that outputs are those of a clean build, and that another build runs nothing: neither in this process nor as the real program."""
+        assert self.outputs() == self.clean_outputs(*targets)
+        again = self.build(*targets)
+        assert (again.exit_status, again.ran, again.output) == (0, [], "")
+        program = self.cli(*targets)
+        assert (program.exit_status, program.started, program.err) == (0, [], "")
+        assert re.fullmatch(r"\d+ fresh in [\d.]+ s\n", program.out), program.out
 
     def clean_outputs(self, *targets: str) -> dict[str, object]:
         """As `outputs`, after a build from scratch of a copy elsewhere, without records, outputs and store."""
