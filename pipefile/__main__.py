@@ -14,8 +14,10 @@ def main() -> int:
     if sys.platform == "win32":
         sys.stderr.write("error: pipefile needs Linux or macOS; on Windows it runs in WSL\n")
         return 2
+    from pipefile.base.streams import guard_streams
     from pipefile.engine.fastlane import answer
 
+    guard_streams()
     text = answer(sys.argv[1:])
     if text is not None and _write(text):
         import os

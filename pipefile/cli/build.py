@@ -9,7 +9,7 @@ import click
 
 from pipefile.base.errors import UsageError
 from pipefile.cli import options
-from pipefile.cli.request import Request
+from pipefile.cli.request import Request, drop_python_streams
 from pipefile.model.options import Options
 
 if TYPE_CHECKING:
@@ -70,7 +70,12 @@ def _build(request: Request, wanted: Options, report: TerminalReport | JsonRepor
     if threading.current_thread() is not threading.main_thread():  # signals are then handled by whoever has the main thread
         return build(request.project, wanted, report).exit_status
     with Interrupts() as interrupts:
-        return build(request.project, wanted, report, interrupts).exit_status
+        result = build(request.project, wanted, report, interrupts)
+    if result.abandoned:  # a function's thread runs on, and Python would wait for it
+        report.close()
+        drop_python_streams()
+        os._exit(result.exit_status)
+    return result.exit_status
 
 
 def _command_hint(words: tuple[str, ...]) -> str:

@@ -16,8 +16,9 @@ import click
 
 from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.base.paths import show
+from pipefile.base.streams import guard_streams
 from pipefile.cli import options
-from pipefile.cli.request import Request, drop_python_streams, guard_streams
+from pipefile.cli.request import Request, drop_python_streams
 
 COMMANDS = ("build", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "init")
 _WITH_VALUE = ("-C", "-f", "--file", "--color")  # global options that take the next word

@@ -172,7 +172,16 @@ class _Build:
         _flush(self.emit)
         exit_status = 128 + number if number else 1 if loop.failed or (options.strict and self.warnings) else 0
         return RunResult(
-            status, exit_status, tuple(loop.ran), tuple(loop.failed), tuple(loop.skipped), loop.fresh, len(self.warnings), seconds, run
+            status,
+            exit_status,
+            tuple(loop.ran),
+            tuple(loop.failed),
+            tuple(loop.skipped),
+            loop.fresh,
+            len(self.warnings),
+            seconds,
+            run,
+            abandoned=loop.abandoned,
         )
 
 

@@ -17,9 +17,8 @@ from pipefile.store.index import FRESH
 
 def find(session: Session, decider: Decider) -> list[str]:
     """Places of dead outputs, as far as the index remembers what was made; without an index the whole tree is searched for records."""
-    del decider
     index = session.index
-    made = session.graph.producer
+    made = {*session.graph.producer, *needed(session, decider)}
     if index.edge_names or index.dead:
         known = dict.fromkeys(index.dead)
         for at in range(len(index.edge_names)):
@@ -27,6 +26,19 @@ def find(session: Session, decider: Decider) -> list[str]:
                 known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
         return [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
     return sorted(record.output for record in search(session) if record.output is not None and record.output not in made)
+
+
+def needed(session: Session, decider: Decider) -> set[str]:
+    """Paths that some edge reads: a file whose stage is gone, but that is an input by now, has become a source."""
+    found: set[str] = set()
+    for edge in session.graph.edges:
+        found.update(edge.literal)
+        for need in edge.needs:
+            if need.files is not None and need.files.kind in ("file", "directory"):
+                found.update(need.files.paths)
+        if edge.stage.depfile:
+            found.update(decider.known_discovered(edge))
+    return found
 
 
 def search(session: Session) -> Iterator[Record]:

@@ -12,6 +12,11 @@ from pipefile.plan.stale import action_name
 from pipefile.store.runs import RunWriter, timestamp
 
 
+def instance(edge: Edge) -> str:
+    """The part of an edge's name that tells it from others of its stage; "" where the stage has one edge alone."""
+    return edge.name[len(edge.stage.name) + 1 :]
+
+
 class History:
     """Collects the entries of manifest.json.
 
@@ -40,7 +45,7 @@ class History:
 
     def skipped(self, edge: Edge) -> None:
         if self._writer.begun:
-            self.results.append(EdgeResult(edge.stage.name, edge.name, edge.wave, "skipped", mode=action_name(edge), attempts=0))
+            self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", mode=action_name(edge), attempts=0))
 
     def _entry(  # noqa: PLR0913, PLR0917  # one a field of the entry
         self,
@@ -56,7 +61,7 @@ class History:
         inputs = {part.path or part.name: part.value for part in parts if part.kind in ("input", "set")}
         return EdgeResult(
             stage=edge.stage.name,
-            instance=edge.name,
+            instance=instance(edge),
             wave=edge.wave,
             status=status,
             reasons=reason_texts(reasons),

@@ -13,7 +13,7 @@ from pipefile.base.errors import InputError, PipefileError
 from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt, Attempts, Verdict
 from pipefile.engine.decide import Decider, Decision
-from pipefile.engine.history import History
+from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.session import Session
 from pipefile.execute.shell import ShellExecutor
@@ -359,11 +359,6 @@ class Loop:
         """End what still runs, at once."""
         for executor in self._executors():
             executor.close()
-
-
-def instance(edge: Edge) -> str:
-    """The part of an edge's name that tells it from others of its stage; "" where the stage has one edge alone."""
-    return edge.name[len(edge.stage.name) + 1 :]
 
 
 def _disk_text(error: OSError) -> str:

@@ -75,7 +75,7 @@ class Saver:
         changed |= self._settle()
         missing = self._look_at_folders(records)
         self._edges = [edge for edge in self._edges if edge[0] not in missing and not changed.intersection(edge[2], edge[3])]
-        if missing or changed or self._outdated() or self._session.project.file != PIPEFILE:
+        if changed or self._outdated() or self._session.project.file != PIPEFILE:
             request = None
         self._write(request, nodes, dead)
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 
 from pipefile.base.digest import of_text
+from pipefile.base.errors import InputError
+from pipefile.base.paths import show
 from pipefile.engine.files import State
 from pipefile.engine.places import written_at
 from pipefile.engine.session import Session
@@ -15,7 +17,7 @@ from pipefile.model.graph import Edge, Need
 from pipefile.model.ports import FunctionCall, Task
 from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
 from pipefile.plan.render import as_argument, input_values
-from pipefile.plan.template import fill_words, render_argv, render_shell, split_words
+from pipefile.plan.template import PlaceholderError, fill_words, render_argv, render_shell, split_words
 
 _DEFAULT_SHELL = ("sh", "-ec")
 
@@ -76,7 +78,10 @@ class Tasks:
 
         stage = edge.stage
         if command.argv:
-            argv = render_argv(command.argv, lookup)
+            try:
+                argv = render_argv(command.argv, lookup)
+            except PlaceholderError as error:
+                raise InputError(f"`run` of stage `{show(stage.name)}`: {error}") from error
             return argv, " ".join(argv)
         if stage.shell == _DEFAULT_SHELL:
             words = self._split(command)
@@ -109,7 +114,7 @@ class Tasks:
             chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
             places = [as_argument(written_at(output)) for output in chosen]
             if field.index is not None:
-                return places[field.index]
+                return places[field.index]  # the loader knows how many there are
             return places if name == "outputs" or any(output.many for output in chosen) else places[0]
         if name == "depfile":
             return as_argument(edge.stage.depfile)

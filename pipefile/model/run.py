@@ -44,6 +44,7 @@ class RunResult:
         warnings: How many warnings were given.
         run: Id of the run in the store, "" where none was written.
         would_run: For a dry run: names of edges that would run.
+        abandoned: A function did not end when its time was up: its thread runs on, and the process has to be ended by os._exit.
     """
 
     status: str
@@ -56,6 +57,7 @@ class RunResult:
     seconds: float = 0.0
     run: str = ""
     would_run: tuple[str, ...] = ()
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

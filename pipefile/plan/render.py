@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pipefile.base.errors import InputError
+from pipefile.base.paths import show
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.stage import Field, Template, Value
 
@@ -33,10 +35,10 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths) -> str | list[st
 
     Raises:
         KeyError: Nothing of that name; the loader checks names, so this is a bug.
-        IndexError: `{name[i]}` asks for more than there are.
+        InputError: `{name[i]}` asks for more than there are.
     """
     if field.name.startswith("params."):
-        return value_text(_param(edge.stage.params, field.name[7:]))
+        return _at(field, value_text(_param(edge.stage.params, field.name[7:])), edge)
     wanted = None if field.name == "inputs" else field.name
     values: list[str] = []
     many = wanted is None
@@ -55,8 +57,19 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths) -> str | list[st
     if not known:
         raise KeyError(field.name)
     if field.index is not None:
-        return values[field.index]
+        return _at(field, values, edge)
     return values if many or len(values) != 1 else values[0]
+
+
+def _at(field: Field, values: str | list[str], edge: Edge) -> str | list[str]:
+    """One of several values, where a placeholder asks for one."""
+    if field.index is None:
+        return values
+    several = [values] if isinstance(values, str) else values
+    if field.index >= len(several):
+        count = "nothing" if not several else "1 value" if len(several) == 1 else f"{len(several)} values"
+        raise InputError(f"`{field}` in `run` of stage `{show(edge.stage.name)}` asks for more than there is: {count}")
+    return several[field.index]
 
 
 def as_argument(path: str) -> str:

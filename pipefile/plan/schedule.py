@@ -16,7 +16,7 @@ from pipefile.model.graph import Graph
 
 Outcome = Literal["fresh", "ran", "failed", "skipped"]
 
-_ABSENT, _WAITING, _GIVEN, _READY, _RUNNING, _ENDED = range(6)
+_ABSENT, _WAITING, _GIVEN, _READY, _RUNNING, _FREED, _ENDED = range(7)
 
 
 class Schedule:
@@ -62,6 +62,7 @@ class Schedule:
         self._weights = weights or {}
         self._priority: list[float] = []  # made when the first edge is ready: a build where all is fresh has no use for it
         self._running = 0
+        self._freed = 0
         self._ready: list[tuple[int, float, int]] = []  # a heap: wave, longest path first, edge
         nodes = len(graph.depends)
         self._state = bytearray(nodes)
@@ -89,7 +90,7 @@ class Schedule:
     @property
     def done(self) -> bool:
         """Nothing runs, and nothing more will."""
-        return not self._running and (self.stopping or not self._left)
+        return not self._running and not self._freed and (self.stopping or not self._left)
 
     @property
     def running(self) -> int:
@@ -118,6 +119,8 @@ class Schedule:
         """A decided edge is stale and has to run."""
         if not self._priority:
             self._weigh()
+        if self._state[edge] == _FREED:
+            self._freed -= 1
         self._state[edge] = _READY
         heappush(self._ready, (self._wave[edge] if self._wave else 0, -self._priority[edge], edge))
 
@@ -144,13 +147,16 @@ class Schedule:
         another attempt."""
         if self._state[edge] == _RUNNING:
             self._running -= 1
-            self._state[edge] = _GIVEN
+            self._freed += 1
+            self._state[edge] = _FREED
 
     def end(self, edge: int, outcome: Outcome) -> None:
         """An edge has ended, whether it ran or was only decided."""
         state = self._state
         if state[edge] == _RUNNING:
             self._running -= 1
+        elif state[edge] == _FREED:
+            self._freed -= 1
         state[edge] = _ENDED
         self._left -= 1
         if self._wave:

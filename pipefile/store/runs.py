@@ -100,7 +100,8 @@ class RunWriter:
 
     def _begin(self) -> None:
         year, month, day, hour, minute, second = _utc(self._started)
-        run = f"{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{os.urandom(3).hex()}"
+        fraction = int(self._started % 1 * 0x1000000)  # so that runs of one second sort by time
+        run = f"{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{fraction:06x}"
         options = self._options
         git = self._git = Git(self._disk.root, options.environ)
         self._values = {
