@@ -144,8 +144,8 @@ class Loop:
             decision.reasons = (FORCED, *decision.reasons)
         elif number in self._schedule.dropped:
             decision.reasons = (Reason("order"), *decision.reasons)
-        self.decided[number] = decision
         if decision.fresh:
+            self.decided[number] = decision
             self.fresh += 1
             self._schedule.end(number, "fresh")
             self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
@@ -296,7 +296,6 @@ class Loop:
             self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), before.reasons)
             return None
         decision.reasons = before.reasons
-        self.decided[edge.id] = decision
         return decision
 
     def _clean_up(self, attempt: Attempt, verdict: Verdict | None = None) -> None:
