@@ -52,7 +52,8 @@ def test_quiet_builds_say_nothing(built: Project, word: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["-n", "-B", "--force", "-v", "--why", "--json", "-C .", "-f Pipefile.toml", "-j", "-j 0", "-jx", "-j²", "-l 1", "--help", "--version", "--nonsense"]
+    ["-n", "-B", "--force", "-v", "--why", "--json"]
+    + ["-C .", "-f Pipefile.toml", "-j", "-j 0", "-jx", "-j²", "-l 1", "--help", "--version", "--nonsense"]
     + ["status", "list", "why a", "clean", "graph", "query inputs a", "runs list", "check", "init", "accept a", "nonsense", "build build"],
 )
 def test_anything_else_is_not(built: Project, words: str) -> None:
