@@ -7,8 +7,11 @@ build and is heard at its end.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess  # costs more than all else in here; where there is no git it is never needed
 
 _PATIENCE = 0.3  # seconds at the end of a build; `git status` has had all of the build before
 _LIMIT = 64 << 20  # bytes of packed-refs
@@ -33,6 +36,8 @@ class Git:
         """Start to find out whether tracked files have changes."""
         if not self.commit:
             return
+        import subprocess
+
         # no optional locks: the index is not ours to refresh; no fsmonitor: it is a program that the work tree names
         argv = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain", "-uno", "--ignore-submodules=all"]
         try:
@@ -53,6 +58,8 @@ class Git:
         process, self._process = self._process, None
         if process is None:
             return None
+        import subprocess
+
         try:
             output, _ = process.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
