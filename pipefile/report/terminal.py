@@ -87,6 +87,7 @@ class TerminalReport:
     def close(self) -> None:
         """Leave the terminal clean, however the build ended."""
         self._erase()
+        self._show_failures()  # still untold where the build did not come to its end: its history met a full disk, for example
         self._out.flush()
         self._err.flush()
 
@@ -214,11 +215,7 @@ class TerminalReport:
         self._erase()
         self._running.clear()
         self.live = False
-        if self._failures:
-            self._out.flush()
-            for failure in self._failures:
-                self._show_failure(failure)
-            self._err.flush()
+        self._show_failures()
         if self._shows:
             parts = counts((event.ran, "ran"), (event.fresh, "fresh"), (event.failed, "failed"), (event.skipped, "skipped"))
             took = duration(event.seconds)
@@ -227,6 +224,14 @@ class TerminalReport:
             else:
                 self._out.write(f"{parts or 'nothing to do'} in {took}\n")
         self._out.flush()
+
+    def _show_failures(self) -> None:
+        failures, self._failures = self._failures, []
+        if failures:
+            self._out.flush()
+            for failure in failures:
+                self._show_failure(failure)
+            self._err.flush()
 
     def _show_failure(self, event: StageFinished) -> None:
         """As errors are shown: first line with the place, so that editors can follow it."""
