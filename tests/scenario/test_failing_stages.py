@@ -151,6 +151,25 @@ def test_without_keep_going(project: Project) -> None:
     assert sorted(outcome.skipped) == ["after", "other0", "other1", "other2"]
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_stages_that_a_failure_kept_from_starting(project: Project, again: bool) -> None:
+    """A stage that was found to be stale, and not started since another one failed, is stale in the next build as well."""
+    project.write("src", "1")
+    project.write("ok", "")
+    project.stage("bad", inputs="src", outputs="a", run="test -e ok && cp {inputs} {outputs}", infer_inputs=False)
+    for at in range(3):
+        project.stage(f"other{at}", inputs="src", outputs=f"o{at}", run="cp {inputs} {outputs}")
+    if again:
+        assert project.build().exit_status == 0
+        project.write("src", "2")
+    project.remove("ok")
+    outcome = project.build(jobs=1)
+    assert (outcome.failed, outcome.ran) == (["bad"], [])
+    project.write("ok", "")
+    assert sorted(project.build().ran) == ["bad", "other0", "other1", "other2"]
+    assert project.outputs() == project.clean_outputs()
+
+
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_keep_going(project: Project, jobs: int) -> None:
     """With -k all that does not need the failed stage is made, and what does is named as skipped, whichever way it needs it."""

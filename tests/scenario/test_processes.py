@@ -60,6 +60,26 @@ def test_interrupted(project: Project, number: signal.Signals, whole_group: bool
     is_undone(project)
 
 
+def test_stages_that_an_interrupt_kept_from_starting(project: Project) -> None:
+    """A stage that was found to be stale, and not started since the build was interrupted, is stale in the next build as well."""
+    gate = project.gate("slow")
+    project.write("src", "1")
+    project.stage("slow", inputs="src", outputs="a", run=f"{gate.shell}; cp {{inputs}} {{outputs}}")
+    for at in range(3):
+        project.stage(f"other{at}", inputs="src", outputs=f"o{at}", run="cp {inputs} {outputs}")
+    gate.release()
+    assert project.build(jobs=1).exit_status == 0
+    gate.wait()
+    project.write("src", "2")
+    running = project.start("-j1")
+    gate.wait()
+    running.signal()
+    assert running.wait().exit_status == 130
+    gate.release()
+    assert sorted(project.build().ran) == ["other0", "other1", "other2", "slow"]
+    assert set(project.outputs().values()) == {(b"2", False)}
+
+
 def test_run_of_an_interrupted_build(project: Project) -> None:
     """The history says of an interrupted build what it was."""
     gates = halves(project)
