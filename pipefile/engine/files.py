@@ -64,6 +64,7 @@ class Files:
         self.seen: dict[str, os.stat_result] = {}  # stats that resolving took of regular files; each is used once
         self.places: dict[str, os.stat_result | None] = {}  # lstats of places of outputs, taken when they were checked; each is used once
         self.members: dict[str, tuple[list[str], list[str]]] = {}
+        self._forgotten: dict[str, State] = {}
         self._sets: dict[int, str] = {}
         self._set_paths: dict[int, tuple[str, ...]] = {}
         self._kept_sets: list[FileSet] = []
@@ -89,7 +90,13 @@ class Files:
 
     def forget(self, path: str) -> None:
         """Look at *path* anew when it is asked for next."""
-        self.known.pop(path, None)
+        state = self.known.pop(path, None)
+        if state is not None:
+            self._forgotten.setdefault(path, state)
+
+    def restless(self) -> set[str]:
+        """Paths that were not the same throughout this command: whoever looked first saw other bytes than whoever looked last."""
+        return {path for path, state in self._forgotten.items() if (now := self.known.get(path)) is not None and now.digest != state.digest}
 
     def _look(self, path: str) -> State:
         try:

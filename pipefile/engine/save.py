@@ -48,6 +48,7 @@ class Saver:
         self._edges: list[tuple[str, bytes, list[str], list[str], float]] = []
         self._settled_once = False
         self._plain = self._absent = 0
+        self._moved: set[str] = set()
         self._folders: dict[str, tuple[int, ...]] = {}
 
     def save(self, request: str | None, nodes: Sequence[int], dead: Sequence[str]) -> None:
@@ -64,6 +65,7 @@ class Saver:
         graph = self._session.graph
         for path in self._session.pipeline.files:
             self._add(path, 0)
+        self._moved = self._files.restless()
         changed = self._settle()
         records: dict[str, set[str]] = {}
         for edge in graph.edges:
@@ -108,6 +110,8 @@ class Saver:
         outputs = [output.path for output in edge.outputs]
         for path in outputs:
             self._add(path, OUTPUT)
+        if self._moved and self._rests_on_the_past(edge, decision):
+            return
         record = self._decider.written.get(edge.id)
         discovered = list(record.discovered) if record is not None else list(decision.discovered)
         for path in discovered:
@@ -115,6 +119,17 @@ class Saver:
         seconds = record.duration if record is not None else decision.seconds
         self._edges.append((edge.name, digests.raw(decision.key), outputs, discovered, seconds))
         self._expect(edge, records)
+
+    def _rests_on_the_past(self, edge: Edge, decision: Decision) -> bool:
+        """Whether an input changed after this edge was decided and was then looked at again: its row is newer than the edge's key."""
+        for part in decision.parts:
+            if part.kind in ("input", "code") and self._rows[part.path][0].digest != part.value:
+                return True
+        record = self._decider.written.get(edge.id)
+        discovered = tuple(record.discovered) if record is not None else decision.discovered
+        paths = [path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)]
+        made = self._session.graph.producer
+        return any(path in self._moved and path not in made for path in (*paths, *discovered))
 
     def _carry(self, edge: Edge, records: dict[str, set[str]]) -> None:
         """Keep what the old index knows of an edge that this build did not look at, unless a row that it rests on has changed."""
@@ -174,7 +189,7 @@ class Saver:
         if state.settled:
             return True
         tick = self._tick.of(state.stamp)
-        return tick == 0 or latest + tick < self._began
+        return tick == 0 or latest + tick <= self._began
 
     def _settle(self) -> set[str]:
         """Hash small files inside the tick once more, now that the tick is over. Returns those whose digest was not what it seemed."""
@@ -198,7 +213,7 @@ class Saver:
                 changed.add(path)
                 continue
             stamp = again.stamp
-            calm = stamp is not None and max(stamp[3], stamp[4]) + self._tick.of(stamp) < self._now
+            calm = stamp is not None and max(stamp[3], stamp[4]) + self._tick.of(stamp) <= self._now
             if again.digest != state.digest:
                 changed.add(path)
             self._rows[path] = (again._replace(settled=calm), flags)
@@ -261,7 +276,7 @@ class Saver:
             tick = self._tick.of(stamp_of(seen))
             if latest > self._now:
                 self._now = ticks.now(self._disk, self._session.store)
-            if tick == 0 or latest + tick < self._now:
+            if tick == 0 or latest + tick <= self._now:
                 return stamp if latest <= self._now else None
             if tick > ticks.COARSE or self._settled_once:
                 return None

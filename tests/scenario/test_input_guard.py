@@ -296,3 +296,22 @@ def test_a_stage_that_edits_its_input(project: Project) -> None:
     )
     assert project.read("out.txt") == "A\nmore\n"
     assert project.status() == {"edit": "stale"}
+
+
+def test_edited_between_two_readers(project: Project) -> None:
+    """What the first stage made of the old bytes is stale in the next build, though the second has seen the new ones and nothing is left to hash."""
+    gate, stop = held(project, "read")
+    project.write("in.txt", "A\n")
+    project.traced("first", inputs="in.txt", outputs="first.txt", run="cat {inputs} > {outputs}")
+    project.traced("second", inputs=["in.txt", "first.txt"], outputs="second.txt", run=f"{stop}; cat {{inputs}} > {{outputs}}")
+    running = project.start()
+    gate.wait()
+    project.write("in.txt", "B\n")
+    gate.release(9)
+    assert running.wait().exit_status == 0
+
+    outcome = project.cli()
+
+    assert (outcome.exit_status, outcome.started) == (0, ["first", "second"])
+    assert (project.read("first.txt"), project.read("second.txt")) == ("B\n", "B\nB\n")
+    assert project.cli().started == []
