@@ -20,8 +20,9 @@ from pipefile.engine.tasks import Tasks
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
-from pipefile.model.stage import Call
+from pipefile.model.stage import Call, Output
 from pipefile.plan.stale import describe
+from pipefile.store.index import stamp_of
 
 PATIENCE = 60.0
 """Seconds: an attempt whose inputs changed is repeated if it took less; else the edge fails and its outputs are kept."""
@@ -191,7 +192,7 @@ class Attempts:
         for output in edge.outputs:
             place = written_at(output)
             if output.directory:
-                made[output.path] = self._files.directory(place, fresh=True)
+                made[output.path] = self._hash_directory(place)
             else:
                 made[output.path] = self._hash_file(place)
             if self._sync:
@@ -204,8 +205,39 @@ class Attempts:
             if seen is not None and seen.st_size > SMALL:
                 # hashed once, when another change would show in its stamp, instead of twice
                 ticks.pass_tick(self._tick.tick, self._session.project.clock)
-                return self._files.hash(place)._replace(settled=True)
+                state = self._files.hash(place)
+                return state._replace(settled=state.stamp == stamp_of(seen))
         return self._files.hash(place)
+
+    def _hash_directory(self, place: str) -> State:
+        """As `_hash_file` for each file in it; what is found of them is kept until they are at their final place."""
+        files = self._files
+        for inner in files.members.pop(place, ((), ()))[0]:  # of an earlier attempt
+            files.forget(inner)
+        large = self._large_files(place) if self._tick.tick else {}
+        if large:
+            ticks.pass_tick(self._tick.tick, self._session.project.clock)
+        state = files.directory(place)
+        for inner, stamp in large.items():
+            found = files.known.get(inner)
+            if found is not None and found.stamp == stamp:
+                files.known[inner] = found._replace(settled=True)
+        return state
+
+    def _large_files(self, place: str) -> dict[str, tuple[int, ...]]:
+        found: dict[str, tuple[int, ...]] = {}
+        todo = [place]
+        while todo:
+            folder = todo.pop()
+            for name, kind in self._disk.names(folder):
+                inner = f"{folder}/{name}"
+                if kind == "directory":
+                    todo.append(inner)
+                elif kind == "file":
+                    seen = self._disk.stat(inner)
+                    if seen is not None and seen.st_size > SMALL:
+                        found[inner] = stamp_of(seen)
+        return found
 
     def _put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
         if any(not output.in_place for output in edge.outputs):
@@ -215,17 +247,20 @@ class Attempts:
         for output in edge.outputs:
             self._places.put_in_place(output)
             folders.add(folder_of(output.path))
-            self._settle(output.path, output.directory, made)
+            self._settle(output, made)
         if self._sync:
             for folder in folders:
                 self._disk.sync(folder)
 
-    def _settle(self, path: str, directory: bool, made: dict[str, State]) -> None:
+    def _settle(self, output: Output, made: dict[str, State]) -> None:
         """Take the stamp that the output has at its final place: a rename sets ctime."""
-        files = self._files
-        if directory:
-            for inner in files.members.pop(path, ((), ()))[0]:
-                files.forget(inner)
+        files, path, place = self._files, output.path, written_at(output)
+        if output.directory:
+            if place != path:
+                for inner in files.members.pop(path, ((), ()))[0]:
+                    files.forget(inner)
+                for inner in files.members.pop(place, ((), ()))[0]:
+                    files.known[path + inner[len(place) :]] = files.known.pop(inner)
             made[path] = files.known[path] = files.directory(path)
             return
         before = made[path]
