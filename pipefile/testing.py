@@ -72,7 +72,7 @@ class FaultyDisk(OsDisk):
 
     Args:
         root: Absolute path of the project root.
-        tick: Nanoseconds to which the stamps in every stat are cut: 10_000_000 for a kernel with coarse stamps, 1_000_000_000 for an old
+        tick: Nanoseconds to which the stamps in every stat are cut: 4_000_000 for a kernel with coarse stamps, 1_000_000_000 for an old
             file system; 0 leaves them.
 
     Attributes:

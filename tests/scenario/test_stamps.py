@@ -9,8 +9,8 @@ from kit import Project
 
 from pipefile.testing import FakeClock, FaultyDisk
 
-TICKS = {"fine": 0, "kernel": 9_990_001, "second": 1_000_000_000, "fat": 2_000_000_000}
-# near the 10 ms of a slow kernel, and no part of a second: stamps of whole seconds would pass for those of a disk that has no others
+TICKS = {"fine": 0, "kernel": 3_999_971, "second": 1_000_000_000, "fat": 2_000_000_000}
+# near the 4 ms of most kernels, and no part of a second: stamps of whole seconds would pass for those of a disk that has no others
 FINE = TICKS["fine"]
 COARSE = TICKS["kernel"]
 
