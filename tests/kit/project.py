@@ -292,7 +292,7 @@ class Project:
 
     def declared(self) -> list[str]:
         """Paths of all declared outputs, as the Pipefile has them; placeholders are not filled in."""
-        stages = tomllib.loads(self.read("Pipefile.toml")).get("stage", {})
+        stages = tomllib.loads(self.read("Pipefile.toml").removeprefix("\ufeff")).get("stage", {})
         return [path.rstrip("/") for stage in stages.values() for path in _paths(stage.get("outputs", []))]
 
     def outputs(self) -> dict[str, object]:
@@ -311,7 +311,7 @@ class Project:
     def clean_outputs(self, *targets: str) -> dict[str, object]:
         """As `outputs`, after a build from scratch of a copy elsewhere, without records, outputs and store."""
         outputs = {os.path.normpath(path) for path in self.declared()}
-        store = tomllib.loads(self.read("Pipefile.toml")).get("pipefile", {}).get("store", "pipeline_outputs")
+        store = tomllib.loads(self.read("Pipefile.toml").removeprefix("\ufeff")).get("pipefile", {}).get("store", "pipeline_outputs")
 
         def left_out(folder: str, names: list[str]) -> list[str]:
             here = os.path.relpath(folder, self.root)
