@@ -59,7 +59,8 @@ def answer(argv: Sequence[str]) -> str | None:
     if len(words) < len(argv):
         return ""
     seconds = perf_counter() - started
-    return f"{count} fresh in {seconds:.{2 if seconds < 0.995 else 1}f} s\n"
+    counted = f"{count} fresh" if count else "nothing to do"
+    return f"{counted} in {seconds:.{2 if seconds < 0.995 else 1}f} s\n"
 
 
 def _targets(argv: Sequence[str]) -> list[str] | None:
