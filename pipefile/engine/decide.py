@@ -145,9 +145,12 @@ class Decider:
         at = self.indexed(edge)
         if at >= 0 and anyway is None and self._as_indexed(edge, at, key):
             discovered = tuple([self._index.paths[row] for row in self._index.discovered(at)])
-            return Decision((), key, parts, discovered, (), self._index.edge_seconds[at])
+            if runs_anyway(edge, discovered) is None:
+                return Decision((), key, parts, discovered, (), self._index.edge_seconds[at])
         record = self.record(edge)
         files = self._files
+        if record is not None:
+            anyway = runs_anyway(edge, record.discovered)
         reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
         if anyway is not None:
             reasons = (anyway, *reasons)

@@ -361,7 +361,7 @@ class Saver:
         graph = self._session.graph
         edges = [graph.edges[node] for node in nodes if node < len(graph.edges)]
         known = {edge[0]: edge for edge in self._edges}
-        if request is None or any(edge.name not in known or runs_anyway(edge) is not None for edge in edges):
+        if request is None or any(edge.name not in known or runs_anyway(edge, known[edge.name][3]) is not None for edge in edges):
             return b"", array("i")
         paths = set(self._session.pipeline.files)
         needed = {folder for match in self._session.world.globs.values() for folder in match.folders}

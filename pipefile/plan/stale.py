@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pipefile.base.paths import show
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Component, Reason, Record
 from pipefile.model.stage import Call, Command
 
+_ACTIONS = frozenset(["run", "argv", "call"])
+_OF_ACTIONS = _ACTIONS | {"shell", "python", "code"}
 _ALWAYS = Reason("always")
 _NOTHING_TO_COMPARE = Reason("no-files")
 FORCED = Reason("forced")
 
 
-def runs_anyway(edge: Edge) -> Reason | None:
-    """Why an edge runs whenever it is asked for, if it does: `always`, or nothing declared that could tell whether it is fresh."""
+def runs_anyway(edge: Edge, discovered: Collection[str] | None = None) -> Reason | None:
+    """Why an edge runs whenever it is asked for, if it does: `always`, or neither inputs nor outputs that could tell whether it is fresh.
+
+    Args:
+        edge: Which one.
+        discovered: Its discovered inputs; None where they are not known: it may have some then, if it can have any.
+    """
     if edge.stage.always:
         return _ALWAYS
-    if not edge.outputs and not edge.needs and not edge.literal:
+    if discovered is None:
+        discovered = edge.literal or edge.stage.depfile
+    if not edge.outputs and not edge.needs and not discovered:
         return _NOTHING_TO_COMPARE
     return None
 
@@ -62,10 +71,13 @@ def _differences(record: Record, parts: list[Component], members: Mapping[str, t
     before = {(part.kind, part.name, part.path): part.value for part in record.components}
     now = {(part.kind, part.name, part.path): part.value for part in parts}
     reasons = []
+    another_action = {kind for kind, _, _ in before} & _ACTIONS != {kind for kind, _, _ in now} & _ACTIONS
+    if another_action:
+        reasons.append(Reason("action"))
     for identity, value in now.items():
         kind, name, path = identity
         old = before.get(identity)
-        if old == value:
+        if old == value or (another_action and kind in _OF_ACTIONS):
             continue
         if kind == "set":
             reasons += _set_differences(name, record.members.get(name), members.get(name), old)
@@ -74,8 +86,8 @@ def _differences(record: Record, parts: list[Component], members: Mapping[str, t
         else:
             reasons.append(Reason(kind, path or name, old, value))
     for identity, value in before.items():
-        if identity not in now:
-            kind, name, path = identity
+        kind, name, path = identity
+        if identity not in now and not (another_action and kind in _OF_ACTIONS):
             reasons.append(Reason(f"{kind}-removed", path or name, value, ""))
     return reasons or [Reason("order")]
 
@@ -100,6 +112,7 @@ _PLAIN = {
     "always": "it is marked `always`",
     "no-files": "it has neither inputs nor outputs",
     "forced": "forced",
+    "action": "its action is of another kind",
     "order": "the order of its inputs changed",
     "shell": "its shell changed",
     "format": "this version of pipefile keeps other keys",
@@ -135,13 +148,9 @@ def describe(reason: Reason) -> str:
         return "its command changed"
     if reason.kind.endswith("-added"):
         kind = reason.kind[:-6]
-        if kind in ("run", "argv", "call"):
-            return f"it now has a `{'call' if kind == 'call' else 'run'}`"
         return f"{_NOUNS.get(kind, kind)} {subject} is new" if reason.subject else f"{_NOUNS.get(kind, kind)} is new: {_value(kind, reason.new)}"
     if reason.kind.endswith("-removed"):
         kind = reason.kind[:-8]
-        if kind in ("run", "argv", "call", "shell", "python"):
-            return "its action is of another kind"
         return f"{_NOUNS.get(kind, kind)} {subject} is gone" if reason.subject else f"{_NOUNS.get(kind, kind)} is gone: {_value(kind, reason.old)}"
     if reason.kind in ("input", "discovered", "set", "code"):
         noun = _NOUNS[reason.kind]
