@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from pipefile.base.disk import OsDisk
 
@@ -20,16 +19,14 @@ class DyingDisk(OsDisk):
     Args:
         root: Absolute path of the project root.
         changes: How many changes are still made.
-        die: What dying is: raises, or ends the process.
 
     Attributes:
         dead: Whether it has come to that.
     """
 
-    def __init__(self, root: str, changes: int, die: Any = None) -> None:
+    def __init__(self, root: str, changes: int) -> None:
         super().__init__(root)
         self._left = changes
-        self._die = die
         self.dead = False
 
     def _change(self) -> None:
@@ -38,14 +35,11 @@ class DyingDisk(OsDisk):
         else:
             self._left -= 1
         if self.dead:
-            if self._die is not None:
-                self._die()
             raise Killed
 
     def write(self, path: str, data: bytes, sync: bool = False) -> None:
         self._change()
         with open(self.at(path) + "~", "wb") as file:
-            self._change()
             file.write(data[: len(data) // 2])
             file.flush()
             self._change()

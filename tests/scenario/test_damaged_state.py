@@ -88,6 +88,19 @@ def test_truncated(built: Project, path: str) -> None:
             is_mended(built)
 
 
+def test_index_flipped(built: Project) -> None:
+    """Case 64: a byte that is another one in any section of the index costs time, and neither a run nor a wrong answer."""
+    path = "pipeline_outputs/index"
+    whole = built.read_bytes(path)
+    table = len(b"pipefile-index") + 2 + 32
+    for number, name in enumerate(SECTIONS):
+        entry = whole[table + 48 * number : table + 48 * number + 16]
+        start, length = int.from_bytes(entry[:8], "little"), int.from_bytes(entry[8:], "little")
+        for place in {start, start + length // 2, start + length - 1} if length else ():
+            built.write(path, whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            assert is_mended(built).ran == [], (name, place)
+
+
 @pytest.mark.parametrize("path", STORED)
 def test_damaged_record_runs_its_stage_alone(built: Project, path: str) -> None:
     """Case 63: what has its record damaged runs again; what depends on it stays fresh, since the bytes are the same."""

@@ -45,12 +45,24 @@ def test_half_written_over_a_good_one(project: Project, kind: str) -> None:
     for _ in range(2):
         outcome = project.build()
         assert (outcome.exit_status, outcome.failed, outcome.skipped) == (1, ["make"], ["use"])
-        assert project.exists("a") == (kind == "by name")
+        assert project.exists("a") == project.exists(".a.hash") == (kind == "by name")
         assert project.read("b") == "whole\n"
     project.write("ok", "")
     assert project.build().ran == ["make"]
     assert project.outputs() == project.clean_outputs()
     assert project.build().ran == []
+
+
+def test_failed_test(project: Project) -> None:
+    """A stage without outputs that has failed is not fresh, even with its inputs as they were when it last went well."""
+    project.write("src", "good\n")
+    project.stage("test", inputs="src", run="grep -q good {inputs}")
+    assert project.build("test").ran == ["test"]
+    project.write("src", "bad\n")
+    assert [project.build("test").failed for _ in range(2)] == [["test"], ["test"]]
+    project.write("src", "good\n")
+    assert project.build("test").ran == ["test"]
+    assert project.build("test").ran == []
 
 
 def test_edited_back_after_a_failure(project: Project) -> None:
