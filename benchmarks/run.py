@@ -45,19 +45,21 @@ class Bench:
 
     def __init__(self, shape: Shape, tools: list[Tool], folder: str, jobs: int) -> None:
         self.shape, self.tools, self.jobs = shape, tools, jobs
-        self.roots = {tool.name: os.path.join(folder, shape.name, tool.name) for tool in tools}
+        self.roots = {tool.name: os.path.join(folder, shape.name, tool.name) for tool in tools}  # before the first full build; then of the last
         self.output = os.path.join(folder, "output.txt")
         self.edits = 0
+        self.fresh = 0
 
     def build(self, tool: Tool) -> Sample:
         return run(tool.argv(self.jobs), self.roots[tool.name], self.output)
 
-    def prepare(self) -> None:
-        for tool in self.tools:
-            tool.prepare(self.shape, self.roots[tool.name])
-
     def full(self, tool: Tool) -> Sample:
+        """In a folder that is new each time: where many files were just deleted, ext4 is slow to make new ones for some seconds."""
+        self.fresh += 1
+        self.roots[tool.name] = f"{self.roots[tool.name].partition('.')[0]}.{self.fresh}"
+        tool.prepare(self.shape, self.roots[tool.name])
         tool.clean(self.shape, self.roots[tool.name])
+        os.sync()
         sample = self.build(tool)
         self.expect_copies(tool)
         return sample
@@ -114,7 +116,6 @@ def measure(shape: Shape, tools: list[Tool], args: argparse.Namespace) -> list[R
     folder = tempfile.mkdtemp(prefix="pipefile-bench-", dir=args.folder)
     try:
         bench = Bench(shape, tools, folder, args.jobs)
-        bench.prepare()
         results = [bare_python(max(5, args.reps), bench.output)]
         results += bench.scenario("full", 1 if args.no_full else args.reps)
         for tool in tools:

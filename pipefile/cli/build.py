@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -65,6 +66,7 @@ def _build(request: Request, wanted: Options, report: TerminalReport | JsonRepor
     from pipefile.engine.build import build
     from pipefile.engine.interrupt import Interrupts
 
+    gc.set_threshold(200_000)  # a graph is a great many objects at once, and none of them is garbage
     # stages run here anyway, and a process whose own folder it is starts them more cheaply
     os.chdir(request.project.root)
     if threading.current_thread() is not threading.main_thread():  # signals are then handled by whoever has the main thread

@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from pipefile.engine.session import Project
 
 
-def _here() -> str:
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return ""
-
-
 @dataclass
 class Request:
     """One call of the program.
@@ -39,7 +32,7 @@ class Request:
         verbosity: How many `-v`; -1 for `-q`.
         color: "auto", "always" or "never".
         implied: No command was named, so it is `build`.
-        started_in: Where the shell stands, whatever `-C` says and wherever a build goes; "" if that folder is gone.
+        started_in: Where the shell stands, whatever `-C` says and wherever a build goes; known once `cwd` is.
     """
 
     argv: tuple[str, ...]
@@ -49,7 +42,7 @@ class Request:
     verbosity: int = 0
     color: str = "auto"
     implied: bool = False
-    started_in: str = field(default_factory=_here)
+    started_in: str = ""
 
     @cached_property
     def out(self) -> Stream:
@@ -70,6 +63,7 @@ class Request:
             here = os.getcwd()
         except FileNotFoundError:
             raise UsageError("the current folder does not exist any more") from None
+        self.started_in = here
         for directory in self.directories:
             here = os.path.normpath(os.path.join(here, directory))
             if not os.path.isdir(here):

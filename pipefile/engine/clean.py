@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipefile.base.errors import PipefileError, StoreError
-from pipefile.base.paths import folder_of, join, show
-from pipefile.engine.dead import holds_outputs, read
-from pipefile.engine.places import TEMPORARY
+from pipefile.base.paths import folder_of, show
+from pipefile.engine.dead import holds_outputs, needed, records_of_gone
+from pipefile.engine.decide import Decider
 from pipefile.engine.session import Session
-from pipefile.model.record import ABSENT, Record
+from pipefile.model.record import ABSENT
 from pipefile.store.record import edge_record_path, record_path
 
 
@@ -79,14 +78,14 @@ class Cleaner:
         Raises:
             StoreError: Something cannot be removed.
         """
-        needed = self._needed()
-        for at, record in self._dead_records():
+        sources = needed(self._session, Decider(self._session))
+        for at, record in list(records_of_gone(self._session)):
             made = next((each for each in record.outputs if each.path == record.output), None)
             if made is None:
                 self._remove_record(at)
                 continue
             shown = made.path + "/" if made.kind == "directory" else made.path
-            fault = self._dead_fault(made.path, made.kind == "directory", made.digest, needed)
+            fault = self._dead_fault(made.path, made.kind == "directory", made.digest, sources)
             if fault:
                 self._kept.append((shown, fault))
                 continue
@@ -125,14 +124,14 @@ class Cleaner:
             return ""
         return "lies outside the project, where a link leads"
 
-    def _dead_fault(self, path: str, directory: bool, digest: str, needed: dict[str, str]) -> str:
+    def _dead_fault(self, path: str, directory: bool, digest: str, sources: dict[str, str]) -> str:
         fault = self._fault(path, directory)
         if fault:
             return fault
         if holds_outputs(self._session, path):
             return "holds outputs of other stages now"
-        if path in needed:
-            return f"is an input of `{show(needed[path])}` now"
+        if path in sources:
+            return f"is an input of `{show(sources[path])}` now"
         try:
             now = self._session.files.output_digest(path)
             if now == ABSENT:
@@ -140,46 +139,6 @@ class Cleaner:
         except PipefileError as error:
             return error.message
         return "" if now == digest else "was changed since its stage made it"
-
-    def _needed(self) -> dict[str, str]:
-        """Files that edges name as inputs, one by one, with the name of such an edge. Globs match no dead output."""
-        found = {}
-        for edge in self._session.graph.edges:
-            for need in edge.needs:
-                if need.files is not None and need.files.kind in ("file", "directory"):
-                    found[need.files.paths[0]] = edge.name
-            for path in edge.literal:
-                found.setdefault(path, edge.name)
-        return found
-
-    def _dead_records(self) -> Iterator[tuple[str, Record]]:
-        """Records of this Pipefile whose output no edge makes any more, with their paths; those of stages without outputs too."""
-        graph = self._session.graph
-        for at in self._record_paths():
-            record = read(self._session, at)
-            if record is None:
-                continue
-            gone = record.edge not in graph.by_stage if record.output is None else record.output not in graph.producer
-            if gone:
-                yield at, record
-
-    def _record_paths(self) -> Iterator[str]:
-        store = self._session.store
-        kept = f"{store}/records"
-        todo = ["", *self._session.pipeline.settings.outside, kept]
-        while todo:
-            folder = todo.pop()
-            try:
-                entries = sorted(self._disk.names(folder))
-            except OSError:
-                continue
-            for name, kind in entries:
-                path = join(folder, name)
-                if kind == "directory":
-                    if name not in (".git", TEMPORARY) and path != store:
-                        todo.append(path)
-                elif kind == "file" and name.endswith(".hash") and (name[:1] == "." or folder == kept):
-                    yield path
 
     def _remove_record(self, path: str) -> None:
         try:

@@ -12,54 +12,69 @@ from pipefile.engine.places import TEMPORARY
 from pipefile.engine.session import Session
 from pipefile.model.record import Made, Record
 from pipefile.store import record as record_file
-from pipefile.store.index import FRESH
 
 
 def find(session: Session, decider: Decider) -> list[str]:
     """Places of dead outputs, as far as the index remembers what was made; without an index the whole tree is searched for records."""
     index = session.index
-    made = {*session.graph.producer, *needed(session, decider)}
+    made = session.graph.producer
     if index.edge_names or index.dead:
         known = dict.fromkeys(index.dead)
         for at in range(len(index.edge_names)):
-            if index.edge_flags[at] & FRESH:
-                known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
-        return [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
-    return sorted(record.output for record in search(session) if record.output is not None and record.output not in made)
+            known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
+        gone = [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
+    else:
+        gone = sorted(record.output for _, record in records_of_gone(session) if record.output is not None)
+    if not gone:
+        return []
+    sources = needed(session, decider)
+    return [path for path in gone if path not in sources]
 
 
-def needed(session: Session, decider: Decider) -> set[str]:
-    """Paths that some edge reads: a file whose stage is gone, but that is an input by now, has become a source."""
-    found: set[str] = set()
+def needed(session: Session, decider: Decider) -> dict[str, str]:
+    """Paths that some edge reads, with its name: a file whose stage is gone, but that is an input by now, has become a source.
+
+    Globs match no dead output, so their files are not among them.
+    """
+    found: dict[str, str] = {}
     for edge in session.graph.edges:
-        found.update(edge.literal)
         for need in edge.needs:
             if need.files is not None and need.files.kind in ("file", "directory"):
-                found.update(need.files.paths)
+                found[need.files.paths[0]] = edge.name
+        for path in edge.literal:
+            found.setdefault(path, edge.name)
         if edge.stage.depfile:
-            found.update(decider.known_discovered(edge))
+            for path in decider.known_discovered(edge):
+                found.setdefault(path, edge.name)
     return found
 
 
-def search(session: Session) -> Iterator[Record]:
-    """All records in the tree that name this Pipefile. Looks into every folder but `.git`, the store and temporary ones."""
-    disk = session.disk
-    todo = [""]
+def records_of_gone(session: Session) -> Iterator[tuple[str, Record]]:
+    """Records in the tree that name this Pipefile, and an output that no edge makes any more or a stage that is gone; with their paths.
+
+    Looks into every folder but `.git`, the store and temporary ones.
+    """
+    disk, store = session.disk, session.store
+    made, stages = session.graph.producer, session.graph.by_stage
+    kept = f"{store}/records"
+    todo = ["", *session.pipeline.settings.outside, kept]
     while todo:
         folder = todo.pop()
         try:
-            entries = disk.names(folder)
+            entries = sorted(disk.names(folder))
         except OSError:
             continue
         for name, kind in entries:
             path = join(folder, name)
             if kind == "directory":
-                if name not in (".git", TEMPORARY) and path != session.store:
+                if name not in (".git", TEMPORARY) and path != store:
                     todo.append(path)
-            elif kind == "file" and name.startswith(".") and name.endswith(".hash"):
+            elif kind == "file" and name.endswith(".hash") and (name[:1] == "." or folder == kept):
+                if join(folder, name[1:-5]) in made:
+                    continue  # the record of a living output, by its name: it need not be read
                 record = read(session, path)
-                if record is not None:
-                    yield record
+                if record is not None and (record.edge not in stages if record.output is None else record.output not in made):
+                    yield path, record
 
 
 def read(session: Session, at: str) -> Record | None:

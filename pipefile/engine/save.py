@@ -340,12 +340,17 @@ class Saver:
                 "edge_seconds": array("d", [edge[4] for edge in self._edges]).tobytes(),
                 "requests": texts,
                 "request_rows": numbers.tobytes(),
-                "dead": join_texts(dead),
+                "dead": join_texts(self._to_remember(dead)),
                 "globs": pack_globs(self._session.world.globs),
             }
         )
         sync = self._session.pipeline.settings.durability == "full"
         self._disk.write(f"{self._session.store}/{index_file.NAME}", data, sync)
+
+    def _to_remember(self, dead: Sequence[str]) -> list[str]:
+        """Dead outputs, and the places of those that are none yet: outputs of edges that are not among the fresh ones."""
+        known = {edge[0] for edge in self._edges}
+        return [*dead, *[output.path for edge in self._session.graph.edges if edge.name not in known for output in edge.outputs]]
 
     def _tracked(self) -> dict[str, str]:
         """Hidden values of all tracked variables, as the environment of the build has them."""

@@ -45,7 +45,7 @@ def probe(disk: Disk, store: str) -> Ticks:
     assert previous is not None
     if fine:
         return Ticks(0, previous.st_dev)
-    whole = previous.st_mtime_ns % 1_000_000_000 == 0
+    whole = previous.st_mtime_ns % 1_000_000_000 == 0 and _is_whole(disk.stat(store))  # one coarse stamp in a hundred is whole by chance
     return Ticks(WHOLE_SECONDS if whole else COARSE, previous.st_dev)
 
 
@@ -67,6 +67,10 @@ def mark(disk: Disk, store: str) -> int:
 def pass_tick(ticks: int, clock: Clock) -> None:
     """Wait until changes get another stamp than those of now, and the disk's clock shows that: it lags by up to a step of the kernel's, 10 ms."""
     clock.sleep(ticks / 1e9 + 0.011)
+
+
+def _is_whole(seen: os.stat_result | None) -> bool:
+    return seen is None or seen.st_ctime_ns % 1_000_000_000 == 0
 
 
 def _write(disk: Disk, path: str, text: bytes) -> os.stat_result:
