@@ -152,6 +152,8 @@ class Decider:
         if record is not None:
             anyway = runs_anyway(edge, record.discovered)
         reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
+        if record is not None and not reasons and record.key != key:
+            reasons = (Reason("moved"),)  # with its outputs: paths in it are relative, so that they fit where it stands now
         if anyway is not None:
             reasons = (anyway, *reasons)
         if record is None:

@@ -111,6 +111,7 @@ _PLAIN = {
     "unfinished": "its last result was not final",
     "always": "it is marked `always`",
     "no-files": "it has neither inputs nor outputs",
+    "moved": "its outputs were made in another place",
     "forced": "forced",
     "action": "its action is of another kind",
     "order": "the order of its inputs changed",
