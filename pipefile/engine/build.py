@@ -68,7 +68,7 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
     try:
         if not held:
             return _interrupted(interrupts, project.clock.monotonic() - started)
-        if waited or not session.stands():  # what was read before the lock was held may be another build's half-done work
+        if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
             session = Session(project, options.environ, warn)
         work = Work(session, options, emit, warn, Decider(session), lock.fd, interrupts)
         return _Build(work, warnings).run(started)

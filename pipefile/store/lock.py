@@ -65,6 +65,8 @@ class Lock:
         self._first = -1
         self._fd = -1
         self._ours = False
+        self.taken_over = False
+        """The last owner did not give it back: it was killed, perhaps just now."""
         # a fork without exec (multiprocessing in a function stage) must not keep the first lock alive; the second one it shall inherit
         os.register_at_fork(after_in_child=partial(_forget_first, weakref.ref(self)))
 
@@ -99,6 +101,7 @@ class Lock:
                 self.release()
                 return False
             self._ours = True
+            self.taken_over = os.fstat(self._first).st_size > 0
             text = f"{os.getpid()}\n{' '.join(self._command)}\n".encode("utf-8", "surrogateescape")
             self._say(text[:_TEXT_LIMIT])
             prepare_store(self._disk, self._store)
