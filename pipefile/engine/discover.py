@@ -16,6 +16,9 @@ from pipefile.engine.places import temporary
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.record import ABSENT
 
+PROGRAMS = (".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".ts", ".r", ".R", ".jl", ".lua", ".awk", ".sql")
+"""Names of files that run: who edits one during both attempts is a person, and to drop it from the inputs would miss all later edits."""
+
 
 @dataclass(slots=True)
 class Found:
@@ -73,7 +76,7 @@ class Discovery:
             before: What `before` gave for this attempt.
             decision: What was known.
             start: The disk's stamp when the attempt started, ns; only used where there is a depfile.
-            last: The attempt is not repeated for what changed meanwhile: what still changes is the stage's own.
+            last: The attempt is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
         """
         found = Found(own=list(decision.own))
         outputs = {output.path for output in edge.outputs} | {temporary(output.path) for output in edge.outputs}
@@ -95,7 +98,7 @@ class Discovery:
         if state is not None and state.kind == "file":
             if self._files.same(path, state):
                 found.digests[path] = state.digest
-            elif last:
+            elif last and path in edge.literal and not path.endswith(PROGRAMS):
                 found.own.append(path)
             else:
                 found.changed.append(path)

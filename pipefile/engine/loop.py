@@ -29,6 +29,7 @@ from pipefile.store.runs import RunWriter
 if TYPE_CHECKING:
     from pipefile.execute.function import FunctionExecutor
 
+LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
 _REDRAW = 0.1  # seconds between two looks at a terminal's status line while nothing happens
 
 
@@ -118,7 +119,8 @@ class Loop:
         while True:
             self._heed_interrupts()
             queue.extend(schedule.decidable())
-            self._start_ready()
+            if not queue or self._running or len(self.decided) + len(self._decisions) >= LOOK_AHEAD:
+                self._start_ready()
             if queue and not schedule.stopping:
                 self._decide(queue.popleft())
                 if self._running:
