@@ -315,3 +315,34 @@ def test_edited_between_two_readers(project: Project) -> None:
     assert (outcome.exit_status, outcome.started) == (0, ["first", "second"])
     assert (project.read("first.txt"), project.read("second.txt")) == ("B\n", "B\nB\n")
     assert project.cli().started == []
+
+
+def test_a_program_edited_during_both_attempts(project: Project) -> None:
+    """It is no file of the stage's own: the stage fails, and the next build follows it as ever."""
+    gate, stop = held(project, "read")
+    project.write("tool.sh", "echo 1\n")
+    project.traced("tool", outputs="out.txt", run=f"{stop}; sh tool.sh > {{outputs}}")
+    running = project.start()
+    for number in (2, 3):
+        gate.wait()
+        project.write("tool.sh", f"echo {number}\n")
+        gate.release()
+    outcome = running.wait()
+    assert (outcome.exit_status, outcome.started) == (1, ["tool", "tool"])
+    assert "was made from inputs that changed while it ran: `tool.sh`" in outcome.err
+
+    gate.release(9)
+    assert project.cli().started == ["tool"]
+    assert project.read("out.txt") == "3\n"
+    project.write("tool.sh", "echo 4\n")
+    assert project.cli().started == ["tool"]
+    assert project.read("out.txt") == "4\n"
+
+
+def test_the_longest_path_starts_first(project: Project) -> None:
+    """Though another stage is declared, and decided, before it."""
+    project.write("in.txt", "x\n")
+    project.traced("short", inputs="in.txt", outputs="short.txt", run="cat {inputs} > {outputs}")
+    project.traced("first", inputs="in.txt", outputs="first.txt", run="cat {inputs} > {outputs}")
+    project.traced("second", inputs="first.txt", outputs="second.txt", run="cat {inputs} > {outputs}")
+    assert project.cli("-j1").started == ["first", "short", "second"]
