@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import NoReturn, TypeGuard, TypeVar
 
 from pipefile.base.errors import StoreError, UsageError
@@ -12,6 +11,7 @@ from pipefile.base.paths import show
 from pipefile.model.ports import Disk
 from pipefile.model.run import EdgeResult, Run
 from pipefile.store.names import file_name
+from pipefile.store.orphans import is_alive
 
 FORMAT = 1
 LIMIT = 256 << 20  # bytes; the manifest of half a million edges
@@ -60,13 +60,7 @@ def _lives(owner: object) -> bool:
         return False
     if owner.get("boot") is not None:
         return bool(owner["boot"] == boot_id()) and start_of(pid) == owner.get("start")
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # another user's
-    return True
+    return is_alive(pid)
 
 
 class RunReader:

@@ -27,7 +27,7 @@ from pipefile.base.paths import show
 from pipefile.model.ports import Clock, Disk
 from pipefile.store.folder import cannot_write, prepare_store
 from pipefile.store.free import NAME, is_free, open_to_look
-from pipefile.store.orphans import Holders
+from pipefile.store.orphans import Holders, is_alive
 
 VARIABLE = "PIPEFILE_LOCK"
 
@@ -159,7 +159,7 @@ class Lock:
                 signals += 1
             if waited >= patience:
                 owner = Owner(*holders.first()) if orphans else _owner(fd)
-                known = waited >= patience + _GRACE or _alive(owner.pid)
+                known = waited >= patience + _GRACE or is_alive(owner.pid)
                 if known and not wait:
                     raise LockedError(f"`{show(self._disk.root)}` is locked by {owner}", hint="without `--no-wait` it is waited for")
                 if known and owner != told:
@@ -212,18 +212,6 @@ def _owner(fd: int) -> Owner:
     if not (pid.isascii() and pid.isdigit() and len(pid) < 12):
         return Owner(0, "")
     return Owner(int(pid), show(command.partition("\n")[0]))
-
-
-def _alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # another user's
-    return True
 
 
 def peek(root: str) -> Owner | None:

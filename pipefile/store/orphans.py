@@ -11,6 +11,19 @@ import signal
 from pipefile.base.paths import show
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process of that number exists, whoever it belongs to."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # another user's
+    return True
+
+
 class Holders:
     """Whoever holds the flock of the file behind a descriptor, other than through this very descriptor.
 
