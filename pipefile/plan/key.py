@@ -14,7 +14,7 @@ from pipefile.base import digest as digests
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.record import ABSENT, Component
 from pipefile.model.stage import Call, Command, Field, Template
-from pipefile.plan.render import KEPT, input_values, render_for_key
+from pipefile.plan.render import KEPT, argv_for_key, input_values, text_for_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,10 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     action = stage.action
     if isinstance(action, Command):
         if action.argv:
-            words = [_text(template, edge, facts) for template in action.argv]
-            found.append(Component("argv", "", "", dumps(words)))
+            found.append(Component("argv", "", "", dumps(_argv(action.argv, edge, facts))))
         else:
             found.append(Component("run", "", "", _text(action.template, edge, facts)))
-            found.append(Component("shell", "", "", " ".join(stage.shell)))
+            found.append(Component("shell", "", "", dumps(stage.shell)))
     elif isinstance(action, Call):
         found.append(Component("python", "", "", facts.python))
         found.append(Component("call", "", "", f"{action.module}:{action.function}"))
@@ -103,13 +102,16 @@ def set_label(need: Need) -> str:
 
 
 def _text(template: Template, edge: Edge, facts: Facts) -> str:
-    """A piece of the command with inputs and values filled in, and outputs, `{threads}`, `{store}` and `{depfile}` left as they are written."""
-    if len(template) == 1 and isinstance(template[0], str):
+    """The command with inputs and values filled in, and outputs, `{threads}`, `{store}` and `{depfile}` left as they are written."""
+    if len(template) == 1 and isinstance(template[0], str) and "{" not in template[0]:
         return template[0]
+    return text_for_key(template, lambda field: input_values(field, edge, facts.set_paths), _kept(edge))
 
-    def lookup(field: Field) -> str | list[str]:
-        if field.name in KEPT or any(output.name == field.name for output in edge.outputs):
-            return str(field)
-        return input_values(field, edge, facts.set_paths)
 
-    return render_for_key(template, lookup)
+def _argv(argv: tuple[Template, ...], edge: Edge, facts: Facts) -> list[str]:
+    return argv_for_key(argv, lambda field: input_values(field, edge, facts.set_paths), _kept(edge))
+
+
+def _kept(edge: Edge) -> Callable[[Field], bool]:
+    outputs = {output.name for output in edge.outputs}
+    return lambda field: field.name in KEPT or field.name in outputs

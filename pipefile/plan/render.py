@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from pipefile.base.errors import InputError
 from pipefile.base.paths import show
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.stage import Field, Template, Value
+from pipefile.plan.template import Lookup, quoted
 
 KEPT = frozenset(["outputs", "threads", "store", "depfile", "inputs.file"])
 """Placeholders that the key sees as they are written: what they become changes no result."""
 
+Kept = Callable[[Field], bool]
+"""Whether the key sees a placeholder as it is written."""
+
 SetPaths = Callable[[FileSet], tuple[str, ...]]
 
 
-def render_for_key(template: Template, lookup: Callable[[Field], str | list[str]]) -> str:
-    """The text that the key covers. It is never run, so values are only kept apart, not quoted."""
+_LIKE_A_PLACEHOLDER = re.compile(r"(?<!\$)\{(?=[^\W\d][\w.-]*(?:\[[0-9]+\])?\}|\Z)")
+
+
+def text_for_key(template: Template, lookup: Lookup, kept: Kept) -> str:
+    """The text for a shell that the key covers: as it will be run, each value quoted, but with the placeholders that are *kept* as they are written.
+
+    Quoting and doubled braces keep apart what runs differently: `{params.x}` with the value `$HOME`, and `$HOME`; `{store}`, and `{{store}}`.
+    """
     parts = []
-    for piece in template:
+    for index, piece in enumerate(template):
         if isinstance(piece, str):
-            parts.append(piece)
+            parts.append(_doubled(piece))
+        elif kept(piece):
+            parts.append(str(piece))
         else:
-            value = lookup(piece)
-            parts.append(value if isinstance(value, str) else "\x1f".join(value))
+            following = template[index + 1] if index + 1 < len(template) else ""
+            parts.append(quoted(lookup(piece), following if isinstance(following, str) else ""))
     return "".join(parts)
+
+
+def argv_for_key(argv: tuple[Template, ...], lookup: Lookup, kept: Kept) -> list[str]:
+    """As `text_for_key`, for a list of arguments: nothing is quoted, a list is several arguments."""
+    words: list[str] = []
+    for template in argv:
+        if len(template) == 1 and isinstance(template[0], Field) and not kept(template[0]):
+            value = lookup(template[0])
+            words += [_doubled(text) for text in ([value] if isinstance(value, str) else value)]
+            continue
+        text = ""
+        for piece in template:
+            if isinstance(piece, str):
+                text += _doubled(piece)
+            elif kept(piece):
+                text += str(piece)
+            else:
+                value = lookup(piece)
+                text += _doubled(value if isinstance(value, str) else "\x1f".join(value))
+        words.append(text)
+    return words
+
+
+def _doubled(text: str) -> str:
+    """Text whose braces cannot be taken for those of a placeholder."""
+    return _LIKE_A_PLACEHOLDER.sub("{{", text) if "{" in text else text
 
 
 def input_values(field: Field, edge: Edge, set_paths: SetPaths) -> str | list[str]:
