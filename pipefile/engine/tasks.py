@@ -153,7 +153,7 @@ class Tasks:
         for need in edge.needs:
             found: list[FileRef | Value]
             if need.files is None:
-                found = [need.value]
+                found = [_copy(need.value)]
             else:
                 paths = self._files.set_paths(need.files)
                 found = [self._input(path, inputs.get(path)) for path in paths if not self._is_absent(need, inputs.get(path))]
@@ -171,7 +171,8 @@ class Tasks:
                 lists.setdefault(output.name or "outputs", []).append(ref)
             else:
                 single[output.name] = ref
-        return {**single, **lists, **edge.stage.params}  # type: ignore[dict-item]  # a list holds FileRefs or values, never both
+        params = {name: _copy(value) for name, value in edge.stage.params.items()}
+        return {**single, **lists, **params}  # type: ignore[dict-item]  # a list holds FileRefs or values, never both
 
     def _is_absent(self, need: Need, state: State | None) -> bool:
         return need.optional and state is not None and state.kind == "absent"
@@ -185,11 +186,16 @@ class Tasks:
         return place if self._here else self._session.disk.at(place)
 
 
+def _copy(value: Value) -> Value:
+    """A table or list of the Pipefile for a function to keep: what it changes in it must not reach other stages, nor the keys of theirs."""
+    if isinstance(value, dict):
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _is_current(root: str) -> bool:
     """Whether relative paths lead to the project's files: the command line stands in the root, a library's caller may not."""
     try:
         return os.path.samefile(os.curdir, root)
     except OSError:
         return False
-
-
