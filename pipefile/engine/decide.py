@@ -20,6 +20,10 @@ from pipefile.store.record import edge_record_path, record_path
 MEMBERS_KEPT = 200_000
 """Most (edge, file) pairs of one set of files that records spell out; above that they hold the set's digest alone."""
 
+PROGRAMS = (".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".ts", ".r", ".R", ".jl", ".lua", ".awk", ".sql")
+"""Names of files that run. Who edits one during both attempts is a person, and to drop it from the inputs would miss all later edits; what another
+program writes itself is found anew."""
+
 
 @dataclass(slots=True)
 class Decision:
@@ -159,7 +163,8 @@ class Decider:
         if record is None:
             return Decision(reasons, key, parts, (), ())
         reasons += self._new_modules(edge, record)
-        return Decision(reasons, key, parts, tuple(record.discovered), record.own, record.duration)
+        own = () if record.own and any(_of_program(reason) for reason in reasons) else record.own
+        return Decision(reasons, key, parts, tuple(record.discovered), own, record.duration)
 
     def _as_indexed(self, edge: Edge, at: int, key: str) -> bool:
         if digests.raw(key) != self._index.edge_keys[32 * at : 32 * at + 32]:
@@ -245,3 +250,8 @@ class Decider:
                         users[id(need.files)] = users.get(id(need.files), 0) + 1
             self._set_users = users
         return self._set_users.get(id(files), 1)
+
+
+def _of_program(reason: Reason) -> bool:
+    """Whether a reason says that something else runs than last time: that may read what the old one wrote."""
+    return reason.kind in ("run", "argv", "action", "shell") or reason.subject.endswith(PROGRAMS)

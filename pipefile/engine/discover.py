@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 
 from pipefile.base.errors import InputError
 from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, show
-from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.decide import PROGRAMS, Decider, Decision
 from pipefile.engine.depfile import prerequisites
 from pipefile.engine.files import NOTHING, Files, State
 from pipefile.engine.places import temporary
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.record import ABSENT
-
-PROGRAMS = (".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".ts", ".r", ".R", ".jl", ".lua", ".awk", ".sql")
-"""Names of files that run: who edits one during both attempts is a person, and to drop it from the inputs would miss all later edits."""
 
 
 @dataclass(slots=True)

@@ -73,6 +73,29 @@ def test_written_by_the_stage_itself(project: Project) -> None:
     project.settled()
 
 
+@pytest.mark.parametrize("script", [False, True])
+def test_no_more_written_by_the_stage_itself(project: Project, script: bool) -> None:
+    """Case 24: what one command or script wrote is an input of the next one, which reads it."""
+    writes, reads = "echo 1 | tee state > out", "cat state > out"
+
+    def command(text: str) -> None:
+        project.write("go.sh", text)
+        project.stage("go", inputs="in.txt", outputs="out", run="sh go.sh state" if script else text)
+
+    project.write("in.txt", "1\n")
+    project.write("state", "0\n")
+    command(writes)
+    assert project.build().ran == ["go"]
+    project.settled()
+    command(reads)
+    assert project.build().ran == ["go"]
+    project.settled()
+    project.write("state", "new\n")
+    assert project.build().ran == ["go"]
+    assert project.read("out") == "new\n"
+    project.settled()
+
+
 def test_without_inference(project: Project) -> None:
     """Case 23: `infer_inputs = false` takes no word for a file."""
     project.stage("go", outputs="out", run="cat data.txt > {outputs}", infer_inputs=False)
