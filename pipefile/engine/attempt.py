@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, show
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
@@ -17,7 +18,7 @@ from pipefile.engine.files import SMALL, Files, State
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Tasks
-from pipefile.model.graph import Edge
+from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
 from pipefile.model.stage import Call, Output
@@ -98,19 +99,33 @@ class Attempts:
     # -- before
 
     def inputs_of(self, edge: Edge) -> dict[str, State]:
-        """What the declared inputs of an edge are, as far as this build knows."""
+        """What the declared inputs of an edge are, as far as this build knows.
+
+        Raises:
+            InputError: One that another stage should have made in its directory is not there.
+        """
         files = self._files
         found: dict[str, State] = {}
         for need in edge.needs:
             if need.files is not None:
-                for path in files.set_paths(need.files):
+                paths = files.set_paths(need.files)
+                for path in paths:
                     found[path] = files.state(path)
+                if need.files.inside and not need.optional and not any(found[path].kind != "absent" for path in paths):
+                    raise InputError(self._not_made(need.files))
         return found
+
+    def _not_made(self, files: FileSet) -> str:
+        """What is said of an input in another stage's directory output that is not there, now that the stage has ended."""
+        maker = show(self._session.graph.edges[files.node].name)
+        text = show(files.text)
+        return f"no file matches `{text}` in what stage `{maker}` made" if files.kind == "late" else f"stage `{maker}` did not make `{text}`"
 
     def prepare(self, edge: Edge, decision: Decision, number: int, log: Callable[[Edge], str]) -> tuple[Attempt, Task]:
         """Make an attempt ready: places, removed records where it writes in place, the task.
 
         Raises:
+            InputError: An input is not there.
             OSError: The disk does not take it.
         """
         attempt = Attempt(edge, decision, number, self.inputs_of(edge))
@@ -305,4 +320,3 @@ def reason_texts(reasons: tuple[Reason, ...], most: int = 20) -> tuple[str, ...]
 
 def _ended(completion: Completion) -> str:
     return "returned" if completion.exit_status is None else f"ended with exit status {completion.exit_status}"
-

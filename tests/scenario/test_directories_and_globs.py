@@ -239,3 +239,25 @@ def test_one_that_two_stages_share(project: Project) -> None:
     assert len(project.build("s3").ran) == 1
     assert len(project.build().ran) == 19
     project.settled()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error"),
+    [
+        ("parts/p.ab", "stage `split` did not make `parts/p.ab`"),
+        ("parts/sub/", "stage `split` did not make `parts/sub/`"),
+        ("parts/*.csv", "no file matches `parts/*.csv` in what stage `split` made"),
+    ],
+)
+def test_input_that_its_directory_does_not_hold(project: Project, wanted: str, error: str) -> None:
+    """Case 20: an input that the stage which makes its folder did not make is an error, not a name handed to a command."""
+    project.stage("split", inputs="src.txt", outputs="parts/", run="split -l1 {inputs} {outputs}/p.")
+    project.stage("use", inputs=wanted, outputs="out", run="echo {inputs} > {outputs}")
+    project.write("src.txt", "1\n")
+    outcome = project.build()
+    assert (outcome.exit_status, outcome.ran, outcome.failed) == (1, ["split"], ["use"])
+    assert outcome.output == f"{error}\n"
+
+    project.stage("use", inputs=[{"path": wanted, "optional": True}], outputs="out", run="echo {inputs} > {outputs}")
+    assert project.build().ran == ["use"]
+    project.settled()
