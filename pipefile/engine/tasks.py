@@ -17,7 +17,7 @@ from pipefile.model.graph import Edge, Need
 from pipefile.model.ports import FunctionCall, Task
 from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
 from pipefile.plan.render import as_argument, input_values
-from pipefile.plan.template import PlaceholderError, fill_words, render_argv, render_shell, split_words
+from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
 
 _DEFAULT_SHELL = ("sh", "-ec")
 
@@ -34,6 +34,7 @@ class Tasks:
         self._files = session.files
         self._programs = Programs()
         self._words: dict[int, tuple[Template, ...] | None] = {}
+        self._redirected: dict[int, str] = {}
         self._lists = False
         self._root = session.disk.root
         self._here = _is_current(self._root)
@@ -91,7 +92,17 @@ class Tasks:
                 if direct is not None:
                     return direct, " ".join(direct)
         text = render_shell(command.template, lookup)
+        if stage.shell == _DEFAULT_SHELL and self._becomes_program(command, stage):
+            return (*stage.shell, f"exec {text}"), text
         return (*stage.shell, text), text
+
+    def _becomes_program(self, command: Command, stage: Stage) -> bool:
+        """Whether the shell has only redirections to make and one program to start: it can become that program, which saves a process."""
+        key = id(command)
+        if key not in self._redirected:
+            self._redirected[key] = redirected_program(command.template)
+        name = self._redirected[key]
+        return bool(name) and self._program(name, self._session.environment(stage).get("PATH"), stage) is not None
 
     def _split(self, command: Command) -> tuple[Template, ...] | None:
         key = id(command)  # commands live as long as their stages

@@ -19,6 +19,8 @@ _TOKEN = re.compile(r"\$\{[^{}]*\}|\{\{|\}\}|\{([^\W\d][\w-]*(?:\.[\w-]+)*)(?:\[
 _RISKY = re.compile(r"['\"`\\]|<<|\$\{")  # without one of these, a placeholder stands in a plain word
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_./:,+@%-]+")  # a `=` is quoted, so that no value becomes an assignment
 _DIRECT = re.compile(r"[A-Za-z0-9_./=:,+@% \t-]*")
+_REDIRECTED = re.compile(r"[A-Za-z0-9_./=:,+@%<> \t-]*")
+_FIRST_WORD = re.compile(r"[ \t]*([A-Za-z0-9_./=:,+@%-]+)(?=[ \t]|$)")
 
 # fmt: off
 BUILTINS = frozenset(
@@ -215,6 +217,25 @@ def fill_words(words: tuple[Template, ...], lookup: Lookup, on_path: Callable[[s
     if not out or "=" in out[0] or out[0] in BUILTINS or on_path(out[0]) is None:
         return None
     return tuple(out)
+
+
+def redirected_program(template: Template) -> str:
+    """The program of a text that is one plain command with redirections to and from files: `sort {src} > {dst}`; "" for any other text.
+
+    Such a text needs a shell, but not a process besides it: after `exec ` the shell becomes the program. That it is a program, and not a builtin,
+    is the caller's to check.
+    """
+    for piece in template:
+        if isinstance(piece, str) and not _REDIRECTED.fullmatch(piece):
+            return ""
+    first = template[0] if template else ""
+    if not isinstance(first, str):
+        return ""
+    match = _FIRST_WORD.match(first)
+    if match is None or (match.end() == len(first) and len(template) > 1):  # a placeholder goes on with the word
+        return ""
+    word = match[1]
+    return "" if "=" in word or word in BUILTINS else word
 
 
 def direct_words(template: Template, lookup: Lookup, on_path: Callable[[str], str | None]) -> tuple[str, ...] | None:

@@ -218,3 +218,13 @@ def test_closed_streams_of_a_failing_build(project: Project, closed: str) -> Non
     assert project.read("pipeline_outputs/latest/bad/log.txt") == "bad\n"
     assert (project.read("a"), project.exists("b")) == ("a\n", False)
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_shell_with_one_program_becomes_it(project: Project) -> None:
+    """`tool > file` costs one process: the program leads the stage's group itself. With more to do the shell stays."""
+    project.write("who", "#!/bin/sh\nread -r pid name state parent group rest < /proc/self/stat\n[ $pid = $group ] && echo leads || echo follows\n")
+    os.chmod(project.path("who"), 0o755)
+    project.stage("alone", inputs="who", outputs="alone.txt", run="./who > {outputs}")
+    project.stage("two", inputs="who", outputs="two.txt", run="./who > {outputs}; true")
+    assert project.cli().exit_status == 0
+    assert (project.read("alone.txt"), project.read("two.txt")) == ("leads\n", "follows\n")

@@ -14,6 +14,7 @@ from pipefile.plan.template import (
     parse,
     parse_shell,
     quote,
+    redirected_program,
     render_argv,
     render_shell,
     split_words,
@@ -183,3 +184,30 @@ def test_the_split_can_be_kept():
     """What does not depend on the edge is computed once: words as templates."""
     assert split_words(parse("cc -I{src} x")) == (("cc",), ("-I", SRC), ("x",))
     assert split_words(parse("cc 'x'")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "program"),
+    [
+        ("sort {src} > {dst}", "sort"),
+        ("  ./tool.sh < {src} >> log.txt", "./tool.sh"),
+        ("gzip -9 2> errors.txt", "gzip"),
+        ("sort {src}", "sort"),
+        ("sort<{src}", ""),  # rare enough
+        ("echo a > {dst}", ""),
+        ("A=b sort > {dst}", ""),
+        ("{src} > {dst}", ""),
+        ("so{src} > {dst}", ""),
+        ("> {dst}", ""),
+        ("sort {src} | uniq > {dst}", ""),
+        ("sort {src} > {dst}; true", ""),
+        ("sort {src} > {dst} &", ""),
+        ("sort {src} 2>&1", ""),
+        ("sort $FILE > {dst}", ""),
+        ("sort 'a b' > {dst}", ""),
+        ("sort a\nsort b", ""),
+        ("", ""),
+    ],
+)
+def test_the_program_that_a_shell_can_become(text: str, program: str) -> None:
+    assert redirected_program(parse_shell(text)) == program
