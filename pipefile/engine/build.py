@@ -71,7 +71,10 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
             session = Session(project, options.environ, warn)
         work = Work(session, options, emit, warn, Decider(session), lock.fd, interrupts)
-        return _Build(work, warnings).run(started)
+        builder = _Build(work, warnings)
+        if lock.taken_over:
+            builder.places.remove_left(session.graph.edges)
+        return builder.run(started)
     finally:
         lock.release()
 

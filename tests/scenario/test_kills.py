@@ -197,4 +197,6 @@ def test_what_had_ended_stays_done(project: Project) -> None:
     running.signal_group(signal.SIGKILL)
     running.wait()
     gate.release(2)
+    assert project.exists("o/.pipefile-tmp")
     assert project.cli().started == ["slow"]
+    assert not project.exists("o/.pipefile-tmp")  # nothing ran that writes there, but the killed build did
