@@ -67,7 +67,7 @@ class Places:
                 self._files.places[output.path] = seen
                 if seen is None or stat_bits.S_ISLNK(seen.st_mode):
                     continue
-                if output.directory != stat_bits.S_ISDIR(seen.st_mode):
+                if not (stat_bits.S_ISDIR(seen.st_mode) if output.directory else stat_bits.S_ISREG(seen.st_mode)):
                     what = _what(seen.st_mode)
                     wanted = "a directory" if output.directory else "a file"
                     raise _fault(edge, output, f"is {what}, but stage `{show(edge.name)}` makes {wanted} there", f"move `{show(output.path)}` away")
@@ -90,6 +90,16 @@ class Places:
         if not self._disk.writable(above):
             return f"cannot be made: folder `{show(above or '.')}` is not writable"
         return ""
+
+    def remove_left(self, edges: Iterable[Edge]) -> None:
+        """Remove the temporary folders that a build which was killed has left beside the outputs of *edges*, whether or not one of these runs now."""
+        for folder in {folder_of(output.path) for edge in edges for output in edge.outputs}:
+            holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
+            try:
+                if self._disk.lstat(holder) is not None and not self._folder_fault(folder):
+                    self._disk.remove(holder)
+            except OSError:
+                continue  # it is no fault of this build
 
     # -- before an attempt
 

@@ -138,3 +138,13 @@ def test_a_directory_in_its_place(two: Project) -> None:
         "error: `a.txt` is a directory, but stage `split` makes a file there\n  Pipefile.toml:3  `split`\nhint: move `a.txt` away\n"
     )
     assert two.read("a.txt/inside") == ""
+
+
+def test_a_fifo_in_its_place(two: Project) -> None:
+    """Case 41: as a directory, it is refused and left alone."""
+    two.remove("a.txt")
+    os.mkfifo(two.path("a.txt"))
+    outcome = two.build()
+    assert (outcome.exit_status, outcome.ran) == (2, [])
+    assert outcome.output == "error: `a.txt` is a FIFO, but stage `split` makes a file there\n  Pipefile.toml:3  `split`\nhint: move `a.txt` away\n"
+    assert two.exists("a.txt")
