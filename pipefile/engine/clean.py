@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import folder_of, show
-from pipefile.engine.dead import holds_outputs, needed, records_of_gone
+from pipefile.engine.dead import holds_outputs, needed, records_of_gone, remove_empty
 from pipefile.engine.decide import Decider
 from pipefile.engine.session import Session
 from pipefile.model.record import ABSENT
@@ -153,9 +153,8 @@ class Cleaner:
         try:
             if self._disk.lstat(path) is not None if self._dry else self._disk.remove(path):
                 self._removed.append(shown)
-                folder = "" if self._dry else folder_of(path)
-                while folder and self._disk.rmdir(folder):  # only if that was the last thing in it
-                    folder = folder_of(folder)
+                if not self._dry:
+                    remove_empty(self._session, folder_of(path))
         except OSError as error:
             raise _cannot(path, error) from error
 

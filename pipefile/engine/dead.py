@@ -28,7 +28,8 @@ def find(session: Session, decider: Decider) -> list[str]:
     if not gone:
         return []
     sources = needed(session, decider)
-    return [path for path in gone if path not in sources]
+    outside = session.pipeline.settings.outside
+    return [path for path in gone if path not in sources and (path[0] != "/" or any(within(path, folder) for folder in outside))]
 
 
 def needed(session: Session, decider: Decider) -> dict[str, str]:
@@ -104,7 +105,7 @@ def remove(session: Session, paths: Sequence[str], warn: Callable[[str], None]) 
         if made is None or not _remove_one(session, made, at, warn):
             continue
         removed.append(path + "/" if made.kind == "directory" else path)
-        _remove_empty(session, folder_of(path))
+        remove_empty(session, folder_of(path))
     return removed
 
 
@@ -135,6 +136,8 @@ def _remove_one(session: Session, made: Made, at: str, warn: Callable[[str], Non
     return True
 
 
-def _remove_empty(session: Session, folder: str) -> None:
-    while folder and session.disk.rmdir(folder):
+def remove_empty(session: Session, folder: str) -> None:
+    """Remove a folder from which an output has gone, and those above it, while nothing else is in them. Those of `outside` stay: the user's."""
+    outside = session.pipeline.settings.outside
+    while folder and (folder[0] != "/" or any(folder != place and within(folder, place) for place in outside)) and session.disk.rmdir(folder):
         folder = folder_of(folder)

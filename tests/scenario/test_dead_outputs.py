@@ -112,3 +112,26 @@ def test_back_before_the_next_build(orphan: Project) -> None:
     """Case 26: a stage that is put back before anything was built finds its outputs fresh."""
     orphan.stage("gone", inputs="in.txt", outputs={"a": "old/gone.txt", "b": "old/folder/"}, run="cat {inputs} > {a}; cp {inputs} {b}/x")
     orphan.settled()
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("by", ["build", "clean"])
+def test_outside(project: Project, by: str, named: bool) -> None:
+    """Case 26: outputs go from a folder of `outside` with the folders made in it, but it stays; nothing goes from one that is named no more."""
+    place = f"{project.side}/results"
+    os.makedirs(f"{place}/mine")
+    project.settings(outside=[place])
+    project.stage("far", outputs=f"{place}/mine/made/far.txt", run="echo > {outputs}")
+    project.stage("stays", outputs="near.txt", run="echo > {outputs}")
+    project.build()
+    project.drop("far")
+    if not named:
+        project.settings(outside=None)
+    if by == "build":
+        project.build()
+    else:
+        project.cli("clean", "--dead")
+    if named:
+        assert (os.listdir(project.side + "/results"), os.path.exists(f"{place}/mine/made")) == ([], False)
+    else:
+        assert sorted(os.listdir(f"{place}/mine/made")) == [".far.txt.hash", "far.txt"]
