@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipefile.base.errors import InputError
-from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, show
+from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, show
 from pipefile.engine.decide import PROGRAMS, Decider, Decision
 from pipefile.engine.depfile import prerequisites
 from pipefile.engine.files import NOTHING, Files, State
 from pipefile.engine.places import temporary
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.record import ABSENT
+from pipefile.model.stage import Command
+from pipefile.plan.words import literal_words
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class Discovery:
             if path in found or path in declared or path in decision.own:
                 continue
             state = self._regular(path)
-            if state is not None and (state.kind == "file" or "/" in path or path in decision.discovered):
+            if state is not None and (state.kind == "file" or path in decision.discovered or _has_slash(edge, path)):
                 found[path] = state
         return found
 
@@ -106,7 +108,7 @@ class Discovery:
         if now is None:
             return
         if now.kind == "absent":
-            if "/" in path or path not in edge.literal:
+            if path not in edge.literal or _has_slash(edge, path):
                 found.digests[path] = ABSENT
         elif path in edge.literal:  # it was not there before: the stage has made it
             found.own.append(path)
@@ -183,6 +185,19 @@ class Discovery:
                 found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(path)}"
                 return True
         return False
+
+
+def _has_slash(edge: Edge, path: str) -> bool:
+    """Whether a file is named in the command by a word with a slash, `./x` too, though the path from the root has none."""
+    action = edge.stage.action
+    return "/" in path or (isinstance(action, Command) and any("/" in word and _normal(word) == path for word in literal_words(action)))
+
+
+def _normal(word: str) -> str:
+    try:
+        return normalise(word)
+    except BadPathError:
+        return ""
 
 
 def _quoted(path: str) -> str:

@@ -18,6 +18,7 @@ _IN_BRACE = re.compile(r"""[^'"\\$`}\0]+""")
 _NAME = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?$!-])?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 _BACKQUOTED = re.compile(r"`(?:[^`\\]|\\.)*`?", re.DOTALL)
+_ESCAPED = re.compile(r"\\([`$\\])")
 _OPERATOR = re.compile(r"&>>?|<<<|<<-?|<>|[<>]&|>>|>\||[<>]|[;&|]+|\n")
 _BEFORE_COMMANDS = frozenset(["if", "then", "else", "elif", "do", "while", "until", "!", "time", "{", "}"])
 
@@ -176,7 +177,7 @@ class _Reader:
             return at + 2
         self._add("", literal=False)
         if char == "`":
-            return self._skip(_BACKQUOTED, at, "inside backquotes")
+            return self._backquoted(at)
         if text.startswith("$((", at):
             return self._arithmetic(at)
         if text.startswith("$(", at):
@@ -235,12 +236,14 @@ class _Reader:
         self._seen += self.text.count(PLACEHOLDER, at, here)
         return here
 
-    def _skip(self, pattern: re.Pattern[str], at: int, reason: str) -> int:
-        match = pattern.match(self.text, at)
+    def _backquoted(self, at: int) -> int:
+        match = _BACKQUOTED.match(self.text, at)
         stop = match.end() if match else len(self.text)
         if inside := self.text.count(PLACEHOLDER, at, stop):
-            self._misplace(reason)
+            self._misplace("inside backquotes")
             self._seen += inside
+        else:
+            self.reading.words += read(_ESCAPED.sub(r"\1", self.text[at + 1 : stop]).removesuffix("`")).words
         return stop
 
     def _bodies(self, at: int) -> int:

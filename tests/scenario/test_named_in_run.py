@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from kit import Project
 
@@ -33,17 +35,20 @@ def test_made_by_another_stage(project: Project) -> None:
     project.settled()
 
 
-def test_absent_and_then_there(project: Project) -> None:
+@pytest.mark.parametrize(("word", "path"), [("conf/local", "conf/local"), ("./local", "local"), ("conf/../local", "local")])
+def test_absent_and_then_there(project: Project, word: str, path: str) -> None:
     """Case 24: a word with a slash that names nothing is an input that is absent; when it appears, the stage runs; so when it goes."""
-    project.stage("go", outputs="out", run="test -f conf/local && cat conf/local > {outputs} || echo none > {outputs}")
+    project.stage("go", outputs="out", run=f"test -f {word} && cat {word} > {{outputs}} || echo none > {{outputs}}")
     assert project.build().ran == ["go"]
     project.settled()
-    project.write("conf/local", "mine\n")
-    assert project.why("go") == {"go": ["file it read, `conf/local` is there now"]}
+    os.makedirs(project.path("conf"), exist_ok=True)
+    project.write(path, "mine\n")
+    assert project.why("go") == {"go": [f"file it read, `{path}` is there now"]}
     assert project.build().ran == ["go"]
+    assert project.read("out") == "mine\n"
     project.settled()
-    project.remove("conf")
-    assert project.why("go") == {"go": ["file it read, `conf/local` is gone"]}
+    project.remove(path)
+    assert project.why("go") == {"go": [f"file it read, `{path}` is gone"]}
     assert project.build().ran == ["go"]
     project.settled()
 

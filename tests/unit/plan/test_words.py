@@ -28,6 +28,8 @@ def words(text):
         ("A=b python script.py", ("script.py",)),
         ("(cd dir; cat file) && { cat other; }", ("dir", "file", "other")),
         ("x=$(cat version) echo \"$(cat 'a b' | wc c)\" d", ("version", "a b", "c", "d")),
+        ("echo `cat a | grep -f 'b c'` \"`sort <d`\" `cat \\`cat e\\` f` g", ("a", "b c", "d", "e", "f", "g")),
+        ("echo `cat a", ("a",)),
         ("if cat a; then cat b; else ! cat c; fi; for f in d e; do cat $f; done", ("a", "b", "c", "f", "in", "d", "e")),
         ("cat a # b c\ncat d#e", ("a", "d#e")),
         ("cat <<EOF a\nb c\nEOF\ncat d", ("a", "d")),
