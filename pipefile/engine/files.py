@@ -53,9 +53,10 @@ class Files:
         algorithm: "blake3" or "sha256".
         index: What an earlier build knew.
         doubtful: Stamps (ns) from here on are not believed: set after a crash of the machine (4-architecture: boot id); None believes all.
+        store: The store's folder, which is no part of a directory that it lies in.
     """
 
-    def __init__(self, disk: Disk, algorithm: str, index: Index, doubtful: int | None = None) -> None:
+    def __init__(self, disk: Disk, algorithm: str, index: Index, doubtful: int | None = None, store: str = "") -> None:
         self.disk = disk
         self.algorithm = algorithm
         self.index = index
@@ -69,6 +70,7 @@ class Files:
         self._set_paths: dict[int, tuple[str, ...]] = {}
         self._kept_sets: list[FileSet] = []
         self.hashed = 0
+        self.store = store
         self.late: Callable[[FileSet], tuple[str, ...]] = lambda files: files.paths
 
     # -- single paths
@@ -157,7 +159,7 @@ class Files:
     def directory(self, path: str, fresh: bool = False) -> State:
         """The digest of a directory: its sorted entries with type, exec bit and digest, or the text of links; empty folders count.
 
-        Records and temporary files of pipefile's own are left out.
+        Records and temporary files of pipefile's own are left out, and so is the store.
 
         Args:
             path: Which one.
@@ -167,14 +169,15 @@ class Files:
         files: list[str] = []
         folders: list[str] = []
         todo = [path]
+        lead = 0 if path == "." else len(path) + 1
         while todo:
             folder = todo.pop()
             folders.append(folder)
             for name, kind in self.disk.names(folder):
-                inner = f"{folder}/{name}"
-                if is_own(name):
+                inner = name if folder == "." else f"{folder}/{name}"
+                if is_own(name) or inner == self.store:
                     continue
-                relative = os.fsencode(inner[len(path) + 1 :])
+                relative = os.fsencode(inner[lead:])
                 if kind == "directory":
                     todo.append(inner)
                     lines.append((relative, "directory"))

@@ -104,7 +104,7 @@ class Session:
         self.store = settings.store
         self._index_stamp = self._stamp(f"{self.store}/{index_file.NAME}")
         self.index = self._read_index()
-        self.files = Files(project.disk, settings.hash, self.index, self._doubtful())
+        self.files = Files(project.disk, settings.hash, self.index, self._doubtful(), self.store)
         self.records = Records(project.disk, settings.store, warn)
         self.world = DiskWorld(self.files, self.records, self.store, project.file)
         try:

@@ -213,7 +213,7 @@ class References:
             return FileSet(path + "/", "directory", (path,), self._directories[inside], inside)
         if self._world.kind(path) == "file":
             raise GraphError(f"input `{show(path)}/` is a file", (self._place(stage),), f"write `{show(path)}`")
-        below = self._outputs_from("" if path == "." else path + "/")
+        below = self._outputs_in(path)
         return FileSet(path + "/", "directory", (path,), self._node_of(below))
 
     def _glob(self, text: str, stage: Stage) -> FileSet:
@@ -256,6 +256,10 @@ class References:
         first = bisect_left(self._sorted, prefix)
         return self._sorted[first : bisect_left(self._sorted, prefix + "\U0010ffff", first)] if prefix else self._sorted
 
+    def _outputs_in(self, folder: str) -> list[str]:
+        """The outputs below a folder."""
+        return [path for path in self._outputs_from("") if path[0] != "/"] if folder == "." else self._outputs_from(folder + "/")
+
     def _node_of(self, paths: list[str] | tuple[str, ...]) -> int:
         """The node that has to end before all of *paths* are there: -1, an edge, or a group, which is made where it is new."""
         producer = self._producer
@@ -272,7 +276,7 @@ class References:
     def _own(self, files: FileSet, number: int, stage: Stage) -> GraphError:
         outputs = Place(stage.file, ("stage", stage.name, "outputs"), f"`{show(stage.name)}`")
         if files.kind == "directory" and self._producer.get(files.paths[0]) != number and not files.inside:
-            below = next(path for path in self._outputs_from("" if files.text == "./" else files.text) if self._producer[path] == number)
+            below = next(path for path in self._outputs_in(files.paths[0]) if self._producer[path] == number)
             return GraphError(f"`{show(below)}` lies in `{show(files.text)}`, an input of the stage that makes it", (outputs,))
         if files.inside:
             return GraphError(f"`{show(files.text)}` lies in `{show(files.inside)}/`, an output of the stage that needs it", (outputs,))

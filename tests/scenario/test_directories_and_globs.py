@@ -261,3 +261,20 @@ def test_input_that_its_directory_does_not_hold(project: Project, wanted: str, e
     project.stage("use", inputs=[{"path": wanted, "optional": True}], outputs="out", run="echo {inputs} > {outputs}")
     assert project.build().ran == ["use"]
     project.settled()
+
+
+@pytest.mark.parametrize("store", ["pipeline_outputs", "data/store"])
+def test_the_store_is_no_part_of_a_directory(project: Project, store: str) -> None:
+    """Case 20: a directory that the store lies in, the whole project even, does not change by being built; all else in it counts."""
+    folder = "./" if store == "pipeline_outputs" else "data/"
+    place = f"{project.side}/far"
+    project.settings(store=store, default=["look"], outside=[place])
+    project.stage("look", inputs=folder, outputs=f"{place}/list", run=f"ls -R {{inputs}} > {{outputs}}; echo {folder}")
+    project.write("data/a.txt", "a\n")
+    assert project.build().ran == ["look"]
+    project.settled()
+    for path in ("data/a.txt", "data/new/b.txt"):
+        project.write(path, "other\n")
+        assert project.why("look") == {"look": [f"input `{folder if folder == 'data/' else '.'}` changed".replace("data/", "data")]}
+        assert project.build().ran == ["look"]
+        project.settled()
