@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import folder_of, show
-from pipefile.engine.dead import holds_outputs, needed, records_of_gone, remove_empty
+from pipefile.engine.dead import files_like, holds_outputs, needed, records_of_gone, remove_empty
 from pipefile.engine.decide import Decider
 from pipefile.engine.session import Session
 from pipefile.model.record import ABSENT
@@ -133,7 +133,7 @@ class Cleaner:
         if path in sources:
             return f"is an input of `{show(sources[path])}` now"
         try:
-            now = self._session.files.output_digest(path)
+            now = files_like(self._session, digest).output_digest(path)
             if now == ABSENT:
                 return "" if self._disk.lstat(path) is None else "is not what its stage made"
         except PipefileError as error:

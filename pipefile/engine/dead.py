@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+from pipefile.base.digest import ALGORITHMS
 from pipefile.base.errors import InputError, RecordError
 from pipefile.base.paths import folder_of, join, show, within
 from pipefile.engine.decide import Decider
+from pipefile.engine.files import Files
 from pipefile.engine.places import TEMPORARY
 from pipefile.engine.session import Session
 from pipefile.model.record import Made, Record
 from pipefile.store import record as record_file
+from pipefile.store.index import Index
 
 
 def find(session: Session, decider: Decider) -> list[str]:
@@ -114,10 +117,17 @@ def holds_outputs(session: Session, path: str) -> bool:
     return any(within(output, path) for output in session.graph.producer)
 
 
+def files_like(session: Session, digest: str) -> Files:
+    """The project's files as the hash that *digest* was made with sees them: a project may have changed to another one since."""
+    algorithm = digest.partition(":")[0]
+    known = algorithm != session.files.algorithm and algorithm in ALGORITHMS
+    return Files(session.disk, algorithm, Index(None), store=session.store) if known else session.files
+
+
 def _remove_one(session: Session, made: Made, at: str, warn: Callable[[str], None]) -> bool:
-    files = session.files
+    files = files_like(session, made.digest)
     try:
-        files.forget(made.path)
+        session.files.forget(made.path)
         state = files.output(made.path)
         if state.kind == "absent":
             session.disk.remove(at)

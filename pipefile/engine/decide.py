@@ -155,7 +155,10 @@ class Decider:
         files = self._files
         if record is not None:
             anyway = runs_anyway(edge, record.discovered)
-        reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
+        if record is not None and record.key and not record.key.startswith(f"{self._algorithm}:"):
+            reasons: tuple[Reason, ...] = (Reason("hash"),)  # no two digests can be compared
+        else:
+            reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
         if record is not None and not reasons and record.key != key:
             reasons = (Reason("moved"),)  # with its outputs: paths in it are relative, so that they fit where it stands now
         if anyway is not None:

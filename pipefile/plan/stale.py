@@ -117,6 +117,7 @@ _PLAIN = {
     "order": "the order of its inputs changed",
     "shell": "its shell changed",
     "format": "this version of pipefile keeps other keys",
+    "hash": "its digests were made with another hash",
 }
 _NOUNS = {
     "input": "input",

@@ -92,6 +92,26 @@ def test_waves(project: Project) -> None:
     assert eager.index("a2") < max(eager.index("c1"), eager.index("d1"))
 
 
+@pytest.mark.parametrize("by", ["build", "clean"])
+def test_another_hash(chain: Project, by: str) -> None:
+    """Case 26: a change of the hash is the reason, and what a stage made that goes with it is still known as its own."""
+    chain.settings(hash="sha256")
+    chain.stage("gone", outputs=["gone.txt", "gone/"], run="echo > {outputs[0]}; echo > {outputs[1]}/x")
+    chain.build()
+    chain.settings(hash="blake3")
+    assert chain.why("a") == {"a": ["its digests were made with another hash"]}
+    chain.drop("gone")
+    if by == "clean":
+        chain.cli("clean", "--dead")
+        assert not chain.exists("gone.txt")
+    outcome = chain.build()
+    assert sorted(outcome.ran) == ["a", "b", "c"]
+    assert "changed since" not in outcome.output
+    assert not chain.exists("gone.txt")
+    assert not chain.exists("gone")
+    chain.settled()
+
+
 @pytest.mark.parametrize("hash_name", ["sha256", "blake3"])
 def test_hash(chain: Project, hash_name: str) -> None:
     """Case 68: another digest is another key: all runs once, and all is as before."""
