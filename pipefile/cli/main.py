@@ -167,6 +167,11 @@ def _usage_error(error: click.ClickException) -> UsageError:
         message = f"argument `{show(name.strip('[].'))}` is missing"
     elif isinstance(error, click.BadParameter) and error.param is not None:
         message = f"`{error.param.opts[0]}`: {show(_lowered(error.message))}"
+    elif error.__class__.__name__ == "NoArgsIsHelpError" and isinstance(error, click.UsageError) and error.ctx is not None:
+        # a class of click 8.2 and later, whose text is the whole help; earlier versions print that themselves
+        group = error.ctx.command
+        names = "`, `".join(group.list_commands(error.ctx)) if isinstance(group, click.Group) else ""
+        message = f"`{error.ctx.command_path}` wants one of `{names}`"
     else:
         message = show(_lowered(error.format_message()))
     context = error.ctx if isinstance(error, click.UsageError) else None
