@@ -11,7 +11,7 @@ from pipefile.model.record import ABSENT, Component, Reason, Record
 from pipefile.model.stage import Call, Command
 
 _ACTIONS = frozenset(["run", "argv", "call"])
-_OF_ACTIONS = _ACTIONS | {"shell", "python", "code"}
+_OF_ACTIONS = _ACTIONS | {"shell", "python", "code", "lists"}
 _ALWAYS = Reason("always")
 _NOTHING_TO_COMPARE = Reason("no-files")
 FORCED = Reason("forced")
@@ -117,6 +117,7 @@ _PLAIN = {
     "order": "the order of its inputs changed",
     "shell": "its shell changed",
     "format": "this version of pipefile keeps other keys",
+    "lists": "other arguments of its function are lists now",
     "hash": "its digests were made with another hash",
 }
 _NOUNS = {

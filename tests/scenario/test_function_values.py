@@ -27,3 +27,26 @@ def test_changed_by_a_function(project: Project) -> None:
     assert project.read("first.txt") == project.read("inputs.txt") == "{'inner': {'n': 2}} [1, 2, 3]"
     assert project.read("params.txt") == project.read("last.txt") == "{'inner': {'n': 1}} [1, 2]"
     project.settled()
+
+
+def test_one_and_a_list_of_one(project: Project) -> None:
+    """Case 24: a function gets `"a"` and `["a"]` as other values, so one instead of the other is a change."""
+    project.write(
+        "steps.py",
+        "def show(x, o):\n"
+        "    with open(o[0] if isinstance(o, list) else o, 'w') as file:\n"
+        "        file.write(f'{isinstance(x, list)} {isinstance(o, list)}')\n",
+    )
+    project.write("in.txt", "")
+    for x, o, wanted in (
+        ("in.txt", "out", "False False"),
+        (["in.txt"], "out", "True False"),
+        (["in.txt"], ["out"], "True True"),
+        ("in.txt", ["out"], "False True"),
+    ):
+        project.stage("show", inputs={"x": x}, outputs={"o": o}, call="steps:show")
+        if wanted != "False False":
+            assert project.why("show") == {"show": ["other arguments of its function are lists now"]}
+        assert project.build().ran == ["show"]
+        assert project.read("out") == wanted
+        project.settled()
