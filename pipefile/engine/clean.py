@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import folder_of, show
-from pipefile.engine.dead import files_like, holds_outputs, needed, records_of_gone, remove_empty
+from pipefile.engine.dead import Real, files_like, needed, records_of_gone, remove_empty
 from pipefile.engine.decide import Decider
 from pipefile.engine.session import Session
-from pipefile.model.record import ABSENT
+from pipefile.model.record import ABSENT, Made
 from pipefile.store.record import edge_record_path, record_path
 
 
@@ -78,14 +78,16 @@ class Cleaner:
         Raises:
             StoreError: Something cannot be removed.
         """
-        sources = needed(self._session, Decider(self._session))
+        real = Real(self._session)
+        sources = needed(self._session, Decider(self._session), real)
         for at, record in list(records_of_gone(self._session)):
             made = next((each for each in record.outputs if each.path == record.output), None)
             if made is None:
                 self._remove_record(at)
                 continue
             shown = made.path + "/" if made.kind == "directory" else made.path
-            fault = self._dead_fault(made.path, made.kind == "directory", made.digest, sources)
+            place = real.of(made.path)
+            fault = "holds outputs of other stages now" if place in real.above else self._dead_fault(made, sources.get(place, ""))
             if fault:
                 self._kept.append((shown, fault))
                 continue
@@ -124,14 +126,13 @@ class Cleaner:
             return ""
         return "lies outside the project, where a link leads"
 
-    def _dead_fault(self, path: str, directory: bool, digest: str, sources: dict[str, str]) -> str:
-        fault = self._fault(path, directory)
+    def _dead_fault(self, made: Made, reader: str) -> str:
+        path, digest = made.path, made.digest
+        fault = self._fault(path, made.kind == "directory")
         if fault:
             return fault
-        if holds_outputs(self._session, path):
-            return "holds outputs of other stages now"
-        if path in sources:
-            return f"is an input of `{show(sources[path])}` now"
+        if reader:
+            return f"is an input of `{show(reader)}` now"
         try:
             now = files_like(self._session, digest).output_digest(path)
             if now == ABSENT:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 from pipefile.base.digest import ALGORITHMS
 from pipefile.base.errors import InputError, RecordError
-from pipefile.base.paths import folder_of, join, show, within
+from pipefile.base.paths import folder_of, join, name_of, parents, show, within
 from pipefile.engine.decide import Decider
 from pipefile.engine.files import Files
 from pipefile.engine.places import TEMPORARY
@@ -30,13 +31,53 @@ def find(session: Session, decider: Decider) -> list[str]:
         gone = sorted(record.output for _, record in records_of_gone(session) if record.output is not None)
     if not gone:
         return []
-    sources = needed(session, decider)
-    outside = session.pipeline.settings.outside
-    return [path for path in gone if path not in sources and (path[0] != "/" or any(within(path, folder) for folder in outside))]
+    real = Real(session)
+    sources = needed(session, decider, real)
+    return [path for path in gone if real.of(path) not in real.outputs and real.of(path) not in sources and real.allowed(path)]
 
 
-def needed(session: Session, decider: Decider) -> dict[str, str]:
-    """Paths that some edge reads, with its name: a file whose stage is gone, but that is an input by now, has become a source.
+class Real:
+    """Paths of a project once the links among their folders are followed: one file can be declared by two paths.
+
+    Args:
+        session: The project.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._disk = session.disk
+        self._made = session.graph.producer
+        self._folders: dict[str, str] = {}
+        places = (".", *session.pipeline.settings.outside)
+        self._places = [os.path.realpath(session.disk.at(place)).rstrip("/") for place in places]
+
+    def of(self, path: str) -> str:
+        return f"{self._folder(path)}/{name_of(path)}"
+
+    def allowed(self, path: str) -> bool:
+        """Whether *path* lies in the project or in a folder of `outside`."""
+        folder = self._folder(path)
+        return any(folder == place or within(folder, place) for place in self._places)
+
+    @cached_property
+    def outputs(self) -> frozenset[str]:
+        """What edges make now."""
+        return frozenset([self.of(path) for path in self._made])
+
+    @cached_property
+    def above(self) -> frozenset[str]:
+        """All folders above that."""
+        return frozenset([folder for path in self.outputs for folder in parents(path)])
+
+    def _folder(self, path: str) -> str:
+        folder = folder_of(path)
+        found = self._folders.get(folder)
+        if found is None:
+            found = self._folders[folder] = os.path.realpath(self._disk.at(folder or "."))
+        return found
+
+
+def needed(session: Session, decider: Decider, real: Real) -> dict[str, str]:
+    """Real paths that some edge reads, with its name: a file whose stage is gone, but that is an input by now, has become a source.
 
     Globs match no dead output, so their files are not among them.
     """
@@ -44,12 +85,12 @@ def needed(session: Session, decider: Decider) -> dict[str, str]:
     for edge in session.graph.edges:
         for need in edge.needs:
             if need.files is not None and need.files.kind in ("file", "directory"):
-                found[need.files.paths[0]] = edge.name
+                found[real.of(need.files.paths[0])] = edge.name
         for path in edge.literal:
-            found.setdefault(path, edge.name)
+            found.setdefault(real.of(path), edge.name)
         if edge.stage.depfile:
             for path in decider.known_discovered(edge):
-                found.setdefault(path, edge.name)
+                found.setdefault(real.of(path), edge.name)
     return found
 
 
@@ -61,6 +102,7 @@ def records_of_gone(session: Session) -> Iterator[tuple[str, Record]]:
     disk, store = session.disk, session.store
     made, stages = session.graph.producer, session.graph.by_stage
     kept = f"{store}/records"
+    real = Real(session)
     todo = ["", *session.pipeline.settings.outside, kept]
     while todo:
         folder = todo.pop()
@@ -77,7 +119,9 @@ def records_of_gone(session: Session) -> Iterator[tuple[str, Record]]:
                 if join(folder, name[1:-5]) in made:
                     continue  # the record of a living output, by its name: it need not be read
                 record = read(session, path)
-                if record is not None and (record.edge not in stages if record.output is None else record.output not in made):
+                if record is None or (record.edge in stages if record.output is None else record.output in made):
+                    continue
+                if record.output is None or real.of(record.output) not in real.outputs:  # which may lead through a link to this very file
                     yield path, record
 
 
@@ -97,12 +141,13 @@ def remove(session: Session, paths: Sequence[str], warn: Callable[[str], None]) 
         What was removed, directories with a slash.
     """
     removed = []
+    real = Real(session)
     for path in paths:
         at = record_file.record_path(path)
         record = read(session, at)
         if record is None:
             continue
-        if holds_outputs(session, path):
+        if real.of(path) in real.above:  # a directory output that has become the folder of outputs that are still made
             continue
         made = next((made for made in record.outputs if made.path == path), None)
         if made is None or not _remove_one(session, made, at, warn):
@@ -110,11 +155,6 @@ def remove(session: Session, paths: Sequence[str], warn: Callable[[str], None]) 
         removed.append(path + "/" if made.kind == "directory" else path)
         remove_empty(session, folder_of(path))
     return removed
-
-
-def holds_outputs(session: Session, path: str) -> bool:
-    """Whether a dead directory output has become the folder of outputs that are still made."""
-    return any(within(output, path) for output in session.graph.producer)
 
 
 def files_like(session: Session, digest: str) -> Files:
