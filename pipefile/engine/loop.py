@@ -115,7 +115,7 @@ class Loop:
             total: How many edges the schedule has.
         """
         schedule, queue = self._schedule, self._queue
-        self._emit(PlanMade(total, total))
+        self._emit(PlanMade(total))
         while True:
             self._heed_interrupts()
             queue.extend(schedule.decidable())

@@ -18,10 +18,9 @@ class BuildStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlanMade:
-    """The closure is known: `total` edges, of which at most `stale` are not fresh as far as can be told before anything runs."""
+    """The closure is known: `total` edges. Which of them are stale is found out on the way, when their inputs are final."""
 
     total: int
-    stale: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Each has `"event"` and `"time"` (seconds since the epoch); those of a stage have
 where the stage has one alone):
 
     {"event": "build_started", "time": 1707732000.0, "targets": ["report"], "jobs": 8}
-    {"event": "plan", "time": ..., "total": 240, "stale": 3}
+    {"event": "plan", "time": ..., "total": 240}
     {"event": "stage_started", "time": ..., "stage": "train", "instance": "", "attempt": 1, "reasons": [{"kind": "input", "subject": "raw/a.csv",
      "old": "blake3:...", "new": "blake3:...", "text": "input `raw/a.csv` changed"}]}
     {"event": "stage_output", "time": ..., "stage": "train", "instance": "", "text": "...", "truncated": false, "log": "...", "log_size": 12}
@@ -81,7 +81,7 @@ def _described(event: Event) -> list[tuple[str, dict[str, object]]]:
     if isinstance(event, BuildStarted):
         return [("build_started", {"targets": list(event.targets), "jobs": event.jobs})]
     if isinstance(event, PlanMade):
-        return [("plan", {"total": event.total, "stale": event.stale})]
+        return [("plan", {"total": event.total})]
     if isinstance(event, BuildFinished):
         counts = {"ran": event.ran, "fresh": event.fresh, "failed": event.failed, "skipped": event.skipped}
         return [("build_finished", {"status": event.status, **counts, "seconds": round(event.seconds, 6), "run": event.run})]

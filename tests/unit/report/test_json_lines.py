@@ -26,7 +26,7 @@ def test_each_event_has_its_line() -> None:
     assert lines_of(
         [
             BuildStarted(("report",), 8),
-            PlanMade(240, 3),
+            PlanMade(240),
             StageStarted("train", "lr=0.1", (Reason("input", "raw/a.csv", "blake3:1", "blake3:2"),)),
             StageFinished(
                 "train", "lr=0.1", "failed", 4.2, b"no \xff\n", "r/log.txt", 9, "exit status 1", "Pipefile.toml", 22, "python train.py"
@@ -35,7 +35,7 @@ def test_each_event_has_its_line() -> None:
         ]
     ) == [
         {"event": "build_started", "time": 1707732000.123457, "targets": ["report"], "jobs": 8},
-        {"event": "plan", "time": 1707732000.123457, "total": 240, "stale": 3},
+        {"event": "plan", "time": 1707732000.123457, "total": 240},
         {
             "event": "stage_started", **who, "attempt": 1,
             "reasons": [{"kind": "input", "subject": "raw/a.csv", "old": "blake3:1", "new": "blake3:2", "text": "input `raw/a.csv` changed"}],
@@ -62,7 +62,7 @@ def test_words_for_people_go_elsewhere() -> None:
     out = Recorded()
     told: list[Event] = []
     report = JsonReport(out, told.append)
-    events: list[Event] = [Waiting(1, "x"), Note("warning", "w"), PlanMade(1, 1)]
+    events: list[Event] = [Waiting(1, "x"), Note("warning", "w"), PlanMade(1)]
     for event in events:
         report(event)
     report.flush()

@@ -43,7 +43,7 @@ def test_one_line_a_stage_in_pipes() -> None:
     """Each stage that ran has its line when it ends; the last line counts."""
     events: list[Event] = [
         BuildStarted(("report",), 2),
-        PlanMade(240, 240),
+        PlanMade(240),
         StageStarted("thumbs", "photos/a.jpg", (Reason("input", "photos/a.jpg"),)),
         StageFinished("thumbs", "photos/a.jpg", "ran", 1.25),
         StageStarted("report", "", ()),
@@ -85,7 +85,7 @@ def test_a_large_output_is_read_from_its_log(tmp_path: object) -> None:
 
 def test_failures_come_last_and_on_standard_error() -> None:
     """A failure is told at once in a line, and whole at the end, with its place first so that editors can follow it."""
-    log = report_of([BuildStarted((), 1), PlanMade(3, 3), FAILURE, StageFinished("x", "", "ran", 1.0), BuildFinished("failed", 1, 0, 1, 1, 5.0)])
+    log = report_of([BuildStarted((), 1), PlanMade(3), FAILURE, StageFinished("x", "", "ran", 1.0), BuildFinished("failed", 1, 0, 1, 1, 5.0)])
     assert log == [
         (1, "[1/3] train failed  4.2 s\n[2/3] x  1.0 s\n"),
         (2, SHOWN_FAILURE),
@@ -141,7 +141,7 @@ def test_quiet_shows_failures_only() -> None:
 def test_verbose_shows_fresh_stages_and_commands() -> None:
     """-v."""
     events: list[Event] = [
-        PlanMade(2, 2),
+        PlanMade(2),
         StageFinished("strip", "", "ran", 1.0, b"out\n", "", 4, command="sed x\n| y"),
         StageFinished("count", "", "fresh"),
     ]
@@ -151,7 +151,7 @@ def test_verbose_shows_fresh_stages_and_commands() -> None:
 @pytest.mark.parametrize(("verbose", "text"), [(0, "[2/3] c  2.0 s\n"), (1, "[1/3] a  fresh\nb  skipped\n[2/3] c  2.0 s\n")])
 def test_fresh_and_skipped_stages(verbose: int, text: str) -> None:
     """A stage that turns out to be fresh counts as done, one that was not started does not; only -v gives them lines."""
-    events: list[Event] = [PlanMade(3, 3), StageFinished("a", "", "fresh"), StageFinished("b", "", "skipped"), StageFinished("c", "", "ran", 2)]
+    events: list[Event] = [PlanMade(3), StageFinished("a", "", "fresh"), StageFinished("b", "", "skipped"), StageFinished("c", "", "ran", 2)]
     assert text_of(events, verbose=verbose) == text
 
 
@@ -212,7 +212,7 @@ class Screen:
 def test_status_line_is_redrawn() -> None:
     """On a terminal a stage that prints nothing leaves no line."""
     screen = Screen()
-    assert screen.after(BuildStarted((), 2), PlanMade(240, 240)) == ""
+    assert screen.after(BuildStarted((), 2), PlanMade(240)) == ""
     assert screen.after(StageStarted("thumbs", "", ())) == "\r[0/240] 1 running: thumbs  1.0 s\x1b[K"
     assert screen.after(StageStarted("report", "", ())) == "\r[0/240] 2 running: thumbs, report  2.0 s\x1b[K"
     assert screen.after() == "\r[0/240] 2 running: thumbs, report  3.0 s\x1b[K"
@@ -222,7 +222,7 @@ def test_status_line_is_redrawn() -> None:
 def test_status_line_is_erased_before_anything_else() -> None:
     """What lasts is written over it, and it comes back below."""
     screen = Screen()
-    screen.after(BuildStarted((), 2), PlanMade(2, 2), StageStarted("a", "", ()), StageStarted("b", "", ()))
+    screen.after(BuildStarted((), 2), PlanMade(2), StageStarted("a", "", ()), StageStarted("b", "", ()))
     assert screen.after(StageFinished("a", "", "ran", 1.0, b"hello\n")) == "\r\x1b[K[1/2] a  1.0 s\nhello\n\r[1/2] 1 running: b  1.0 s\x1b[K"
     assert screen.after(Note("warning", "w")) == "\r\x1b[Kwarning: w\n\r[1/2] 1 running: b  2.0 s\x1b[K"
     assert screen.after(StageFinished("b", "", "ran", 1.0), BuildFinished("succeeded", 2, 0, 0, 0, 3.0)) == (
@@ -234,7 +234,7 @@ def test_status_line_is_erased_before_anything_else() -> None:
 def test_at_most_ten_redraws_a_second() -> None:
     """However many events come."""
     screen = Screen()
-    screen.after(BuildStarted((), 2), PlanMade(1000, 1000), StageStarted("s", "", ()))
+    screen.after(BuildStarted((), 2), PlanMade(1000), StageStarted("s", "", ()))
     drawn = [screen.after(StageStarted(f"s{number}", "", ()), StageFinished(f"s{number}", "", "ran", 0.01), seconds=0.01) for number in range(100)]
     assert 9 <= sum(bool(text) for text in drawn) <= 10
 
@@ -255,20 +255,20 @@ def test_status_line_fits_the_terminal(width: int, line: str) -> None:
     started: list[Event] = [StageStarted(name, "", ()) for name in ("compile", "a_very_long_stage_name", "naïve")]
     for event in started[:2]:
         screen.report(event)
-    assert screen.after(BuildStarted((), 3), PlanMade(9, 9), started[2]) == f"\r{line}\x1b[K"
+    assert screen.after(BuildStarted((), 3), PlanMade(9), started[2]) == f"\r{line}\x1b[K"
     assert len(line) < width
 
 
 def test_wide_characters_count_twice() -> None:
     """A name in Chinese is cut by its columns."""
     screen = Screen(30)
-    assert screen.after(BuildStarted((), 1), PlanMade(1, 1), StageStarted("日本語日本語日本語", "", ())) == "\r[0/1] 1 running: 日…  0.00 s\x1b[K"
+    assert screen.after(BuildStarted((), 1), PlanMade(1), StageStarted("日本語日本語日本語", "", ())) == "\r[0/1] 1 running: 日…  0.00 s\x1b[K"
 
 
 def test_close_leaves_a_clean_terminal() -> None:
     """However the build ended."""
     screen = Screen()
-    screen.after(BuildStarted((), 1), PlanMade(1, 1), StageStarted("a", "", ()))
+    screen.after(BuildStarted((), 1), PlanMade(1), StageStarted("a", "", ()))
     screen.report.close()
     assert screen.out.log[-1] == (1, "\r\x1b[K")
 
@@ -277,7 +277,7 @@ def test_an_event_costs_little() -> None:
     """15 us an event in pipes; the bound here is ten times that, for a busy machine."""
     log: list[tuple[int, str]] = []
     report = TerminalReport(Recorded(1, log=log), Recorded(2, log=log), "/nowhere")
-    report(PlanMade(20_000, 20_000))
+    report(PlanMade(20_000))
     begun = time.perf_counter()
     for number in range(20_000):
         report(StageStarted("stage", str(number), ()))
