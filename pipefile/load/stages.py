@@ -395,7 +395,7 @@ def _check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Outp
 
 def _check_arguments(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], params: Mapping[str, Value]) -> None:
     """A function gets inputs, outputs and params by name, so no two can have the same."""
-    taken = {group.name: "an input" for group in inputs} | {output.name: "an output" for output in outputs}
+    taken = {group.name or "inputs": "an input" for group in inputs} | {output.name or "outputs": "an output" for output in outputs}
     for name in params:
         if name in taken:
             message = f"`{show(name)}` is both a param and {taken[name]} of stage `{show(stage)}`"

@@ -57,7 +57,8 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     elif isinstance(action, Call):
         found.append(Component("python", "", "", facts.python))
         found.append(Component("call", "", "", f"{action.module}:{action.function}"))
-        lists = [item.name for item in (*edge.needs, *edge.outputs) if item.many and item.name]
+        lists = [need.name for need in edge.needs if need.many and need.name]
+        lists += [output.name for output in edge.outputs if output.many and output.name]
         found.append(Component("lists", "", "", " ".join(dict.fromkeys(lists))))
         found += [Component("code", "", path, digest) for path, digest in facts.code(edge)]
     for need in edge.needs:
