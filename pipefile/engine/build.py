@@ -23,6 +23,7 @@ from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiti
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
 from pipefile.plan.schedule import Schedule
+from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested
 from pipefile.store.runs import RunWriter
 
@@ -55,6 +56,7 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         return dry_run(project, options, emit, warn)
     check_not_nested(options.environ, project.root)
     session = Session(project, options.environ, warn)
+    check_store(project.disk, session.pipeline.settings)
     lock = Lock(project.disk, session.store, project.clock, options.command)
     waited = False
 

@@ -10,6 +10,7 @@ from pipefile.engine.session import Project, Session
 from pipefile.load.loader import load
 from pipefile.load.scanner import make_locator
 from pipefile.model.options import Options
+from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested
 
 
@@ -29,11 +30,12 @@ def locked(project: Project, options: Options, warn: Callable[[str], None], on_w
     """
     check_not_nested(options.environ, project.root)
     try:
-        store = load(project.disk, project.file, options.environ).settings.store
+        settings = load(project.disk, project.file, options.environ).settings
     except PipefileError as error:
         error.locate(make_locator(project.disk))
         raise
-    lock = Lock(project.disk, store, project.clock, options.command)
+    check_store(project.disk, settings)
+    lock = Lock(project.disk, settings.store, project.clock, options.command)
     lock.acquire(options.wait, on_wait)
     try:
         yield Session(project, options.environ, warn)

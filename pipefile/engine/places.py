@@ -43,8 +43,9 @@ class Places:
         self._files = files
         self._disk = files.disk
         self._outside = outside
+        self._real: dict[str, str] = {}
         self._folders: set[str] = set()
-        self._temporary: set[str] = set()
+        self._temporary: dict[str, str] = {}  # real folder -> folder: two may be one by way of a link
 
     # -- before anything runs
 
@@ -55,6 +56,7 @@ class Places:
             GraphError: One of them is; places name the stage.
         """
         checked: dict[str, str] = {}
+        edges = list(edges)
         for edge in edges:
             for output in edge.outputs:
                 folder = folder_of(output.path)
@@ -71,13 +73,28 @@ class Places:
                     what = _what(seen.st_mode)
                     wanted = "a directory" if output.directory else "a file"
                     raise _fault(edge, output, f"is {what}, but stage `{show(edge.name)}` makes {wanted} there", f"move `{show(output.path)}` away")
+        self._check_links(edges)
+
+    def _check_links(self, edges: Iterable[Edge]) -> None:
+        """Refuse two outputs that are one file because a link leads from the folder of one to that of the other."""
+        real = self._real
+        if len(set(real.values())) == len(real):
+            return
+        seen: dict[tuple[str, str], tuple[Edge, Output]] = {}
+        for edge in edges:
+            for output in edge.outputs:
+                other_edge, other = seen.setdefault((real[folder_of(output.path)], name_of(output.path)), (edge, output))
+                if other is not output:
+                    places = [Place(each.stage.file, ("stage", each.stage.name, "outputs"), f"`{show(each.name)}`") for each in (other_edge, edge)]
+                    text = f"`{show(other.shown)}` and `{show(output.shown)}` are one file: a link leads from one folder to the other"
+                    raise GraphError(text, places)
 
     def _folder_fault(self, folder: str) -> str:
         """What is wrong with a folder for outputs; "" if nothing is."""
         root = os.path.realpath(self._disk.root)
-        real = os.path.realpath(self._disk.at(folder or "."))
+        real = self._real[folder] = os.path.realpath(self._disk.at(folder or "."))
         allowed = [root, *[os.path.realpath(self._disk.at(other)) for other in self._outside]]
-        if not any(real == place or within(real, place) for place in allowed):
+        if not any(real == place or within(real, place.rstrip("/")) for place in allowed):
             return "lies outside the project, where a link leads"
         above = folder
         while above:
@@ -125,8 +142,9 @@ class Places:
                 if output.directory:
                     self._disk.mkdirs(output.path)
                 continue
-            if folder not in self._temporary:
-                self._temporary.add(folder)
+            real = self._real.get(folder, folder)
+            if real not in self._temporary:
+                self._temporary[real] = folder
                 holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
                 self._disk.remove(holder)  # what a build that was killed has left, or a planted link
                 self._disk.mkdirs(holder)
@@ -192,7 +210,7 @@ class Places:
     def sweep(self) -> list[str]:
         """Remove the temporary folders. Returns what stages have left in them besides their outputs, for a warning."""
         left = []
-        for folder in sorted(self._temporary):
+        for folder in sorted(self._temporary.values()):
             holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
             if self._disk.rmdir(holder):
                 continue

@@ -5,14 +5,33 @@ from __future__ import annotations
 import os
 
 from pipefile.base.errors import StoreError
-from pipefile.base.paths import show
+from pipefile.base.paths import show, within
 from pipefile.model.ports import Disk
+from pipefile.model.stage import Settings
 
 
 def cannot_write(path: str, error: OSError) -> StoreError:
     """What to tell the user when *path* could not be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return StoreError(f"`{show(path)}` cannot be written: {reason}")
+
+
+def check_store(disk: Disk, settings: Settings) -> None:
+    """Refuse a store that a link has put outside the project: files of fixed names are written there, over what has such a name.
+
+    Args:
+        disk: The project's disk.
+        settings: Name the store, and the folders outside that are allowed.
+
+    Raises:
+        StoreError: It lies there.
+    """
+    allowed = [os.path.realpath(disk.at(place)) for place in (".", *settings.outside)]
+    for folder in (settings.store, f"{settings.store}/runs", f"{settings.store}/records"):
+        real = os.path.realpath(disk.at(folder))
+        if not any(real == place or within(real, place.rstrip("/")) for place in allowed):
+            hint = 'folders outside are named in `[pipefile] outside = ["/..."]`'
+            raise StoreError(f"`{show(folder)}` lies outside the project, where a link leads", hint=hint)
 
 
 def prepare_store(disk: Disk, store: str) -> None:

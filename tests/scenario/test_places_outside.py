@@ -90,6 +90,21 @@ def test_an_output_that_is_declared_by_its_link(project: Project) -> None:
     assert project.read("real/a.txt") == "made\n"
 
 
+def test_two_outputs_that_are_one_file(project: Project) -> None:
+    """Case 27: by way of a link."""
+    os.makedirs(project.path("real"))
+    os.symlink("real", project.path("link"))
+    project.traced("one", outputs=["real/a.txt", "real/b.txt"], run="touch {outputs}")
+    project.traced("two", outputs=["link/c.txt", "link/b.txt"], run="touch {outputs}")
+    outcome = project.cli()
+    assert (outcome.exit_status, outcome.started) == (2, [])
+    text = "`real/b.txt` and `link/b.txt` are one file: a link leads from one folder to the other"
+    assert outcome.err == f"error: {text}\n  Pipefile.toml:2  `one`\n  Pipefile.toml:6  `two`\n"
+    project.traced("two", outputs=["link/c.txt"], run="touch {outputs}")
+    assert project.cli().exit_status == 0
+    assert project.cli().started == []
+
+
 def test_a_folder_of_outputs_moved_away_and_linked(project: Project, outside: str) -> None:
     """What was made here and lies outside by now is not removed when its stage is gone."""
     project.stage("a", outputs="out/a.txt", run=WRITE)
