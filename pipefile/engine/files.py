@@ -110,7 +110,7 @@ class Files:
                 return NOTHING
             return self.of_stat(path, seen)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
     def of_stat(self, path: str, seen: os.stat_result) -> State:
         """The state of a path whose stat is known already."""
@@ -231,7 +231,7 @@ class Files:
             found = self.known[path] = self.of_stat(path, seen)
             return found
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
     def output_digest(self, path: str) -> str:
         found = self.known.get(path)
@@ -288,7 +288,8 @@ def is_own(name: str) -> bool:
     return name.endswith((".hash", ".hash~")) or name in (".pipefile-tmp", ".pipefile.lock")
 
 
-def _unreadable(path: str, error: OSError) -> InputError:
+def unreadable(path: str, error: OSError) -> InputError:
+    """What to say of a path that cannot be looked at or read."""
     if error.errno == errno.ELOOP:
         return InputError(f"`{show(path)}` is a link that leads in a circle")
     what = (error.strerror or str(error)).lower()

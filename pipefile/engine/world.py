@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import stat as stat_bits
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pipefile.base.errors import InputError, RecordError
-from pipefile.base.paths import show
+from pipefile.base.paths import folder_of, join, name_of, show, within
 from pipefile.engine import globs
-from pipefile.engine.files import Files
+from pipefile.engine.files import Files, unreadable
 from pipefile.model.graph import FileSet
 from pipefile.store import record as record_file
 from pipefile.store.index import folder_stamp_of
@@ -35,13 +36,14 @@ class DiskWorld:
         self._pipefile = pipefile
         self.made: Mapping[str, int] = {}
         self.globs: dict[str, globs.GlobMatch] = {}
+        self._real: dict[str, str] = {}
         self._remembered: dict[str, globs.GlobMatch] | None = None
 
     def kind(self, path: str) -> Literal["absent", "file", "directory", "other"]:
         try:
             seen = self._disk.stat(path)
         except OSError as error:
-            raise InputError(f"`{show(path)}` cannot be read: {(error.strerror or str(error)).lower()}") from error
+            raise unreadable(path, error) from error
         if seen is None:
             link = self._disk.lstat(path)
             if link is not None and stat_bits.S_ISLNK(link.st_mode):
@@ -52,6 +54,21 @@ class DiskWorld:
             self._files.seen[path] = seen
             return "file"
         return "directory" if stat_bits.S_ISDIR(mode) else "other"
+
+    def real(self, path: str) -> str:
+        folder = folder_of(path)
+        there = self._real.get(folder)
+        if there is None:
+            there = self._real[folder] = self._follow(folder or ".")
+        found = join("" if there == "." else there, name_of(path))
+        seen = self._disk.lstat(path)
+        return self._follow(path) if seen is not None and stat_bits.S_ISLNK(seen.st_mode) else found
+
+    def _follow(self, path: str) -> str:
+        whole, root = os.path.realpath(self._disk.at(path)), os.path.realpath(self._disk.root)
+        if whole == root:
+            return "."
+        return whole[len(root.rstrip("/")) + 1 :] if within(whole, root) else whole
 
     def glob(self, pattern: str) -> Sequence[str]:
         found = self.globs.get(pattern)
