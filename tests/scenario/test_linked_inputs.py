@@ -77,7 +77,9 @@ def test_same_bytes_by_another_way(linked: Project) -> None:
     assert linked.build().ran == []
 
 
-@pytest.mark.parametrize(("target", "why"), [("nowhere", "is a link to `nowhere`, which does not exist"), ("link.txt", "is a link that leads in a circle")])
+@pytest.mark.parametrize(
+    ("target", "why"), [("nowhere", "is a link to `nowhere`, which does not exist"), ("link.txt", "is a link that leads in a circle")]
+)
 def test_dangling_or_in_a_circle(project: Project, target: str, why: str) -> None:
     """Errors that say so, before anything runs; `status` says the same."""
     link(project, target)

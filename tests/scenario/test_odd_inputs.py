@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
 import pytest
 from kit import Project
+
+from pipefile.testing import FaultyDisk
 
 COPY = "cat {inputs} > {outputs}"
 
@@ -204,11 +207,11 @@ def test_a_file_that_becomes_a_directory(project: Project) -> None:
     assert project.build().ran == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_unreadable(project: Project) -> None:
-    """A file without permissions fails its stage by name."""
+    """A file that must not be read fails its stage by name."""
     project.write("in.txt", "a\n")
-    os.chmod(project.path("in.txt"), 0)
+    project.disk = FaultyDisk(project.root)
+    project.disk.fail("digest", "in.txt", errno.EACCES)
     project.stage("read", inputs="in.txt", outputs="out.txt", run=COPY)
     outcome = project.build()
     assert (outcome.exit_status, outcome.failed) == (1, ["read"])
