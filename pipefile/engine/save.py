@@ -72,7 +72,8 @@ class Saver:
             decision = self._decided.get(edge.id)
             if decision is not None:
                 self._add_edge(edge, decision, records)
-            else:
+        for edge in graph.edges:  # after what was looked at: a directory that is carried over comes without its files
+            if edge.id not in self._decided:
                 self._carry(edge, records)
         changed |= self._settle()
         missing = self._look_at_folders(records)

@@ -24,9 +24,12 @@ def join(inputs, outputs, salt):
         out.write(f"{{MARK}} {{salt}}\\n".encode())
 '''
 
-KINDS = ("join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal")
+KINDS = ("join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal", "tree", "env", "optional")
 ONE_INPUT = ("split", "place", "gather", "depfile")
 UNDECLARED = ("depfile", "literal")
+FOLDERS = {"glob": "src/", "tree": "more/"}  # what these read: all that is in a folder of sources
+OPTIONAL = "maybe/there.txt"
+HOOK = 'if [ -f "$GATES/{0}" ]; then mv "$GATES/{0}" "$GATES/{0}.now"; . "$GATES/{0}.now"; fi'  # what a test wants to happen while a stage runs
 
 Contents = object
 
@@ -47,12 +50,16 @@ class Spec:
 
     def keys(self) -> dict[str, object]:
         """The stage as the kit's `stage` takes it."""
-        inputs = ["src/*.txt"] if self.kind == "glob" else list(self.inputs)
+        inputs: list[object] = ["src/*.txt"] if self.kind == "glob" else ["more/"] if self.kind == "tree" else list(self.inputs)
+        if self.kind == "optional":
+            inputs.append({"path": OPTIONAL, "optional": True})
         common: dict[str, object] = {"inputs": inputs, "outputs": list(self.outputs)}
         if self.kind == "join":
             return {**common, "call": "steps:join", "params": {"salt": self.salt}}
         if self.kind == "depfile":
             common["depfile"] = f"{self.outputs[0]}.d"
+        if self.kind == "env":
+            common["env"] = ["LEVEL"]
         return {**common, "run": self.command()}
 
     def command(self) -> str:
@@ -72,6 +79,14 @@ class Spec:
             return f"mkdir -p {{outputs}}; cp {{inputs}} {{outputs}}; echo {self.salt} > {{outputs}}/salt"
         if self.kind == "gather":
             return "cat {inputs}/* > {outputs}"
+        if self.kind == "tree":
+            return f"(cat {{inputs}}/*; echo {self.salt}) > {{outputs}}"
+        if self.kind == "env":
+            return 'echo "$LEVEL" | cat - {inputs} > {outputs}'
+        if self.kind == "optional":
+            return f"for each in {{inputs}}; do [ ! -e $each ] || cat $each; done > {{outputs}}; echo {self.salt} >> {{outputs}}"
+        if self.kind == "cat":
+            return f"{HOOK.format('before')}; (cat {{inputs}}; echo {self.salt}) > {{outputs}}; {HOOK.format('after')}"
         return f"(cat {{inputs}}; echo {self.salt}) > {{outputs}}"
 
 
@@ -82,6 +97,8 @@ class Model:
     sources: dict[str, bytes] = field(default_factory=dict)
     stages: dict[str, Spec] = field(default_factory=dict)
     mark: str = "m0"
+    level: str = ""
+    optional: bytes | None = None
     ran: dict[str, tuple[object, dict[str, Contents]]] = field(default_factory=dict)
     names: int = 0
 
@@ -95,11 +112,15 @@ class Model:
         return made
 
     def _files(self, spec: Spec) -> list[str]:
-        if spec.kind == "glob":
-            return sorted(path for path in self.sources if path.startswith("src/"))
+        if spec.kind in FOLDERS:
+            return sorted(path for path in self.sources if path.startswith(FOLDERS[spec.kind]))
+        if spec.kind == "optional" and self.optional is not None:
+            return [*spec.inputs, OPTIONAL]
         return [*spec.inputs, spec.extra] if spec.extra else list(spec.inputs)
 
     def _input(self, path: str, made: dict[str, Contents]) -> Contents:
+        if path == OPTIONAL:
+            return self.optional, False
         return (self.sources[path], False) if path in self.sources else made[path.rstrip("/")]
 
     def _run(self, spec: Spec, made: dict[str, Contents]) -> dict[str, Contents]:
@@ -112,7 +133,9 @@ class Model:
         whole = b"".join(data)
         if spec.kind == "join":
             whole += f"{self.mark} {spec.salt}\n".encode()
-        elif spec.kind in ("cat", "glob", *UNDECLARED):
+        elif spec.kind == "env":
+            whole = f"{self.level}\n".encode() + whole
+        elif spec.kind in ("cat", "tree", "optional", "glob", *UNDECLARED):
             whole += f"{spec.salt}\n".encode()
         elif spec.kind == "sort":
             whole = b"".join(sorted(whole.splitlines(keepends=True)))
@@ -140,7 +163,7 @@ class Model:
             spec.name: (
                 repr(spec.keys()),
                 [(path, repr(self._input(path, made))) for path in self._files(spec)],
-                self.mark if spec.kind == "join" else "",
+                self.mark if spec.kind == "join" else self.level if spec.kind == "env" else "",
             )
             for spec in self.stages.values()
         }
@@ -153,13 +176,26 @@ class Model:
             if name not in self.ran or self.ran[name][0] != signature or any(now[path] != left for path, left in self.ran[name][1].items())
         }
 
-    def built(self) -> None:
-        """A build of everything has succeeded."""
+    def built(self, names: set[str] | None = None) -> None:
+        """A build of *names* has succeeded, of everything if that is None."""
         made = self.expected()
-        self.ran = {
+        ran = {
             name: (signature, {path.rstrip("/"): made[path.rstrip("/")] for path in self.stages[name].outputs})
             for name, signature in self.signatures().items()
         }
+        if names is None:
+            self.ran = ran
+        else:
+            self.ran.update({name: ran[name] for name in names})
+
+    def closure(self, name: str) -> set[str]:
+        """A stage and all that it needs."""
+        makers = {output: spec.name for spec in self.stages.values() for output in spec.outputs}
+        found, todo = set(), [name]
+        while todo:
+            found.add(todo[-1])
+            todo += [makers[path] for path in self.stages[todo.pop()].inputs if path in makers]
+        return found
 
     # --- to disk
 
