@@ -86,7 +86,8 @@ class Spec:
         if self.kind == "optional":
             return f"for each in {{inputs}}; do [ ! -e $each ] || cat $each; done > {{outputs}}; echo {self.salt} >> {{outputs}}"
         if self.kind == "cat":
-            return f"{HOOK.format('before')}; (cat {{inputs}}; echo {self.salt}) > {{outputs}}; {HOOK.format('after')}"
+            before, after = (HOOK.format(f"{when}-{self.name}") for when in ("before", "after"))
+            return f"{before}; (cat {{inputs}}; echo {self.salt}) > {{outputs}}; {after}"
         return f"(cat {{inputs}}; echo {self.salt}) > {{outputs}}"
 
 

@@ -296,20 +296,27 @@ class Story:
         return "a builder came to its end before it was killed"
 
     def meanwhile(self) -> str:
-        """While a stage of the next build runs, a source is edited, and perhaps put back before the stage ends, with its mtime."""
+        """Cases 15 and 16: an input is edited before its stage reads it, and perhaps put back before the stage ends, with its mtime."""
         # a file that changes during both attempts of a stage that does not declare it is taken for the stage's own, as documented
-        paths = sorted(set(self.model.sources) - {spec.extra for spec in self.model.stages.values()})
-        if not paths:
+        extras = {spec.extra for spec in self.model.stages.values()}
+        readers = [(spec.name, path) for spec in self.model.stages.values() if spec.kind == "cat" for path in spec.inputs]
+        readers = [(name, path) for name, path in readers if path in self.model.sources and path not in extras]
+        if not readers or self.hooked:
             return self.edit_source()
-        path, gates = self.chance.choice(paths), self.project.environ["GATES"]
-        back = self.chance.random() < 0.5
-        with open(os.path.join(gates, "before"), "w", encoding="utf-8") as file:
+        name, path = self.chance.choice(readers)
+        self.model.replace(name, salt=self.chance.randint(4, 99))  # so that it runs
+        self.model.write_pipefile(self.project)
+        back = self.chance.random() < 0.7
+        with open(self.hook(f"before-{name}"), "w", encoding="utf-8") as file:
             file.write(f"cp -p {path} $GATES/old; echo {self.chance.randint(100, 999)} > {path}\n")
         if back:
-            with open(os.path.join(gates, "after"), "w", encoding="utf-8") as file:
+            with open(self.hook(f"after-{name}"), "w", encoding="utf-8") as file:
                 file.write(f"cat $GATES/old > {path}; touch -r $GATES/old {path}\n")
         self.hooked = True
-        return f"while the next build runs, {path} is edited{' and put back' if back else ''}"
+        return f"while {name} runs in the next build, {path} is edited{' and put back' if back else ''}"
+
+    def hook(self, name: str) -> str:
+        return os.path.join(self.project.environ["GATES"], name)
 
     def edit(self) -> None:
         edits: list[Callable[[], str]] = [
@@ -384,9 +391,8 @@ class Story:
         outcome = self.project.build(jobs=jobs, keep_going=self.chance.random() < 0.5)
         self.told.append(f"built with an edit meanwhile: exit status {outcome.exit_status}, ran {outcome.ran}, {outcome.output!r}")
         assert outcome.exit_status in (0, 1), self.story()
-        for name in ("before", "after"):
-            if os.path.exists(os.path.join(self.project.environ["GATES"], name)):
-                os.unlink(os.path.join(self.project.environ["GATES"], name))
+        for name in os.listdir(self.project.environ["GATES"]):  # of a stage that did not run
+            os.unlink(self.hook(name))
         self.model.sources = {path: self.project.read_bytes(path) for path in self.model.sources}
         self.hooked, self.disturbed = False, True
 
