@@ -57,14 +57,16 @@ def built(project: Project) -> None:
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_inputs_and_outputs(project: Project, name: str) -> None:
-    """By a shell, without one, by a list of words; in the root and in a folder."""
+    """By a shell, as a list and by name, without one, by a list of words; in the root and in a folder."""
     escaped = name.replace("{", "{{").replace("}", "}}")
     project.write(name, name)
     project.stage("shell", inputs=f"./{escaped}" if name[0] in "!#" else escaped, outputs=f"out/{escaped}", run="cat {inputs} > {outputs}")
+    project.stage("named", inputs={"src": "shell.outputs"}, outputs={"dst": f"named/{escaped}"}, run="cat {src[0]} > {dst}; cat {src} >> {dst}")
     project.stage("plain", inputs=["shell.outputs"], outputs=f"plain/{escaped}", run="cp {inputs} {outputs}")
     project.stage("words", inputs=["plain.outputs"], outputs=f"words/{escaped}", run=["cp", "{inputs}", "{outputs}"])
     built(project)
     assert contents(project.path(f"words/{name}")) == (os.fsencode(name), False)
+    assert contents(project.path(f"named/{name}")) == (os.fsencode(name) * 2, False)
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
