@@ -47,6 +47,11 @@ def _faults(session: Session) -> list[PipefileError]:
             places.check([edge])
         except PipefileError as error:
             found.append(error)
+    if len(found) == (missing is not None):  # else not every folder has been looked at
+        try:
+            places.check_links(graph.edges)
+        except PipefileError as error:
+            found.append(error)
     return found
 
 
