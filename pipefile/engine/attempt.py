@@ -189,11 +189,21 @@ class Attempts:
         if attempt.number == 1 and completion.elapsed < PATIENCE:
             self._places.discard(attempt.edge)
             return Verdict(again=True, warnings=[f"{names} changed while stage `{show(attempt.edge.name)}` ran: it runs again"], changed=changed)
+        linked = self._hard_link(attempt.edge, changed)
         self._keep_unrecorded(attempt.edge)
-        hint = "its outputs are kept, but not believed"
+        hint = f"output `{show(linked)}` is a hard link of it: copy it instead" if linked else "its outputs are kept, but not believed"
         if any(path in attempt.edge.literal for path in changed):
             hint = "if the stage changes it itself, declare it as an output or set `infer_inputs = false`"
         return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, changed=changed)
+
+    def _hard_link(self, edge: Edge, changed: list[str]) -> str:
+        """The output that is a hard link of the one input that changed: to make the link is the change. "" if there is none."""
+        source = self._disk.stat(changed[0]) if len(changed) == 1 else None
+        for output in edge.outputs:
+            seen = self._disk.lstat(written_at(output))
+            if source is not None and seen is not None and (seen.st_dev, seen.st_ino) == (source.st_dev, source.st_ino):
+                return output.shown
+        return ""
 
     def _keep_unrecorded(self, edge: Edge) -> None:
         self._records.remove(edge.name, edge.outputs)
