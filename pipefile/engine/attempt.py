@@ -59,6 +59,7 @@ class Verdict:
         error: Why it failed all the same; "" if it did not.
         hint: What to do about it.
         again: It has to be repeated: its inputs changed meanwhile.
+        kept: It failed, but its outputs stand where they belong.
         warnings: What a person should know.
         outputs: What was made: path -> digest.
         changed: Inputs that changed while it ran.
@@ -67,6 +68,7 @@ class Verdict:
     error: str = ""
     hint: str = ""
     again: bool = False
+    kept: bool = False
     warnings: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     changed: Sequence[str] = ()
@@ -194,7 +196,7 @@ class Attempts:
         hint = f"output `{show(linked)}` is a hard link of it: copy it instead" if linked else "its outputs are kept, but not believed"
         if any(path in attempt.edge.literal for path in changed):
             hint = "if the stage changes it itself, declare it as an output or set `infer_inputs = false`"
-        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, changed=changed)
+        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, kept=True, changed=changed)
 
     def _hard_link(self, edge: Edge, changed: list[str]) -> str:
         """The output that is a hard link of the one input that changed: to make the link is the change. "" if there is none."""

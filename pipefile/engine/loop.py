@@ -274,7 +274,8 @@ class Loop:
                 self._schedule.mark_ready(edge.id)
         elif verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
-            self._clean_up(attempt, verdict)
+            if not verdict.kept:
+                self._clean_up(attempt)
             self._finish_failed(edge, attempt, completion, decision.reasons, text, verdict.hint)
         else:
             self.ran.append(edge.name)
@@ -300,9 +301,7 @@ class Loop:
         decision.reasons = before.reasons
         return decision
 
-    def _clean_up(self, attempt: Attempt, verdict: Verdict | None = None) -> None:
-        if verdict is not None and verdict.error.startswith("was made from inputs"):
-            return
+    def _clean_up(self, attempt: Attempt) -> None:
         try:
             self._attempts.failed(attempt)
         except OSError as error:
