@@ -81,7 +81,7 @@ class Task:
     outputs: Sequence[str] = ()
     timeout: float | None = None
     log: str = ""
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
     resources: Mapping[str, float] = field(default_factory=dict)
 
 

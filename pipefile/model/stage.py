@@ -131,7 +131,7 @@ class Stage:
     infer_inputs: bool = True
     description: str = ""
     tags: tuple[str, ...] = ()
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
     file: str = "Pipefile.toml"
     folder: str = ""
 
@@ -151,7 +151,7 @@ class Settings:
     outside: tuple[str, ...] = ()
     durability: str = "fast"
     keep_runs: int = 50
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
