@@ -22,6 +22,8 @@ class FileSet:
         paths: Root-relative paths.
         node: What has to end before the set is final: an edge, a group (`Graph.groups`), or -1 for sources alone.
         inside: For a file inside another stage's directory output, or a "late" glob: that output's path; else "".
+        value: What the file holds, if it is a value that another stage returns (model/stage.py: Output.value); "" for an ordinary file.
+        entry: The key of the returned table that is meant, for the values of a function that declares no outputs; "" for all of it.
     """
 
     text: str
@@ -29,6 +31,8 @@ class FileSet:
     paths: tuple[str, ...]
     node: int = -1
     inside: str = ""
+    value: str = ""
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""
@@ -55,6 +55,46 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """`retry_policy`. Every attempt starts from clean temporary outputs.
+
+    Args:
+        max_attempts: Executions in all, at least 1.
+        backoff: How the wait before the next attempt grows: "constant", "linear" or "exponential".
+        delay: Seconds before the second attempt.
+        max_delay: Seconds that no wait exceeds.
+        jitter: Each wait is a random share of it, between a half and the whole.
+        retry_on: Names of exception classes (subclasses match), exit statuses, "timeout", "signal"; None: every failure of the stage.
+    """
+
+    max_attempts: int = 1
+    backoff: Literal["constant", "linear", "exponential"] = "exponential"
+    delay: float = 1.0
+    max_delay: float = 60.0
+    jitter: bool = False
+    retry_on: tuple[str | int, ...] | None = None
+
+
+ONCE = Retry()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`should_run`: whether a stage runs at all. It orders, and is in no key.
+
+    Args:
+        kind: "value": *value* is known when the graph is made (a constant, or a key of `[global]`). "output": a value output of another stage,
+            *name* as `STAGE.OUTPUT`, known when that stage has ended. "env": a variable is set and not empty. "exists": a path exists.
+        name: The reference, the variable or the path (from the root), as far as there is one.
+        value: For "value" alone.
+    """
+
+    kind: Literal["value", "output", "env", "exists"]
+    name: str = ""
+    value: Value = True
+
+
+@dataclass(frozen=True, slots=True)
 class InputItem:
     """One string of `inputs`, as written: a reference, a path or a glob. `optional`: it may be absent, and its absence is in the key."""
 
@@ -87,6 +127,9 @@ class Output:
         directory: It was written with a trailing slash.
         in_place: The command names it literally, so it is written where it stands; else it is made under `.pipefile-tmp` and renamed.
         many: It is one of a list under one name.
+        value: What the file holds, where it is a value that a function returns (its path is below `STORE/values/` then): "int", "float", "str",
+            "bool", "json", "any" (a Python object), "file" (a FileRef whose path is known at run time), "stream", or "result" (all that a
+            function without declared outputs returns). "" for an ordinary file.
     """
 
     name: str | None
@@ -94,6 +137,7 @@ class Output:
     directory: bool = False
     in_place: bool = False
     many: bool = False
+    value: str = ""
 
     @property
     def shown(self) -> str:
@@ -106,6 +150,12 @@ class Stage:
 
     Args:
         timeout: Seconds, or None.
+        retry: How often and when a failed attempt is repeated.
+        fallback: What makes the outputs when the stage has finally failed: the name of a stage, or a function; "" for nothing.
+        should_run: When it runs at all; None: always.
+        mode: "auto", "function" or "process", for functions.
+        external: It may crash or calls out: "auto" gives it a process.
+        setup: What a worker calls once; its result is the argument `setup`.
         env: Tracked variables: name -> None where the value is inherited, else the text that the stage sets.
         env_set: The subset of `env` that the Pipefile sets, is `env` with a text as value.
         shell: The shell's own words, "sh", "-ec" by default.
@@ -134,11 +184,23 @@ class Stage:
     log_limit: int = 64 << 20
     file: str = "Pipefile.toml"
     folder: str = ""
+    retry: Retry = ONCE
+    fallback: str | Call = ""
+    should_run: Condition | None = None
+    mode: Literal["auto", "function", "process"] = "auto"
+    external: bool = False
+    setup: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`[pipefile]`. Sizes are bytes."""
+    """`[pipefile]`. Sizes are bytes.
+
+    Args:
+        value_in_memory: Values up to this size are handed on in memory.
+        value_limit: Values above this size are refused: they belong into a file.
+        large_input: A function whose inputs are larger altogether runs in the builder, where `mode = "auto"` has the choice.
+    """
 
     default: tuple[str, ...] | None = None
     store: str = "pipeline_outputs"
@@ -152,6 +214,11 @@ class Settings:
     durability: str = "fast"
     keep_runs: int = 50
     log_limit: int = 64 << 20
+    python: tuple[str, ...] = ()
+    track_packages: bool = False
+    value_in_memory: int = 1_000_000
+    value_limit: int = 100_000_000
+    large_input: int = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
