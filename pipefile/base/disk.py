@@ -13,6 +13,7 @@ import stat as stat_bits
 from pipefile.base import digest as digests
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: a FIFO or a device opens at once, and is then refused
+_NOWHERE = frozenset([errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG])  # nothing can stand at a name that the disk does not take
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -36,14 +37,18 @@ class OsDisk:
         """What *path* leads to, links followed; None where nothing is. Other errors are raised, so that they never look like absence."""
         try:
             return os.stat(path if path.startswith("/") else self._base + path)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
             return None
 
     def lstat(self, path: str) -> os.stat_result | None:
         """As `stat`, of a link itself."""
         try:
             return os.lstat(path if path.startswith("/") else self._base + path)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
             return None
 
     def names(self, folder: str) -> list[tuple[str, str]]:

@@ -188,7 +188,10 @@ class Decider:
         files = self._files
         session = self._session
         environment = session.environment(edge.stage)
-        return Facts(files.digest, files.set_digest, files.set_paths, environment, self.code, self._python, session.pipeline.settings.env)
+        settings = session.pipeline.settings
+        return Facts(
+            files.digest, files.set_digest, files.set_paths, environment, self.code, self._python, settings.env, settings.show_env
+        )
 
     # -- code
 

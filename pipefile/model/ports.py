@@ -186,6 +186,9 @@ class World(Protocol):
     def glob(self, pattern: str) -> Sequence[str]:
         """Files on disk that match a glob, sorted bytewise, without pipefile's own files and dead outputs. Outputs of edges may be among them."""
 
+    def real(self, path: str) -> str:
+        """Where a path leads when the links on its way, and its own, are followed; the path itself where there is none. It need not exist."""
+
     def names(self, folder: str) -> Sequence[str]:
         """Names in a folder, for a did-you-mean; () if there is no such folder."""
 

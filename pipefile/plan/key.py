@@ -16,6 +16,9 @@ from pipefile.model.record import ABSENT, Component
 from pipefile.model.stage import Call, Command, Field, Template
 from pipefile.plan.render import KEPT, argv_for_key, input_values, text_for_key
 
+SHOWN = "="
+"""Before the value of a variable that may be shown; the digest of one that may not begins otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -29,6 +32,7 @@ class Facts:
         code: An edge whose action is a function -> (path, digest) of every file of its code.
         python: Minor version of the Python that runs functions, "3.11".
         tracked: Variables that `[pipefile] env` tracks for every stage.
+        shown: Variables whose values records may hold, by `[pipefile] show_env`; of others they hold a digest.
     """
 
     digest: Callable[[str], str]
@@ -38,6 +42,7 @@ class Facts:
     code: Callable[[Edge], tuple[tuple[str, str], ...]]
     python: str
     tracked: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 def components(edge: Edge, facts: Facts) -> list[Component]:
@@ -70,12 +75,26 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     if stage.version:
         found.append(Component("version", "", "", stage.version))
     if stage.env or facts.tracked:
-        found += [Component("env", name, "", digests.hide(name, facts.env.get(name))) for name in sorted({*stage.env, *facts.tracked})]
+        found += [Component("env", name, "", _variable(name, facts)) for name in sorted({*stage.env, *facts.tracked})]
     return found
+
+
+def _variable(name: str, facts: Facts) -> str:
+    value = facts.env.get(name)
+    return SHOWN + value if name in facts.shown and value is not None else digests.hide(name, value)
+
+
+def hidden(part: Component) -> Component:
+    """A component as the key covers it: whether a variable's value is shown changes no result."""
+    if part.kind == "env" and part.value.startswith(SHOWN):
+        return part._replace(value=digests.hide(part.name, part.value[len(SHOWN) :]))
+    return part
 
 
 def key_of(parts: list[Component], algorithm: str) -> str:
     """The key: one digest over all components in order."""
+    if any(part.kind == "env" for part in parts):
+        parts = [hidden(part) for part in parts]
     text = "\0".join(["\0".join(part) for part in parts])
     if text.count("\0") != len(parts) * 4 - 1:  # a NUL inside a part: say where each part ends in another way
         text = dumps(parts)

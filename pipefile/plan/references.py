@@ -69,7 +69,10 @@ class References:
         if found >= 0:
             return -1 if path in self._directories else found
         inside = self._inside(path)
-        return self._directories[inside] if inside else -1
+        if inside:
+            return self._directories[inside]
+        linked = self._linked(path)
+        return -1 if linked is None else linked[0]
 
     def declared(self, path: str, needs: list[Need]) -> bool:
         """Whether a file is among the inputs of an edge."""
@@ -197,9 +200,26 @@ class References:
         inside = self._inside(path)
         if inside:
             return FileSet(path, "file", (path,), self._directories[inside], inside)
+        linked = self._linked(path)
+        if linked is not None and linked[0] >= 0:
+            return FileSet(path, "file", (path,), *linked)
         if path == "." or self._world.kind(path) == "directory":
             raise GraphError(f"input `{show(path)}` is a directory", (self._place(stage),), f"write `{show(path)}/`")
         return FileSet(path, "file", (path,))
+
+    def _linked(self, path: str) -> tuple[int, str] | None:
+        """Who makes what a path leads to through a link, its own or one of a folder above it, and the directory output that this lies in.
+
+        None where no link is on the way; -1 where nobody makes it as such.
+        """
+        real = self._world.real(path)
+        if real == path:
+            return None
+        maker = self._producer.get(real)
+        if maker is not None:
+            return maker, ""
+        inside = self._inside(real)
+        return (self._directories[inside], inside) if inside else (-1, "")
 
     def _directory(self, path: str, stage: Stage) -> FileSet:
         maker = self._producer.get(path)
@@ -211,6 +231,10 @@ class References:
         inside = self._inside(path)
         if inside:
             return FileSet(path + "/", "directory", (path,), self._directories[inside], inside)
+        linked = self._linked(path)
+        if linked is not None:
+            below = self._outputs_in(self._world.real(path)) if linked[0] < 0 else []
+            return FileSet(path + "/", "directory", (path,), self._node_of(below) if below else linked[0], linked[1])
         if self._world.kind(path) == "file":
             raise GraphError(f"input `{show(path)}/` is a file", (self._place(stage),), f"write `{show(path)}`")
         below = self._outputs_in(path)

@@ -9,6 +9,7 @@ from pipefile.base.paths import show
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Component, Reason, Record
 from pipefile.model.stage import Call, Command
+from pipefile.plan.key import SHOWN, hidden
 
 _ACTIONS = frozenset(["run", "argv", "call"])
 _OF_ACTIONS = _ACTIONS | {"shell", "python", "code", "lists"}
@@ -54,7 +55,7 @@ def compare(
     reasons: list[Reason] = []
     if not record.key:
         reasons.append(Reason("unfinished"))
-    if list(record.components) != parts:
+    if list(record.components) != parts and [hidden(part) for part in record.components] != [hidden(part) for part in parts]:
         reasons += _differences(record, parts, members)
     for path, old in record.discovered.items():
         new = digest(path)
@@ -77,6 +78,8 @@ def _differences(record: Record, parts: list[Component], members: Mapping[str, t
     for identity, value in now.items():
         kind, name, path = identity
         old = before.get(identity)
+        if old is not None and kind == "env" and hidden(Component(*identity, old)) == hidden(Component(*identity, value)):
+            continue
         if old == value or (another_action and kind in _OF_ACTIONS):
             continue
         if kind == "set":
@@ -164,6 +167,8 @@ def describe(reason: Reason) -> str:
         return f"{noun} {subject} changed"
     if reason.kind in ("param", "value"):
         return f"{_NOUNS[reason.kind]} {subject} changed: {show(reason.old)} -> {show(reason.new)}"
+    if reason.kind == "env" and reason.old.startswith(SHOWN) and reason.new.startswith(SHOWN):
+        return f"environment variable {subject} changed: {show(reason.old[1:])} -> {show(reason.new[1:])}"
     if reason.kind == "env":
         return f"environment variable {subject} {'is set now' if not reason.old else 'is not set any more' if not reason.new else 'changed'}"
     noun = _NOUNS.get(reason.kind, reason.kind)

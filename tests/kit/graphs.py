@@ -34,6 +34,9 @@ class FakeWorld:
         assert matches is not None
         return bytewise([file for file in self.files if matches(file)])
 
+    def real(self, path: str) -> str:
+        return path
+
     def names(self, folder: str) -> Sequence[str]:
         base = folder + "/" if folder else ""
         return sorted({path[len(base) :].split("/")[0] for path in self.files if path.startswith(base)})

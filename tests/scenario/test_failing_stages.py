@@ -176,9 +176,11 @@ def test_stages_that_a_failure_kept_from_starting(project: Project, again: bool)
         project.write("src", "2")
     project.remove("ok")
     outcome = project.build(jobs=1)
-    assert (outcome.failed, outcome.ran) == (["bad"], [])
+    assert outcome.failed == ["bad"]
     project.write("ok", "")
-    assert sorted(project.build().ran) == ["bad", "other0", "other1", "other2"]
+    kept = {"other0", "other1", "other2"}.difference(outcome.ran)  # which one starts first is up to how long they took
+    assert kept or again
+    assert set(project.build().ran) == {"bad", *kept}
     assert project.outputs() == project.clean_outputs()
 
 
