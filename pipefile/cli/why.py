@@ -21,7 +21,7 @@ def command(request: Request, target: str) -> int:
     from pipefile.plan.stale import describe, details
 
     (resolved,) = resolve(request, (target,))
-    chain = why(request.project, Options(targets=(resolved,), environ=request.environ, command=request.command), resolved)
+    chain = why(request.project, Options(targets=(resolved,), environ=request.environ, command=request.command), resolved, request.note)
     out = request.out
     if all(each.state == "fresh" for each in chain):
         out.write(f"`{show(target)}` is fresh\n")

@@ -71,7 +71,7 @@ def _record(session: Session, decider: Decider, edge: Edge, decision: Decision, 
     made = tuple([Made(output.path, "directory" if output.directory else "file", files.output_digest(output.path)) for output in edge.outputs])
     return Record(
         edge=edge.name,
-        pipefile=edge.stage.file,
+        pipefile=session.project.file,
         attempt=secrets.token_hex(8),
         key=decision.key,
         output=made[0].path if made else None,

@@ -291,7 +291,7 @@ class Attempts:
         outputs = tuple([Made(output.path, "directory" if output.directory else "file", made[output.path].digest) for output in edge.outputs])
         record = Record(
             edge=edge.name,
-            pipefile=edge.stage.file,
+            pipefile=self._session.project.file,
             attempt=os.urandom(8).hex(),
             key=decision.key,
             output=outputs[0].path if outputs else None,

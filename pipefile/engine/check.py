@@ -39,7 +39,7 @@ def _faults(session: Session) -> list[PipefileError]:
     graph = session.graph
     found: list[PipefileError] = []
     missing = missing_sources(graph, closure(graph, range(len(graph.edges))), session.world)
-    if missing is not None:
+    if missing is not None and not session.pipeline.unknown:  # who makes it may only be known to a build
         found.append(missing)
     places = Places(session.files, session.pipeline.settings.outside)
     for edge in graph.edges:

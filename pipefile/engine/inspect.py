@@ -9,6 +9,7 @@ from pipefile.base.errors import InputError
 from pipefile.engine.decide import Decider
 from pipefile.engine.extra import extra_dependencies
 from pipefile.engine.session import Project, Session
+from pipefile.load.loader import Extra
 from pipefile.model.event import BuildStarted, Event, Note
 from pipefile.model.options import Options
 from pipefile.model.record import Reason
@@ -92,24 +93,26 @@ def _decided(decider: Decider, session: Session, number: int) -> EdgeStatus:
     return EdgeStatus(edge.name, edge.stage.name, "fresh" if decision.fresh else "stale", decision.reasons, decision.seconds)
 
 
-def status(project: Project, options: Options) -> list[EdgeStatus]:
-    """The status of the targets' closure, in an order in which it could be built."""
-    session = Session(project, options.environ, lambda _: None)
+def status(project: Project, options: Options, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
+    """The status of the targets' closure, in an order in which it could be built. *note* is told where not all of the graph is known."""
+    session = Session(project, options.environ, lambda _: None, note=note)
     return look(session, session.select(options.targets))
 
 
-def why(project: Project, options: Options, target: str) -> list[EdgeStatus]:
-    """What is not fresh on the way from the sources to *target*, and then the target's own edges, fresh or not."""
-    session = Session(project, options.environ, lambda _: None)
+def why(project: Project, options: Options, target: str, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
+    """What is not fresh on the way from the sources to *target*, and then the target's own edges, fresh or not. *note*: as in `status`."""
+    session = Session(project, options.environ, lambda _: None, note=note)
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
     return [found for found in look(session, requested) if found.state != "fresh" or found.name in wanted]
 
 
-def dry_run(project: Project, options: Options, emit: Callable[[Event], None], warn: Callable[[str], None]) -> RunResult:
-    """Say what a build would run, and change nothing."""
+def dry_run(
+    project: Project, options: Options, emit: Callable[[Event], None], warn: Callable[[str], None], extra: Extra | None = None
+) -> RunResult:
+    """Say what a build would run, and change nothing. *extra*: what joins the Pipefile, where that is known."""
     started = project.clock.monotonic()
-    session = Session(project, options.environ, warn)
+    session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)))
     found = look(session, session.select(options.targets), options.force)
     emit(BuildStarted(options.targets, options.jobs))
     would = [status for status in found if status.state != "fresh"]

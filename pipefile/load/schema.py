@@ -48,6 +48,7 @@ SECTIONS: dict[str, str] = {
 
 PIPEFILE: dict[str, Key] = {
     "default": Key(("strings", "string"), "Stages, aliases or targets built when none is named; absent: all stages that have outputs"),
+    "python": Key(("strings",), "Python files whose `@stage` functions and `@pipeline`s join the graph"),
     "store": Key(("string",), "Folder of what pipefile keeps: runs, records, index", nonempty=True),
     "hash": Key(("string",), "How contents are hashed", choices=("blake3", "sha256")),
     "shell": Key(("strings",), "The shell that runs commands written as strings", nonempty=True),
