@@ -91,7 +91,7 @@ def position(data: bytes, function: str, line: int, key: KeyPath) -> Position | 
     if found is None:
         text = lines[line - 1]
         return Position(line, len(text) - len(text.lstrip()) + 1, shown_line(text), max(1, len(text.strip())))
-    at = _part(found, key[2:], line) if key[:1] == ("stage",) else None
+    at = _part(found, key[2:]) if key[:1] == ("stage",) else None
     if at is not None:
         return _position(lines, *at)
     row = found.lineno - 1
@@ -118,9 +118,9 @@ def _definition(tree: ast.Module, function: str, line: int) -> Function | None:
     return None
 
 
-def _part(function: Function, path: KeyPath, line: int) -> tuple[int, int, int] | None:
+def _part(function: Function, path: KeyPath) -> tuple[int, int, int] | None:
     """Line, offset in bytes and width of a keyword of the decorator, or of what is in it."""
-    calls = [node for node in function.decorator_list if isinstance(node, ast.Call) and node.lineno <= line]
+    calls = [node for node in function.decorator_list if isinstance(node, ast.Call)]
     for call in calls if path else ():
         keyword = next((keyword for keyword in call.keywords if keyword.arg == path[0]), None)
         if keyword is None or keyword.arg is None:
