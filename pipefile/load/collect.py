@@ -76,7 +76,7 @@ class Collector:
         fallbacks |= {stage.table.get("fallback") for stage in self._stages.values()}
         stages: dict[str, DeclaredStage] = {}
         for name, (call, table) in declared.items():
-            stages[name] = DeclaredStage(self._source(call.stage, call), self._finished(call.stage, table, name in fallbacks))
+            stages[name] = DeclaredStage(self._source(call.stage, call, name), self._finished(call.stage, table, name in fallbacks))
         alone: dict[str, Stage] = {}
         for stage in self._stages.values():
             if self._key(stage) in called:
@@ -165,8 +165,9 @@ class Collector:
             return name  # decorated under another name, but the function is there
         return stage.fail(f"stage `{show(stage.name)}` is not at the top level of its module, so it cannot be imported where it runs")
 
-    def _source(self, stage: Stage, call: Call | None = None) -> Source:
-        if call is not None and (not self._inside(stage.origin.file) or "#" in call.name):
+    def _source(self, stage: Stage, call: Call | None = None, name: str = "") -> Source:
+        """Where a stage stands: its function; for a further call of it, and for a function from elsewhere, the call."""
+        if call is not None and (not self._inside(stage.origin.file) or name != stage.name):
             return Source(self._path(call.place[0]), call.place[1])
         return Source(self._path(stage.origin.file), stage.origin.line, stage.plain.__name__)
 

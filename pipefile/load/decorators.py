@@ -179,13 +179,27 @@ class PipelineFunction(Generic[P, R]):
         wanted = [p for p in inspect.signature(self.__wrapped__).parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
         if len(wanted) > 1:
             self.fail(f"pipeline `{show(self.name)}` takes one argument, the configuration, and not {len(wanted)}")
+        function: Callable[..., object] = self.__wrapped__
         with tracing.tracing() as trace:
-            function: Callable[..., object] = self.__wrapped__
-            result = function(config) if inspect.signature(function).parameters else function()
+            try:
+                result = function(config) if inspect.signature(function).parameters else function()
+            except PipefileError as error:
+                if not error.places:
+                    error.places = _where(error)
+                raise
         return trace, tracing.returned(trace, result, lambda text, hint: self.fail(f"pipeline `{show(self.name)}` {text}", hint))
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
         raise located(message, self.origin, getattr(self, "__qualname__", ""), ("alias", self.name), hint)
+
+
+def _where(error: PipefileError) -> tuple[Place, ...]:
+    """The line of a pipeline that an error comes from."""
+    from traceback import extract_tb
+
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
+    return tuple([Place(show(frame.filename), text=show(frame.line or ""), line=frame.lineno) for frame in frames[-1:]])
 
 
 def located(message: str, origin: Origin, function: str, key: KeyPath, hint: str = "") -> PipefileError:
