@@ -11,7 +11,7 @@ from pipefile.base import digest as digests
 from pipefile.base.errors import PipefileSyntaxError
 from pipefile.base.locations import KeyPath, Position
 from pipefile.base.paths import BadPathError, folder_of, join, normalise, show, within
-from pipefile.load import values
+from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, at_offset, did_you_mean, kind_of, located, unplaced
 from pipefile.load.schema import PIPEFILE, SECTIONS
 from pipefile.load.stages import StageReader, not_posix, posix
@@ -124,6 +124,7 @@ class _Loader:
         self._file = file
         self._folder = folder_of(file)
         self._document = document
+        self._mains: dict[str, list[str]] = {}  # fallback -> stages that it stands in for
 
     def pipeline(self, data: bytes, environ: Mapping[str, str]) -> Pipeline:
         document = self._document
@@ -134,9 +135,12 @@ class _Loader:
         table = document.get("global", {})
         values.check_value(table, ("global",))
         reader = StageReader(self._disk.root, self._file, settings, values.Globals(table))
-        stages = {name: reader.read(name, stage) for name, stage in document.get("stage", {}).items()}
+        tables = document.get("stage", {})
+        self._mains = policies.mains_of(tables)
+        stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
         self._check_shells(settings, stages)
         self._check_after(stages)
+        stages = policies.checked(stages, tables, reader, self._disk)
         aliases = self._aliases(document.get("alias", {}), settings, stages)
         dotenv, files = self._dotenv(settings)
         return Pipeline(
@@ -235,6 +239,9 @@ class _Loader:
     def _check_targets(
         self, targets: tuple[str, ...], what: str, key: KeyPath, aliases: dict[str, tuple[str, ...]], stages: dict[str, Stage]
     ) -> None:
+        for index, target in enumerate(targets):
+            if target in self._mains and target not in aliases:
+                raise policies.is_fallback(f"{what} names `{show(target)}`", self._mains[target][0], self._target_key(key, index))
         odd = [(index, target) for index, target in enumerate(targets) if target not in stages and target not in aliases]
         if not odd:
             return
@@ -249,9 +256,10 @@ class _Loader:
             if path in outputs or any(within(path, output) for output, directory in outputs.items() if directory):
                 continue
             hint = did_you_mean(target, [*aliases, *stages, *outputs])
-            one = self._document[str(key[0])][str(key[1])]
-            at: KeyPath = (*key, index) if type(one) is list else key
-            raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", at, hint)
+            raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", self._target_key(key, index), hint)
+
+    def _target_key(self, key: KeyPath, index: int) -> KeyPath:
+        return (*key, index) if type(self._document[str(key[0])][str(key[1])]) is list else key
 
     def _check_alias_cycle(self, aliases: dict[str, tuple[str, ...]]) -> None:
         done: set[str] = set()
