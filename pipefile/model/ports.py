@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from os import stat_result
 
 
+class Poll(Protocol):
+    """What tells of descriptors that can be read, as select.poll does: milliseconds, None for ever."""
+
+    def poll(self, timeout: float | None = None, /) -> Sequence[object]: ...
+
+
 class Clock(Protocol):
     def monotonic(self) -> float: ...
     def now(self) -> float: ...
     def sleep(self, seconds: float, /) -> None: ...
+
+    def wait(self, poll: Poll, seconds: float | None, /) -> None:
+        """Return when *poll* has something to tell, or when *seconds* are over (None: never), whichever comes first."""
 
 
 class Disk(Protocol):
