@@ -53,6 +53,7 @@ class Record:
         reasons: Why it ran, as text.
         duration: Seconds of the attempt.
         accepted: The reason given to `accept`; "" for a record of a real run.
+        degraded: The fallback that made the outputs, in which case *key* is ""; "" where the stage itself did.
         members: For sets of files among the components, by the component's name: path and digest of each file, where the set is small
             enough to be kept in every record that uses it (explanations only; the component holds one digest over all).
     """
@@ -71,6 +72,7 @@ class Record:
     duration: float = 0.0
     accepted: str = ""
     members: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    degraded: str = ""
 
 
 class Remembered(NamedTuple):

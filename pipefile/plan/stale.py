@@ -53,7 +53,9 @@ def compare(
     if record is None:
         return (Reason("never"),)
     reasons: list[Reason] = []
-    if not record.key:
+    if record.degraded:
+        reasons.append(Reason("degraded", record.degraded))
+    elif not record.key:
         reasons.append(Reason("unfinished"))
     if list(record.components) != parts and [hidden(part) for part in record.components] != [hidden(part) for part in parts]:
         reasons += _differences(record, parts, members)
@@ -148,6 +150,12 @@ def describe(reason: Reason) -> str:
         return f"output {subject} is missing"
     if reason.kind == "output-changed":
         return f"output {subject} was changed since"
+    if reason.kind == "degraded":
+        return f"its last result came from fallback {subject}"
+    if reason.kind == "condition":
+        return show(reason.subject)
+    if reason.kind == "undecided":
+        return f"its condition {subject} may change"
     if reason.kind == "upstream":
         return f"input {subject} may change"
     if reason.kind in ("run", "argv"):
