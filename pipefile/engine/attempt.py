@@ -37,6 +37,8 @@ class Attempt:
         edge: Which one.
         decision: Why it runs, and its key.
         number: From 1.
+        rerun: Its inputs changed while an earlier attempt ran.
+        fallback: What runs in place of the stage, which has failed: *edge* is that one's then, by the name of the stage; "" for the stage itself.
         inputs: Declared inputs -> what they were when the key was computed.
         discovered: The same for known discovered inputs.
         start: The disk's stamp when it started, ns; 0 where nothing needs it.
@@ -44,7 +46,9 @@ class Attempt:
 
     edge: Edge
     decision: Decision
-    number: int
+    number: int = 1
+    rerun: bool = False
+    fallback: str = ""
     inputs: dict[str, State] = field(default_factory=dict)
     discovered: dict[str, State] = field(default_factory=dict)
     start: int = 0
@@ -62,6 +66,7 @@ class Verdict:
         warnings: What a person should know.
         outputs: What was made: path -> digest.
         changed: Inputs that changed while it ran.
+        own: The error is the stage's: it did not make its outputs.
     """
 
     error: str = ""
@@ -70,6 +75,7 @@ class Verdict:
     warnings: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     changed: Sequence[str] = ()
+    own: bool = False
 
 
 class Attempts:
@@ -121,19 +127,22 @@ class Attempts:
         text = show(files.text)
         return f"no file matches `{text}` in what stage `{maker}` made" if files.kind == "late" else f"stage `{maker}` did not make `{text}`"
 
-    def prepare(self, edge: Edge, decision: Decision, number: int, log: Callable[[Edge], str]) -> tuple[Attempt, Task]:
+    def prepare(self, attempt: Attempt, log: Callable[[Edge], str]) -> Task:
         """Make an attempt ready: places, removed records where it writes in place, the task.
 
         Raises:
             InputError: An input is not there.
             OSError: The disk does not take it.
         """
-        attempt = Attempt(edge, decision, number, self.inputs_of(edge))
+        edge, number = attempt.edge, attempt.number
+        attempt.inputs = self.inputs_of(edge)
+        if attempt.fallback:
+            self._check_inputs(edge, attempt.inputs)
         if isinstance(edge.stage.action, Call):
             for path, _ in self._decider.code(edge):
                 attempt.inputs[path] = self._files.state(path)
         if edge.literal or edge.stage.depfile:
-            attempt.discovered = self._discovery.before(edge, decision)
+            attempt.discovered = self._discovery.before(edge, attempt.decision)
         if edge.stage.depfile:
             if number > 1 and self._tick.tick:  # a change of the first attempt must not look like one of this
                 ticks.pass_tick(min(self._tick.tick, ticks.WHOLE_SECONDS), self._session.project.clock)
@@ -142,14 +151,35 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command = self._tasks.task(edge, attempt.inputs, log(edge))
-        return attempt, task
+        task, attempt.command = self._tasks.task(edge, attempt.inputs, log(edge), number)
+        return task
+
+    def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:
+        """What a fallback needs was not waited for by anybody, and may be missing."""
+        for need in edge.needs:
+            if need.files is not None and not need.optional:
+                for path in self._files.set_paths(need.files):
+                    if inputs[path].kind == "absent":
+                        raise InputError(f"`{show(path)}`, which it needs, is not there")
 
     # -- after
 
     def failed(self, attempt: Attempt) -> None:
         """Remove what a failed or interrupted attempt has left."""
         self._places.discard(attempt.edge)
+
+    def changed(self, attempt: Attempt) -> list[str]:
+        """Inputs that changed while a failed attempt ran: the next one gets them as they are now."""
+        states = {**attempt.inputs, **attempt.discovered}
+        found = [path for path, state in states.items() if not self._is_same(path, state)]
+        self._files.moved(found)
+        return found
+
+    def _is_same(self, path: str, state: State) -> bool:
+        try:
+            return self._files.same(path, state)
+        except (OSError, InputError):
+            return False
 
     def commit(self, attempt: Attempt, completion: Completion) -> Verdict:
         """Check, hash, put in place and record what a successful action has made.
@@ -160,8 +190,8 @@ class Attempts:
         edge, verdict = attempt.edge, Verdict()
         text, hint = self._places.fault_of(edge)
         if text:
-            return Verdict(error=f"{_ended(completion)} but {text}", hint=hint)
-        last = attempt.number > 1
+            return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
+        last = attempt.rerun
         changed = [path for path, state in attempt.inputs.items() if not self._files.same(path, state)]
         found = Found()
         if edge.literal or edge.stage.depfile:
@@ -186,7 +216,7 @@ class Attempts:
 
     def _tainted(self, attempt: Attempt, completion: Completion, changed: list[str]) -> Verdict:
         names = ", ".join(f"`{show(path)}`" for path in changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-        if attempt.number == 1 and completion.elapsed < PATIENCE:
+        if not attempt.rerun and completion.elapsed < PATIENCE:
             self._places.discard(attempt.edge)
             return Verdict(again=True, warnings=[f"{names} changed while stage `{show(attempt.edge.name)}` ran: it runs again"], changed=changed)
         self._keep_unrecorded(attempt.edge)
@@ -293,7 +323,7 @@ class Attempts:
             edge=edge.name,
             pipefile=edge.stage.file,
             attempt=os.urandom(8).hex(),
-            key=decision.key,
+            key="" if attempt.fallback else decision.key,
             output=outputs[0].path if outputs else None,
             outputs=outputs,
             components=tuple(decision.parts),
@@ -302,6 +332,7 @@ class Attempts:
             reasons=reason_texts(decision.reasons),
             duration=round(completion.elapsed, 6),
             members=self._decider.members(edge) if any(part.kind == "set" for part in decision.parts) else {},
+            degraded=attempt.fallback,
         )
         self._records.write(record, self._sync)
         self._decider.made(edge, record)

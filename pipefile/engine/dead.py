@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pipefile.base.digest import ALGORITHMS
@@ -21,9 +21,10 @@ from pipefile.store.index import Index
 def find(session: Session, decider: Decider) -> list[str]:
     """Places of dead outputs, as far as the index remembers what was made; without an index the whole tree is searched for records."""
     index = session.index
-    made = session.graph.producer
+    made = made_now(session)
+    left = session.files.left_out
     if index.edge_names or index.dead:
-        known = dict.fromkeys(index.dead)
+        known = dict.fromkeys([*index.dead, *sorted(left)])
         for at in range(len(index.edge_names)):
             known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
         gone = [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
@@ -33,7 +34,14 @@ def find(session: Session, decider: Decider) -> list[str]:
         return []
     real = Real(session)
     sources = needed(session, decider, real)
-    return [path for path in gone if real.of(path) not in real.outputs and real.of(path) not in sources and real.allowed(path)]
+    unread = [path for path in gone if path in left or real.of(path) not in sources]
+    return [path for path in unread if real.of(path) not in real.outputs and real.allowed(path)]
+
+
+def made_now(session: Session) -> Mapping[str, int]:
+    """Output path -> edge, without edges that a condition keeps from running: what these made before is dead."""
+    made, left = session.graph.producer, session.left_out
+    return {path: edge for path, edge in made.items() if edge not in left} if left else made
 
 
 class Real:
@@ -45,7 +53,7 @@ class Real:
 
     def __init__(self, session: Session) -> None:
         self._disk = session.disk
-        self._made = session.graph.producer
+        self._made = made_now(session)
         self._folders: dict[str, str] = {}
         places = (".", *session.pipeline.settings.outside)
         self._places = [os.path.realpath(session.disk.at(place)).rstrip("/") for place in places]
@@ -100,7 +108,7 @@ def records_of_gone(session: Session) -> Iterator[tuple[str, Record]]:
     Looks into every folder but `.git`, the store and temporary ones.
     """
     disk, store = session.disk, session.store
-    made, stages = session.graph.producer, session.graph.by_stage
+    made, stages = made_now(session), session.graph.by_stage
     kept = f"{store}/records"
     real = Real(session)
     todo = ["", *session.pipeline.settings.outside, kept]

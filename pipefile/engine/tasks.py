@@ -14,7 +14,7 @@ from pipefile.engine.session import Session
 from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, Need
-from pipefile.model.ports import FunctionCall, Task
+from pipefile.model.ports import CallContext, FunctionCall, Task
 from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
 from pipefile.plan.render import as_argument, input_values
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
@@ -39,13 +39,14 @@ class Tasks:
         self._root = session.disk.root
         self._here = _is_current(self._root)
 
-    def task(self, edge: Edge, inputs: Mapping[str, State], log: str) -> tuple[Task, str]:
+    def task(self, edge: Edge, inputs: Mapping[str, State], log: str, attempt: int = 1) -> tuple[Task, str]:
         """The task of an edge, and its command as a person would type it.
 
         Args:
             edge: Which one.
             inputs: Its declared inputs as they are now.
             log: Absolute path for its log.
+            attempt: Its number, for functions that ask.
         """
         stage = edge.stage
         argv: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ class Tasks:
         if isinstance(stage.action, Command):
             argv, shown = self._argv(edge, stage.action)
         elif isinstance(stage.action, Call):
-            function = FunctionCall(stage.action, self._arguments(edge, inputs))
+            function = FunctionCall(stage.action, self._arguments(edge, inputs), context=CallContext(attempt))
             shown = f"{stage.action.module}:{stage.action.function}"
         task = Task(
             edge.id,
