@@ -22,7 +22,7 @@ from pipefile.base.disk import OsDisk
 from pipefile.model.ports import Completion, Poll, Task
 from pipefile.model.record import Record, Remembered
 from pipefile.model.stage import Output
-from pipefile.store.record import edge_record_path, record_path
+from pipefile.store.record import edge_record_path, named_in, names_files, record_path
 
 __all__ = ["FakeClock", "FakeExecutor", "FaultyDisk", "MemoryRecords"]
 
@@ -315,7 +315,10 @@ class MemoryRecords:
         return [record_path(path) for path in outputs] or [edge_record_path("store", edge)]
 
     def read(self, edge: str, outputs: Sequence[Output]) -> Remembered:
-        return Remembered(tuple([self.stored.get(path) for path in self._paths(edge, [output.path for output in outputs])]))
+        records = [self.stored.get(path) for path in self._paths(edge, [output.path for output in outputs])]
+        if records[0] is not None and names_files(outputs):
+            records += [self.stored.get(record_path(made.path)) for made in named_in(records[0], outputs)]
+        return Remembered(tuple(records))
 
     def write(self, record: Record, sync: bool = False) -> None:  # noqa: ARG002  # memory knows no sync
         for made in record.outputs[1:]:

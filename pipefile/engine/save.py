@@ -109,10 +109,10 @@ class Saver:
         for part in decision.parts:
             if part.kind == "code":
                 self._add(part.path, 0)
-        outputs = [output.path for output in edge.outputs]
+        outputs = [*[output.path for output in edge.outputs], *self._decider.named(edge)]
         for path in outputs:
             self._add(path, OUTPUT)
-        if self._moved and self._rests_on_the_past(edge, decision):
+        if self._moved and (self._rests_on_the_past(edge, decision) or self._output_changed(edge, outputs)):
             return
         record = self._decider.written.get(edge.id)
         discovered = list(record.discovered) if record is not None else list(decision.discovered)
@@ -120,7 +120,7 @@ class Saver:
             self._add(path, 0)
         seconds = record.duration if record is not None else decision.seconds
         self._edges.append((edge.name, digests.raw(decision.key), outputs, discovered, seconds))
-        self._expect(edge, records)
+        self._expect(edge, outputs, records)
 
     def _rests_on_the_past(self, edge: Edge, decision: Decision) -> bool:
         """Whether an input changed after this edge was decided and was then looked at again: its row is newer than the edge's key."""
@@ -132,6 +132,13 @@ class Saver:
         paths = [path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)]
         made = self._session.graph.producer
         return any(path in self._moved and path not in made for path in (*paths, *discovered))
+
+    def _output_changed(self, edge: Edge, outputs: Iterable[str]) -> bool:
+        """Whether an output was changed after the edge was done with it, and was then looked at again: its row is not of what the edge has made."""
+        record = self._decider.written.get(edge.id)
+        if record is not None:
+            return any(self._rows[made.path][0].digest != made.digest for made in record.outputs)
+        return not self._moved.isdisjoint(outputs)
 
     def _carry(self, edge: Edge, records: dict[str, set[str]]) -> None:
         """Keep what the old index knows of an edge that this build did not look at, unless a row that it rests on has changed."""
@@ -147,7 +154,8 @@ class Saver:
             now = known[0] if known is not None else self._files.known.get(path)
             if now is not None and (now.kind, now.digest) != (state.kind, state.digest):
                 return
-        if [old.paths[row] for row in outputs] != [output.path for output in edge.outputs]:
+        declared = [output.path for output in edge.outputs]
+        if [old.paths[row] for row in outputs] != [*declared, *self._decider.named(edge)]:
             return
         for row in (*outputs, *discovered):
             path = old.paths[row]
@@ -162,7 +170,7 @@ class Saver:
         key = old.edge_keys[32 * at : 32 * at + 32]
         paths = [old.paths[row] for row in outputs]
         self._edges.append((edge.name, key, paths, [old.paths[row] for row in discovered], old.edge_seconds[at]))
-        self._expect(edge, records)
+        self._expect(edge, paths, records)
 
     def _old_state(self, row: int) -> State:
         flags = self._old.flags[row]
@@ -174,9 +182,8 @@ class Saver:
         stamp = self._old.stat_of(row)
         return State("file", digest, stamp, bool(flags & TRUSTED))  # type: ignore[arg-type]  # six columns
 
-    def _expect(self, edge: Edge, records: dict[str, set[str]]) -> None:
-        paths = [record_path(output.path) for output in edge.outputs] or [edge_record_path(self._session.store, edge.name)]
-        for path in paths:
+    def _expect(self, edge: Edge, outputs: Iterable[str], records: dict[str, set[str]]) -> None:
+        for path in self._record_paths(edge.name, outputs):
             records.setdefault(folder_of(path), set()).add(name_of(path))
 
     # -- trust
@@ -353,7 +360,8 @@ class Saver:
     def _to_remember(self, dead: Sequence[str]) -> list[str]:
         """Dead outputs, and the places of those that are none yet: outputs of edges that are not among the fresh ones."""
         known = {edge[0] for edge in self._edges}
-        return [*dead, *[output.path for edge in self._session.graph.edges if edge.name not in known for output in edge.outputs]]
+        unsure = [edge for edge in self._session.graph.edges if edge.name not in known]
+        return [*dead, *[path for edge in unsure for path in (*[output.path for output in edge.outputs], *self._decider.named(edge))]]
 
     def _tracked(self) -> dict[str, str]:
         """Hidden values of all tracked variables, as the environment of the build has them."""

@@ -14,6 +14,7 @@ from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Locator
 from pipefile.engine.files import Files
+from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
 from pipefile.load.loader import load
 from pipefile.load.scanner import make_locator
@@ -107,6 +108,7 @@ class Session:
         self._index_stamp = self._stamp(f"{self.store}/{index_file.NAME}")
         self.index = self._read_index()
         self.files = Files(project.disk, settings.hash, self.index, self._doubtful(), self.store)
+        self.values = Values(self.files, settings.value_in_memory)
         self.records = Records(project.disk, settings.store, warn)
         self.world = DiskWorld(self.files, self.records, self.store, project.file)
         try:

@@ -168,8 +168,9 @@ class _Loader:
         for name, value in table.items():
             if type(value) is list or name == "default":
                 given[name] = values.strings(value, f"`{name}` in `[pipefile]`", ("pipefile", name))
-        if "log_limit" in given:
-            given["log_limit"] = values.size(given["log_limit"], "`log_limit` in `[pipefile]`", ("pipefile", "log_limit"))
+        for name in ("log_limit", "value_in_memory", "value_limit", "large_input"):
+            if name in given:
+                given[name] = values.size(given[name], f"`{name}` in `[pipefile]`", ("pipefile", name))
         if "store" in given:
             key = ("pipefile", "store")
             given["store"] = values.project_path(given["store"], "", "`store` in `[pipefile]`", key)

@@ -61,13 +61,16 @@ PIPEFILE: dict[str, Key] = {
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
     "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
+    "value_in_memory": Key(("size",), "Values that functions return are handed on in memory up to this size"),
+    "value_limit": Key(("size",), "Values that functions return may have this size; what is larger belongs into a file"),
+    "large_input": Key(("size",), "A function with larger inputs runs in the builder, where `mode = \"auto\"` has the choice"),
 }
 
 STAGE: dict[str, Key] = {
     "inputs": Key(
         ("table", "strings", "string"), "What the stage reads: paths, globs, references", entries=("string", "strings", "input"), elements=("input",)
     ),
-    "outputs": Key(("table", "strings", "string"), "The files and folders that the stage makes", entries=("string", "strings")),
+    "outputs": Key(("table", "strings", "string"), "The files, folders and values that the stage makes", entries=("string", "strings")),
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
     "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),

@@ -17,6 +17,7 @@ from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.schema import INPUT, STAGE, types
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
+from pipefile.load.value_outputs import PREFIX, ValueOutputs
 from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
 
 _ALLOWED = types(STAGE)
@@ -41,14 +42,16 @@ class StageReader:
         file: The Pipefile, from the root.
         settings: Defaults of shell and log_limit, the store, folders outside.
         table: `[global]`.
+        decorated: The tables are made from functions decorated in Python, whose values can be of any type.
     """
 
-    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals) -> None:
+    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals, decorated: bool = False) -> None:
         self._root = root
         self._file = file
         self._folder = folder_of(file)
         self._settings = settings
         self._globals = table
+        self._decorated = decorated
         self._templates = Templates(table)
         self._store = settings.store
         self._store_below = settings.store + "/"
@@ -177,12 +180,13 @@ class StageReader:
         kind = type(raw)
         base = ("stage", stage, "outputs")
         if kind is str:
-            return (self._output(stage, raw, (None, base, command and ("outputs", None) not in asked and ("outputs", 0) not in asked, False)),)
+            literal = command and ("outputs", None) not in asked and ("outputs", 0) not in asked
+            return (self._output(stage, raw, (None, base, literal, False, command)),)
         all_named = not command or ("outputs", None) in asked
         found: list[Output] = []
         if kind is list:
             for index, item in enumerate(raw):
-                found.append(self._output(stage, item, (None, (*base, index), not all_named and ("outputs", index) not in asked, False)))
+                found.append(self._output(stage, item, (None, (*base, index), not all_named and ("outputs", index) not in asked, False, command)))
             return tuple(found)
         for name, value in raw.items():
             if name in RESERVED:
@@ -190,19 +194,21 @@ class StageReader:
             named = all_named or (name, None) in asked
             if type(value) is not list:
                 literal = not named and (name, 0) not in asked and ("outputs", len(found)) not in asked
-                found.append(self._output(stage, value, (name, (*base, name), literal, False)))
+                found.append(self._output(stage, value, (name, (*base, name), literal, False, command)))
                 continue
             for index, item in enumerate(value):
                 literal = not named and (name, index) not in asked and ("outputs", len(found)) not in asked
-                found.append(self._output(stage, item, (name, (*base, name, index), literal, True)))
+                found.append(self._output(stage, item, (name, (*base, name, index), literal, True, command)))
         return tuple(found)
 
-    def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool]) -> Output:
-        name, key, in_place, many = facts
+    def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
+        name, key, in_place, many, command = facts
         if type(raw) is not str:
             what = f"an output of stage `{show(stage)}`" if name is None else f"output `{show(name)}` of stage `{show(stage)}`"
             raise wrong_kind(what, ("string",) if name is None or many else ("string", "strings"), raw, key)
         if self._folder or not _PLAIN_PATH.fullmatch(raw):
+            if raw.startswith(PREFIX):
+                return ValueOutputs(stage, self._store, not command, self._decorated).output(raw, name, many, key)
             what = f"output `{show(raw)}`" if raw else "an output"
             path, directory = self._odd_path(raw, f"{what} of stage `{show(stage)}`", key)
         elif raw[-1] == "/":
@@ -404,14 +410,14 @@ def _check_name(name: str, key: KeyPath) -> None:
 
 
 def check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], raw: Any) -> None:
-    """Refuse what is declared twice: an output, or a name that is both an input's and an output's."""
+    """Refuse what is declared twice: an output, or a name that is both an input's and an output's. A value is no argument, so its name is free."""
     taken = {group.name for group in inputs}
     seen = set()
     for index, output in enumerate(outputs):
         key: KeyPath = ("stage", stage, "outputs")
         if output.name is not None:
             key = (*key, output.name)
-            if output.name in taken:
+            if output.name in taken and not output.value:
                 raise FaultError(f"`{show(output.name)}` is both an input and an output of stage `{show(stage)}`", key)
         elif type(raw) is list:
             key = (*key, index)
@@ -422,7 +428,8 @@ def check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Outpu
 
 def check_arguments(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], params: Mapping[str, Value]) -> None:
     """A function gets inputs, outputs and params by name, so no two can have the same."""
-    taken = {group.name or "inputs": "an input" for group in inputs} | {output.name or "outputs": "an output" for output in outputs}
+    taken = {group.name or "inputs": "an input" for group in inputs}
+    taken |= {output.name or "outputs": "an output" for output in outputs if not output.value}
     for name in params:
         if name in taken:
             message = f"`{show(name)}` is both a param and {taken[name]} of stage `{show(stage)}`"

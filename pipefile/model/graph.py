@@ -22,7 +22,8 @@ class FileSet:
         paths: Root-relative paths.
         node: What has to end before the set is final: an edge, a group (`Graph.groups`), or -1 for sources alone.
         inside: For a file inside another stage's directory output, or a "late" glob: that output's path; else "".
-        value: What the file holds, if it is a value that another stage returns (model/stage.py: Output.value); "" for an ordinary file.
+        value: What the file holds, if it is a value that another stage returns (model/stage.py: Output.value); "" for an ordinary file. Of
+            "outputs" with values among them, what each file holds, with commas between.
         entry: The key of the returned table that is meant, for the values of a function that declares no outputs; "" for all of it.
     """
 
@@ -33,6 +34,11 @@ class FileSet:
     inside: str = ""
     value: str = ""
     entry: str = ""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """What each of `paths` holds: a kind of value, or "" for an ordinary file."""
+        return self.value.split(",") if self.value else [""] * len(self.paths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

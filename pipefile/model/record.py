@@ -45,7 +45,7 @@ class Record:
         attempt: Random hex text, the same in all records of one attempt.
         key: The edge's key at that time; "" where no key can match (degraded, tainted).
         output: The output that this record stands beside; None for an edge without outputs.
-        outputs: All outputs of the attempt.
+        outputs: All outputs of the attempt: the declared ones in their order, then files that a function has named when it returned.
         main: This one stands beside the first output (or the edge has none): only it has the fields below.
         components: What the key was made of.
         discovered: Path from the root (or absolute) -> digest, or ABSENT.
@@ -79,7 +79,8 @@ class Remembered(NamedTuple):
     """What stands beside the outputs of an edge.
 
     Args:
-        records: One an output, in their order, or the only one of an edge without outputs; None where it is missing or damaged.
+        records: One an output, in their order, or the only one of an edge without outputs; None where it is missing or damaged. After those of the
+            declared outputs come those of files that the main record has besides, where the edge can have such.
         faults: Path of each damaged record, from the root, and what is wrong with it. A missing one is no fault.
     """
 

@@ -7,10 +7,10 @@ from typing import NoReturn, TypeGuard, TypeVar
 
 from pipefile.base.errors import StoreError, UsageError
 from pipefile.base.locations import Place
+from pipefile.base.names import file_name
 from pipefile.base.paths import show
 from pipefile.model.ports import Disk
 from pipefile.model.run import EdgeResult, Run
-from pipefile.store.names import file_name
 from pipefile.store.orphans import is_alive
 
 FORMAT = 1

@@ -63,7 +63,7 @@ def ask(project: Project, kind: str) -> list[str]:
     """Declare what a condition of some kind needs; names of the stages in that."""
     if kind != "value":
         return []
-    project.write("asking.py", "def ask(wish):\n    return open(wish).read() == 'yes'\n")
+    project.write("asking.py", "def ask(wish):\n    with open(wish) as file:\n        return file.read() == 'yes'\n")
     project.stage("ask", inputs={"wish": "wish"}, outputs={"answer": "value:bool"}, call="asking:ask")
     return ["ask"]
 
@@ -396,7 +396,7 @@ def test_value_that_is_not_known_yet(project: Project) -> None:
 def test_value_orders_and_is_in_no_key(project: Project) -> None:
     """The stage that decides comes first; another value that is as true makes nothing stale."""
     project.write("src", "1\n")
-    project.write("asking.py", "def ask(src):\n    return int(open(src).read())\n")
+    project.write("asking.py", "def ask(src):\n    with open(src) as file:\n        return int(file.read())\n")
     project.stage("ask", inputs={"src": "src"}, outputs={"count": "value:int"}, call="asking:ask")
     project.write("other", "1\n")
     project.stage("report", inputs="other", outputs="report", run="cp {inputs} {outputs}", should_run="ask.count")
