@@ -10,9 +10,9 @@ TYPE_CHECKING = False  # as typing's, whose import alone costs a third of a no-o
 if TYPE_CHECKING:
     from pipefile.api import Pipeline, RunError, pipeline, stage
     from pipefile.base.errors import PipefileError
+    from pipefile.execute.stream import Stream
     from pipefile.model.fileref import FileRef
     from pipefile.model.run import RunResult
-    from pipefile.model.stream import Stream
 
 __version__ = "0.1.0.dev0"
 __all__ = ["FileRef", "PipefileError", "Pipeline", "RunError", "RunResult", "Stream", "__version__", "pipeline", "stage"]
@@ -23,7 +23,7 @@ _HOMES = {
     "Pipeline": "pipefile.api",
     "RunError": "pipefile.api",
     "RunResult": "pipefile.model.run",
-    "Stream": "pipefile.model.stream",
+    "Stream": "pipefile.execute.stream",
     "pipeline": "pipefile.api",
     "stage": "pipefile.api",
 }

@@ -27,7 +27,7 @@ def command(request: Request, target: str) -> int:
         out.write(f"`{show(target)}` is fresh\n")
         return 0
     for each in chain:
-        state = {"unknown": "may become stale", "stale": "is stale", "fresh": "is fresh"}[each.state]
+        state = {"unknown": "may become stale", "stale": "is stale", "skipped": "is skipped", "fresh": "is fresh"}[each.state]
         out.write(f"`{show(each.name)}` {state}\n")
         for reason in each.reasons:
             out.write(f"  {describe(reason)}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import show
 from pipefile.engine import dead, ticks
 from pipefile.engine.attempt import Attempts
+from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
 from pipefile.engine.declare import Running
 from pipefile.engine.discover import Discovery
@@ -136,7 +137,7 @@ class _Build:
         nodes, extra = extra_dependencies(session, self.decider, requested)
         edges = [session.graph.edges[node] for node in nodes if node < len(session.graph.edges)]
         try:
-            self.places.check(edges)
+            self.places.check([edge for edge in edges if edge.id not in session.left_out])
         except PipefileError as error:
             session.locate(error)
             raise
@@ -155,7 +156,7 @@ class _Build:
         attempts = Attempts(session, self.decider, self.places, discovery, tick)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer)
+        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra))
         try:
             loop.run(len(edges))
         finally:
@@ -163,7 +164,15 @@ class _Build:
             attempts.close()
             for path in self.places.sweep():
                 self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
+        self._tell_left_out(requested)
         return self._finish(loop, writer, tick, nodes, started)
+
+    def _tell_left_out(self, requested: Sequence[int]) -> None:
+        """Say of what was named on the command line that a condition has kept it from running."""
+        for number in requested if self.options.targets else ():
+            why = self.session.left_out.get(number)
+            if why is not None:
+                self.emit(Note("note", f"stage `{show(self.session.graph.edges[number].name)}` is skipped: {why}"))
 
     def _probe(self) -> ticks.Ticks:
         try:
@@ -193,7 +202,8 @@ class _Build:
         if whole:
             removed = dead.remove(session, gone, self.warn)
             for path in removed:
-                self.emit(Note("note", f"removed `{show(path)}`, which no stage makes any more"))
+                why = "whose stage is skipped" if path.rstrip("/") in session.files.left_out else "which no stage makes any more"
+                self.emit(Note("note", f"removed `{show(path)}`, {why}"))
         try:
             saver = Saver(session, self.decider, loop.decided, tick, self.began)
             answers = status == "succeeded" and self.as_on_disk
@@ -203,7 +213,7 @@ class _Build:
         run = writer.finish(status, loop.counts(), loop.history.results)
         writer.close()
         seconds = session.project.clock.monotonic() - started
-        self.emit(BuildFinished(status, len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped), seconds, run))
+        self.emit(BuildFinished(status, len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped), seconds, run, len(loop.degraded)))
         _flush(self.emit)
         exit_status = 128 + number if number else 1 if loop.failed or (options.strict and self.warnings) else 0
         return RunResult(
@@ -217,6 +227,7 @@ class _Build:
             seconds,
             run,
             abandoned=loop.abandoned,
+            degraded=tuple(loop.degraded),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan.closure import closure
 from pipefile.plan.cycles import topological
+from pipefile.plan.fallback import mains
 from pipefile.store import index as index_file
 from pipefile.store.record import Records
 
@@ -308,6 +309,7 @@ class Shown:
         after: Edges that come before it for no file's sake.
         inputs: Its inputs as a person knows them: paths, globs, `STAGE.outputs`.
         outputs: Directories with a slash.
+        fallback_of: The stages that it stands in for when they have failed, in the order of declaration.
     """
 
     id: int
@@ -318,6 +320,7 @@ class Shown:
     after: tuple[int, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    fallback_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,8 +346,13 @@ def view(session: Session, targets: tuple[str, ...]) -> GraphView:
     graph = session.graph
     count = len(graph.edges)
     nodes = closure(graph, session.select(targets)) if targets else topological(graph.depends, graph.order, range(count))
+    if targets:  # what may run for them, although they do not need it
+        names = {edge.stage.fallback for node in nodes if node < count and isinstance((edge := graph.edges[node]).stage.fallback, str)}
+        inside = set(nodes)
+        nodes = nodes + [node for name in sorted(names - {""}) for node in graph.by_stage[name] if node not in inside]
     users = _group_users(graph, nodes)
-    shown = [_shown(graph, graph.edges[node], users) for node in nodes if node < count]
+    fallbacks = mains(edge.stage for edge in graph.edges)
+    shown = [_shown(graph, graph.edges[node], users, fallbacks) for node in nodes if node < count]
     shown.sort(key=lambda each: each.wave)
     return GraphView(tuple(shown), {node: graph.groups[node - count] for node in nodes if node >= count and users[node] > 1})
 
@@ -359,7 +367,7 @@ def _group_users(graph: Graph, nodes: Iterable[int]) -> dict[int, int]:
     return users
 
 
-def _shown(graph: Graph, edge: Edge, users: Mapping[int, int]) -> Shown:
+def _shown(graph: Graph, edge: Edge, users: Mapping[int, int], fallbacks: Mapping[str, Sequence[str]]) -> Shown:
     count = len(graph.edges)
     needs: dict[int, None] = {}
     for node in graph.depends[edge.id]:
@@ -369,4 +377,5 @@ def _shown(graph: Graph, edge: Edge, users: Mapping[int, int]) -> Shown:
             needs[node] = None
     inputs = dict.fromkeys(need.files.text for need in edge.needs if need.files is not None)
     outputs = tuple([output.shown for output in edge.outputs])
-    return Shown(edge.id, edge.name, edge.stage.name, edge.wave, tuple(needs), graph.order.get(edge.id, ()), tuple(inputs), outputs)
+    after, instead = graph.order.get(edge.id, ()), tuple(fallbacks.get(edge.stage.name, ()))
+    return Shown(edge.id, edge.name, edge.stage.name, edge.wave, tuple(needs), after, tuple(inputs), outputs, instead)

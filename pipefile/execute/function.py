@@ -21,6 +21,7 @@ from pipefile.execute.modules import CallError, ProjectModules
 from pipefile.execute.output import Capture, duration_text
 from pipefile.execute.raised import Raised
 from pipefile.execute.routing import Printer, Routing, belong
+from pipefile.execute.values import arguments_of, store_returned, takes_items
 from pipefile.model.ports import Completion, FunctionCall, Task
 
 AGAIN = 0.02  # seconds until an interrupt is tried again that could do harm now
@@ -209,7 +210,8 @@ class FunctionExecutor:
                 check_arguments(function, call)
                 running.calling = not (running.cancelled or running.over)
                 if running.calling:
-                    function(**call.arguments)  # type: ignore[operator]  # `ProjectModules.function` has looked
+                    returned = function(**arguments_of(call))  # type: ignore[operator]  # `ProjectModules.function` has looked
+                    store_returned(returned, call.returns, call.value_limit)  # which runs a generator that it is
             running.calling = False
             if raised.trace:
                 running.printer.write(raised.text(modules.owns_file).encode("utf-8", "backslashreplace"))
@@ -319,7 +321,7 @@ def check_arguments(function: object, call: FunctionCall) -> None:
     written = f"`{call.call.module}:{call.call.function}`"
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise CallError(f"cannot call {written}: it is async; call it with asyncio.run from a plain function")
-    if inspect.isgeneratorfunction(function):
+    if inspect.isgeneratorfunction(function) and not takes_items(call.returns):
         raise CallError(f"cannot call {written}: it is a generator, so calling it would run nothing")
     try:
         parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from pipefile.base.errors import PipefileSyntaxError
 from pipefile.base.locations import KeyPath, Position
 from pipefile.base.paths import BadPathError, folder_of, normalise, show, within
 from pipefile.base.paths import join as join_paths
-from pipefile.load import values
+from pipefile.load import policies, values
 from pipefile.load.declared import Declarations, Declare, DeclaredPipeline, DeclaredStage, join, without_unknown
 from pipefile.load.declared import located as located_in_python
 from pipefile.load.faults import FaultError, at_offset, did_you_mean, kind_of, located, unplaced
@@ -150,6 +150,7 @@ class _Loader:
         self._folder = folder_of(file)
         self._document = document
         self._declared = Declarations()
+        self._mains: dict[str, list[str]] = {}  # fallback -> stages that it stands in for
 
     def source_of(self, fault: FaultError) -> Source | None:
         """Where what is at fault stands, if that is in a Python file."""
@@ -182,9 +183,15 @@ class _Loader:
             settings = self._settings(self._document["pipefile"])
         document = self._document
         reader = StageReader(self._disk.root, self._file, settings, values.Globals(table))
-        stages = {name: reader.read(name, stage) for name, stage in document.get("stage", {}).items()}
+        tables = document.get("stage", {})
+        self._mains = policies.mains_of(tables)
+        decorated = StageReader(self._disk.root, self._file, settings, values.Globals(table), True) if self._declared.stages else reader
+        stages = {
+            name: (decorated if name in self._declared.stages else reader).read(name, stage, name in self._mains) for name, stage in tables.items()
+        }
         self._check_shells(settings, stages)
         self._check_after(stages)
+        stages = policies.checked(stages, tables, reader, self._disk)
         for name, declared in self._declared.stages.items():
             stages[name] = replace(stages[name], file=declared.source.file)
         aliases = self._aliases(document.get("alias", {}), settings, stages)
@@ -225,8 +232,9 @@ class _Loader:
         for name, value in table.items():
             if type(value) is list or name == "default":
                 given[name] = values.strings(value, f"`{name}` in `[pipefile]`", ("pipefile", name))
-        if "log_limit" in given:
-            given["log_limit"] = values.size(given["log_limit"], "`log_limit` in `[pipefile]`", ("pipefile", "log_limit"))
+        for name in ("log_limit", "value_in_memory", "value_limit", "large_input"):
+            if name in given:
+                given[name] = values.size(given[name], f"`{name}` in `[pipefile]`", ("pipefile", name))
         if "store" in given:
             key = ("pipefile", "store")
             given["store"] = values.project_path(given["store"], "", "`store` in `[pipefile]`", key)
@@ -305,6 +313,9 @@ class _Loader:
     def _check_targets(
         self, targets: tuple[str, ...], what: str, key: KeyPath, aliases: dict[str, tuple[str, ...]], stages: dict[str, Stage]
     ) -> None:
+        for index, target in enumerate(targets):
+            if target in self._mains and target not in aliases:
+                raise policies.is_fallback(f"{what} names `{show(target)}`", self._mains[target][0], self._target_key(key, index))
         odd = [(index, target) for index, target in enumerate(targets) if target not in stages and target not in aliases]
         if not odd:
             return
@@ -319,9 +330,10 @@ class _Loader:
             if path in outputs or any(within(path, output) for output, directory in outputs.items() if directory):
                 continue
             hint = did_you_mean(target, [*aliases, *stages, *outputs])
-            one = self._document[str(key[0])][str(key[1])]
-            at: KeyPath = (*key, index) if type(one) is list else key
-            raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", at, hint)
+            raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", self._target_key(key, index), hint)
+
+    def _target_key(self, key: KeyPath, index: int) -> KeyPath:
+        return (*key, index) if type(self._document[str(key[0])][str(key[1])]) is list else key
 
     def _check_alias_cycle(self, aliases: dict[str, tuple[str, ...]]) -> None:
         done: set[str] = set()

@@ -155,7 +155,7 @@ def _kind(spec: Any) -> str:
         return "any"
     if not isinstance(spec, type):
         return ""
-    return _KINDS.get(spec) or ("file" if issubclass(spec, FileRef) else "any")
+    return _KINDS.get(spec) or ("file" if issubclass(spec, FileRef) else "stream" if issubclass(spec, Stream) else "any")
 
 
 def _retry(value: Any, name: str, key: KeyPath) -> Any:

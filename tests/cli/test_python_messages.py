@@ -49,7 +49,8 @@ def test_a_module_that_raises(project: Project) -> None:
     """The lines of the project that led to it, and no traceback of ours."""
     text = HEAD + "import helper\n\nhelper.check(0)\n"
     assert told(project, text, helper="def check(n):\n    return 1 / n\n") == (
-        "error: `pipeline.py` cannot be imported: ZeroDivisionError: division by zero\n  pipeline.py:6  helper.check(0)\n  helper.py:2  return 1 / n\n"
+        "error: `pipeline.py` cannot be imported: ZeroDivisionError: division by zero\n"
+        "  pipeline.py:6  helper.check(0)\n  helper.py:2  return 1 / n\n"
     )
 
 
@@ -60,7 +61,8 @@ def test_a_module_that_is_no_python(project: Project) -> None:
 
 def test_a_module_that_ends_the_program(project: Project) -> None:
     """It does not end the build as if all were well."""
-    assert told(project, "import sys\nsys.exit(0)\n") == "error: `pipeline.py` cannot be imported: it ends the program\n  pipeline.py:2  sys.exit(0)\n"
+    text = "import sys\nsys.exit(0)\n"
+    assert told(project, text) == "error: `pipeline.py` cannot be imported: it ends the program\n  pipeline.py:2  sys.exit(0)\n"
 
 
 def test_a_module_that_is_missing(project: Project) -> None:
@@ -132,7 +134,9 @@ def test_an_unknown_key_of_the_configuration(project: Project) -> None:
     """As the error that it is, with the line that asks."""
     project.globals(width=3)
     text = HEAD + "@stage(outputs='y')\ndef make(outputs, n):\n    pass\n\n\n@pipeline\ndef flow(config):\n    return make(config.widht)\n"
-    assert told(project, text) == "error: there is no `config.widht`\n  pipeline.py:11  return make(config.widht)\nhint: did you mean `config.width`?\n"
+    assert told(project, text) == (
+        "error: there is no `config.widht`\n  pipeline.py:11  return make(config.widht)\nhint: did you mean `config.width`?\n"
+    )
 
 
 def test_an_input_that_nobody_makes(project: Project) -> None:

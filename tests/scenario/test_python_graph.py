@@ -141,7 +141,9 @@ def test_a_module_that_comes_before_an_installed_one_is_seen(mixed: Project) -> 
 def test_looking_runs_nothing(mixed: Project) -> None:
     """Case 91: no command but a build runs the project's code, before the first build and after it."""
     trace = canary(mixed)
-    commands = [["status"], ["list", "--json", "--status"], ["why", "n.txt"], ["query", "deps", "n.txt"], ["graph"], ["check"], ["-n"], ["clean", "-n"]]
+    commands = [
+        ["status"], ["list", "--json", "--status"], ["why", "n.txt"], ["query", "deps", "n.txt"], ["graph"], ["check"], ["-n"], ["clean", "-n"],
+    ]  # fmt: skip
     for words in commands:
         assert mixed.cli(*words).exit_status in (0, 1, 2)
     assert runs(trace) == 0
@@ -221,7 +223,8 @@ def test_accept_and_clean_know_decorated_stages(mixed: Project) -> None:
 
 def test_stages_of_two_files(mixed: Project) -> None:
     """A pipeline may call what another file declares; neither file has to know the other's stages by name."""
-    mixed.write("more.py", "from pipeline import upper\nfrom pipefile import pipeline\n\n@pipeline\ndef other():\n    return upper('in.txt', times=1)\n")
+    text = "from pipeline import upper\nfrom pipefile import pipeline\n\n@pipeline\ndef other():\n    return upper('in.txt', times=1)\n"
+    mixed.write("more.py", text)
     mixed.settings(python=["pipeline.py", "more.py"])
     outcome = mixed.build("other")
     assert (outcome.exit_status, outcome.output) == (

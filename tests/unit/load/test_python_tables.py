@@ -88,7 +88,8 @@ def test_exceptions_functions_and_stages() -> None:
     def first() -> None:
         pass
 
-    made = table(retry_policy={"max_attempts": 3, "retry_on": [TimeoutError, json.JSONDecodeError, "signal", 75]}, fallback=message, after=[first, "b"])
+    policy = {"max_attempts": 3, "retry_on": [TimeoutError, json.JSONDecodeError, "signal", 75]}
+    made = table(retry_policy=policy, fallback=message, after=[first, "b"])
     assert made["retry_policy"] == {"max_attempts": 3, "retry_on": ["TimeoutError", "json.decoder.JSONDecodeError", "signal", 75]}
     assert (made["fallback"], made["after"]) == ("message", ["first", "b"])
     assert table(setup=message)["setup"] == f"{__name__}:message"

@@ -235,7 +235,8 @@ def test_faults_of_calls() -> None:
         return summary(analyze())
 
     assert fault(several) == (
-        "error: stage `analyze` has 2 outputs, so a call has to say which it wants\n  FILE+1  `summary`\nhint: it has `analyze.info`, `analyze.frames`"
+        "error: stage `analyze` has 2 outputs, so a call has to say which it wants\n  FILE+1  `summary`\n"
+        "hint: it has `analyze.info`, `analyze.frames`"
     )
 
     def none() -> object:
