@@ -10,14 +10,16 @@ TYPE_CHECKING = False  # as typing's, whose import alone costs a third of a no-o
 if TYPE_CHECKING:
     from pipefile.api import Pipeline, RunError, pipeline, stage
     from pipefile.base.errors import PipefileError
+    from pipefile.execute.context import Context
     from pipefile.execute.stream import Stream
     from pipefile.model.fileref import FileRef
     from pipefile.model.run import RunResult
 
 __version__ = "0.1.0.dev0"
-__all__ = ["FileRef", "PipefileError", "Pipeline", "RunError", "RunResult", "Stream", "__version__", "pipeline", "stage"]
+__all__ = ["Context", "FileRef", "PipefileError", "Pipeline", "RunError", "RunResult", "Stream", "__version__", "pipeline", "stage"]
 
 _HOMES = {
+    "Context": "pipefile.execute.context",
     "FileRef": "pipefile.model.fileref",
     "PipefileError": "pipefile.base.errors",
     "Pipeline": "pipefile.api",

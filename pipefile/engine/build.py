@@ -88,7 +88,7 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
             session = Session(project, options.environ, warn, extra)
         running.keep(session.pipeline.settings, warn)
         work = Work(session, options, emit, warn, Decider(session), lock.fd, interrupts)
-        builder = _Build(work, warnings, running.as_on_disk)
+        builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None)
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
@@ -116,10 +116,12 @@ class _Build:
         work: What it works with.
         warnings: What `work.warn` has taken.
         as_on_disk: The command line would build the same graph.
+        library: A program asks, and wants the values.
     """
 
-    def __init__(self, work: Work, warnings: list[str], as_on_disk: bool = True) -> None:
+    def __init__(self, work: Work, warnings: list[str], as_on_disk: bool, library: bool) -> None:
         self.work = work
+        self.library = library
         self.as_on_disk = as_on_disk
         self.session = work.session
         self.options = work.options
@@ -228,7 +230,15 @@ class _Build:
             run,
             abandoned=loop.abandoned,
             degraded=tuple(loop.degraded),
+            errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.history.results if entry.status == "failed"},
+            values=self._values(loop) if self.library else {},
         )
+
+    def _values(self, loop: Loop) -> Mapping[str, object]:
+        from pipefile.engine.results import Results
+
+        degraded = set(loop.degraded)
+        return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.decided or edge.name in degraded])
 
 
 def _interrupted(interrupts: Interrupts | None, seconds: float) -> RunResult:
