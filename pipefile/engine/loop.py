@@ -300,11 +300,7 @@ class Loop:
         if verdict.changed:
             self._doubt(verdict.changed)
         if verdict.again and not self._schedule.stopping:
-            again = self._decide_again(self._graph.edges[edge.id], decision)
-            if again is not None:
-                self._decisions[edge.id] = again
-                self._tries.changed(edge)
-                self._schedule.mark_ready(edge.id)
+            self._repeat(edge, decision)
         elif verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
             self._clean_up(attempt, verdict)
@@ -317,6 +313,13 @@ class Loop:
             self.history.ran(attempt, completion, verdict)
             self._emit(self._finished(edge, "ran", completion, attempt))
             self._schedule.end(edge.id, "ran")
+
+    def _repeat(self, edge: Edge, decision: Decision) -> None:
+        again = self._decide_again(self._graph.edges[edge.id], decision)
+        if again is not None:
+            self._decisions[edge.id] = again
+            self._tries.repeat(edge.id)
+            self._schedule.mark_ready(edge.id)
 
     def _failed(self, failure: Failure) -> None:
         """An attempt has failed: another one follows, or the fallback, or the edge has failed."""

@@ -16,7 +16,7 @@ from pipefile.execute.output import LOG_FAULT
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import Clock, Completion, Disk
 from pipefile.plan.fallback import fallback_edge, name_of
-from pipefile.plan.retry import is_repeated, wait_before_next
+from pipefile.plan.retry import runs_again, wait_before_next
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Tries:
         self._clock = clock
         self._numbers: dict[int, int] = {}
         self._failures: dict[int, int] = {}
-        self._changed: set[int] = set()
+        self._repeated: set[int] = set()
         self._waiting: list[tuple[float, int]] = []
         self._fallen: dict[int, Failure] = {}
         self._unsettled: dict[int, Failure] = {}
@@ -77,14 +77,18 @@ class Tries:
         """The next attempt of an edge: of its fallback, if the stage itself has failed for good."""
         self._unsettled.pop(edge.id, None)
         number = self._numbers[edge.id] = self._numbers.get(edge.id, 0) + 1
-        rerun = edge.id in self._changed
+        rerun = edge.id in self._repeated
         if edge.id in self._fallen:
             return Attempt(fallback_edge(edge, self._graph), decision, number, rerun, name_of(edge.stage))
         return Attempt(edge, decision, number, rerun)
 
-    def changed(self, edge: Edge) -> None:
-        """The inputs of an edge changed while it ran: it runs once more, which is no failure."""
-        self._changed.add(edge.id)
+    def repeat(self, edge: int) -> None:
+        """An edge runs once more for what is no failure of it: its inputs changed while it ran."""
+        self._repeated.add(edge)
+
+    def is_repeated(self, edge: int) -> bool:
+        """Whether that has happened to it already."""
+        return edge in self._repeated
 
     # -- after a failure
 
@@ -94,7 +98,7 @@ class Tries:
         edge = self._graph.edges[attempt.edge.id]
         policy = attempt.edge.stage.retry
         failures = self._failures[edge.id] = self._failures.get(edge.id, 0) + 1
-        if is_repeated(policy, failures, failure.completion):
+        if runs_again(policy, failures, failure.completion):
             self._unsettled[edge.id] = failure
             delay = wait_before_next(policy, failures, _chance() if policy.jitter else 0.0)
             heappush(self._waiting, (self._clock.monotonic() + delay, edge.id))
@@ -102,7 +106,7 @@ class Tries:
         if edge.stage.fallback and not attempt.fallback:
             self._unsettled[edge.id] = self._fallen[edge.id] = failure
             self._failures.pop(edge.id)
-            self._changed.discard(edge.id)
+            self._repeated.discard(edge.id)
             return Again(None)
         return None
 

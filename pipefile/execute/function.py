@@ -267,7 +267,7 @@ class FunctionExecutor:
     def _finish(self, running: _Running, raised: Raised) -> None:
         self._left += [thread for thread in running.printer.threads if thread.is_alive()]
         error = raised.error or running.failure
-        self._complete(running, "cancelled" if running.cancelled else "failed" if error else "ok", error, raised.exit_status)
+        self._complete(running, "cancelled" if running.cancelled else "failed" if error else "ok", error, raised.exit_status, raised=raised.names)
 
     def _give_up(self, running: _Running) -> None:
         with self._lock:
@@ -282,12 +282,21 @@ class FunctionExecutor:
         else:
             self._complete(running, "failed", f"timed out after {duration_text(running.task.timeout or 0)}", timed_out=True)
 
-    def _complete(self, running: _Running, outcome: Any, error: str, exit_status: int | None = None, timed_out: bool = False) -> None:
+    def _complete(  # as Completion has them
+        self,
+        running: _Running,
+        outcome: Any,
+        error: str,
+        exit_status: int | None = None,
+        timed_out: bool = False,
+        raised: tuple[str, ...] = (),
+    ) -> None:
         output, size, log_error = running.printer.close()
         if outcome == "ok" and log_error:
             outcome, error = "failed", log_error
         elapsed = monotonic() - running.started
-        self._ended.append(Completion(running.task.id, outcome, exit_status, 0, timed_out, error, elapsed, output=output, log_size=size))
+        ended = Completion(running.task.id, outcome, exit_status, 0, timed_out, error, elapsed, output=output, log_size=size, raised=raised)
+        self._ended.append(ended)
 
     def _look_at_process(self) -> None:
         """Find what a function has changed for everybody, put it back, and fail all that ran meanwhile: their paths may have led elsewhere."""

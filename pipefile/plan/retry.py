@@ -9,7 +9,7 @@ _TIMEOUT = frozenset(["timeout", "TimeoutError", "builtins.TimeoutError"])
 _DOUBLINGS = 60  # beyond that every wait is the longest one
 
 
-def is_repeated(policy: Retry, failures: int, completion: Completion) -> bool:
+def runs_again(policy: Retry, failures: int, completion: Completion) -> bool:
     """Whether a stage that has failed runs again.
 
     Args:
