@@ -88,6 +88,13 @@ class Request:
             self.err.write(painted_error(f"warning: {text}", self.err) + "\n")
             self.err.flush()
 
+    def note(self, text: str) -> None:
+        """Print a note beside what a command answers; -q hides it."""
+        if self.verbosity >= 0:
+            self.out.flush()
+            self.err.write(f"note: {show(text)}\n")
+            self.err.flush()
+
     def waiting(self, pid: int, command: str) -> None:
         """Tell which other build is waited for."""
         if self.verbosity >= 0:

@@ -15,7 +15,7 @@ from pipefile.model.stage import Call
 from pipefile.plan.key import Facts, components, key_of, set_label
 from pipefile.plan.stale import compare, runs_anyway
 from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
-from pipefile.store.record import edge_record_path, record_path
+from pipefile.store.record import edge_record_path, named_in, names_files, record_path
 
 MEMBERS_KEPT = 200_000
 """Most (edge, file) pairs of one set of files that records spell out; above that they hold the set's digest alone."""
@@ -36,6 +36,7 @@ class Decision:
         discovered: Known discovered inputs: those of its record, then files named in its command.
         own: Files named in the command that the stage writes itself.
         seconds: How long it took last time, 0.0 if not known.
+        named: Files that the edge's function has made and named when it returned: outputs that the Pipefile does not know.
     """
 
     reasons: tuple[Reason, ...]
@@ -44,6 +45,7 @@ class Decision:
     discovered: tuple[str, ...]
     own: tuple[str, ...]
     seconds: float = 0.0
+    named: tuple[str, ...] = ()
 
     @property
     def fresh(self) -> bool:
@@ -69,6 +71,7 @@ class Decider:
         self._code: dict[tuple[str, str], Reach] = {}
         self._python = python()
         self.written: dict[int, Record] = {}
+        self.owners: dict[str, int] = {}  # files that functions have named: who made them, of the edges that have ended
 
     # -- records
 
@@ -93,6 +96,9 @@ class Decider:
         """The edge has new records, of which this is the main one."""
         self._remembered.pop(edge.id, None)
         self.written[edge.id] = record
+        if names_files(edge.outputs):
+            self.owners = {path: owner for path, owner in self.owners.items() if owner != edge.id}
+            self.owners.update({made.path: edge.id for made in named_in(record, edge.outputs)})
 
     def indexed(self, edge: Edge) -> int:
         """The position of an edge in the index if it was fresh then and its records are still there; else -1."""
@@ -104,7 +110,25 @@ class Decider:
         for output in edge.outputs:
             if not self._stands(record_path(output.path)):
                 return -1
+        if names_files(edge.outputs) and not all(self._stands(record_path(path)) for path in self._indexed_named(edge, at)):
+            return -1
         return at
+
+    def _indexed_named(self, edge: Edge, at: int) -> tuple[str, ...]:
+        paths = self._index.paths
+        return tuple([paths[row] for row in self._index.outputs(at)[len(edge.outputs) :]])
+
+    def named(self, edge: Edge) -> tuple[str, ...]:
+        """The files that an edge's function has named when it last returned: the outputs of its record that are not declared."""
+        if not names_files(edge.outputs):
+            return ()
+        record = self.written.get(edge.id)
+        if record is None:
+            at = self.indexed(edge)
+            if at >= 0:
+                return self._indexed_named(edge, at)
+            record = self.remembered(edge).main
+        return () if record is None or record.edge != edge.name else tuple([made.path for made in named_in(record, edge.outputs)])
 
     def _stands(self, path: str) -> bool:
         """Whether a file of pipefile's own is still where the index saw it: its folder's stamp tells, or the folder's names."""
@@ -150,7 +174,9 @@ class Decider:
         if at >= 0 and anyway is None and self._as_indexed(edge, at, key):
             discovered = tuple([self._index.paths[row] for row in self._index.discovered(at)])
             if runs_anyway(edge, discovered) is None:
-                return Decision((), key, parts, discovered, (), self._index.edge_seconds[at])
+                named = self._indexed_named(edge, at) if names_files(edge.outputs) else ()
+                self.owners.update(dict.fromkeys(named, edge.id))
+                return Decision((), key, parts, discovered, (), self._index.edge_seconds[at], named)
         record = self.record(edge)
         files = self._files
         if record is not None:
@@ -167,13 +193,16 @@ class Decider:
             return Decision(reasons, key, parts, (), ())
         reasons += self._new_modules(edge, record)
         own = () if record.own and any(_of_program(reason) for reason in reasons) else record.own
-        return Decision(reasons, key, parts, tuple(record.discovered), own, record.duration)
+        named = self.named(edge)
+        if not reasons:
+            self.owners.update(dict.fromkeys(named, edge.id))
+        return Decision(reasons, key, parts, tuple(record.discovered), own, record.duration, named)
 
     def _as_indexed(self, edge: Edge, at: int, key: str) -> bool:
         if digests.raw(key) != self._index.edge_keys[32 * at : 32 * at + 32]:
             return False
         rows = self._index.outputs(at)
-        if len(rows) != len(edge.outputs):
+        if len(rows) < len(edge.outputs) if names_files(edge.outputs) else len(rows) != len(edge.outputs):
             return False
         same = self._files.as_indexed
         discovered = self._index.discovered(at)
@@ -190,7 +219,15 @@ class Decider:
         environment = session.environment(edge.stage)
         settings = session.pipeline.settings
         return Facts(
-            files.digest, files.set_digest, files.set_paths, environment, self.code, self._python, settings.env, settings.show_env
+            digest=files.digest,
+            set_digest=files.set_digest,
+            set_paths=files.set_paths,
+            value_text=session.values.text,
+            env=environment,
+            code=self.code,
+            python=self._python,
+            tracked=settings.env,
+            shown=settings.show_env,
         )
 
     # -- code

@@ -62,7 +62,7 @@ class Places:
                 folder = folder_of(output.path)
                 fault = checked.get(folder)
                 if fault is None:
-                    fault = checked[folder] = self._folder_fault(folder)
+                    fault = checked[folder] = self.folder_fault(folder)
                 if fault:
                     raise _fault(edge, output, fault)
                 seen = self._disk.lstat(output.path)
@@ -89,7 +89,7 @@ class Places:
                     text = f"`{show(other.shown)}` and `{show(output.shown)}` are one file: a link leads from one folder to the other"
                     raise GraphError(text, places)
 
-    def _folder_fault(self, folder: str) -> str:
+    def folder_fault(self, folder: str) -> str:
         """What is wrong with a folder for outputs; "" if nothing is."""
         root = os.path.realpath(self._disk.root)
         real = self._real[folder] = os.path.realpath(self._disk.at(folder or "."))
@@ -113,7 +113,7 @@ class Places:
         for folder in {folder_of(output.path) for edge in edges for output in edge.outputs}:
             holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
             try:
-                if self._disk.lstat(holder) is not None and not self._folder_fault(folder):
+                if self._disk.lstat(holder) is not None and not self.folder_fault(folder):
                     self._disk.remove(holder)
             except OSError:
                 continue  # it is no fault of this build

@@ -21,6 +21,7 @@ from pipefile.execute.modules import CallError, ProjectModules
 from pipefile.execute.output import Capture, duration_text
 from pipefile.execute.raised import Raised
 from pipefile.execute.routing import Printer, Routing, belong
+from pipefile.execute.values import arguments_of, store_returned, takes_items
 from pipefile.model.ports import Completion, FunctionCall, Task
 
 AGAIN = 0.02  # seconds until an interrupt is tried again that could do harm now
@@ -173,7 +174,7 @@ class FunctionExecutor:
         self._folder = folder
         self._env = env
         self._environ = {**self._set_by_imports, **env}
-        _set_environ(self._environ)
+        set_environ(self._environ)
         self._routing.install()
         if folder not in self._modules:
             self._modules[folder] = ProjectModules(folder)
@@ -189,7 +190,7 @@ class FunctionExecutor:
         if self._before is not None:
             folder, environ = self._before
             self._before = None
-            _set_environ(environ)
+            set_environ(environ)
             try:
                 os.chdir(folder)
             except OSError:  # removed meanwhile; there is nothing to go back to
@@ -209,7 +210,8 @@ class FunctionExecutor:
                 check_arguments(function, call)
                 running.calling = not (running.cancelled or running.over)
                 if running.calling:
-                    function(**call.arguments)  # type: ignore[operator]  # `ProjectModules.function` has looked
+                    returned = function(**arguments_of(call))  # type: ignore[operator]  # `ProjectModules.function` has looked
+                    store_returned(returned, call.returns, call.value_limit)  # which runs a generator that it is
             running.calling = False
             if raised.trace:
                 running.printer.write(raised.text(modules.owns_file).encode("utf-8", "backslashreplace"))
@@ -265,7 +267,7 @@ class FunctionExecutor:
     def _finish(self, running: _Running, raised: Raised) -> None:
         self._left += [thread for thread in running.printer.threads if thread.is_alive()]
         error = raised.error or running.failure
-        self._complete(running, "cancelled" if running.cancelled else "failed" if error else "ok", error, raised.exit_status)
+        self._complete(running, "cancelled" if running.cancelled else "failed" if error else "ok", error, raised.exit_status, raised=raised.names)
 
     def _give_up(self, running: _Running) -> None:
         with self._lock:
@@ -280,12 +282,21 @@ class FunctionExecutor:
         else:
             self._complete(running, "failed", f"timed out after {duration_text(running.task.timeout or 0)}", timed_out=True)
 
-    def _complete(self, running: _Running, outcome: Any, error: str, exit_status: int | None = None, timed_out: bool = False) -> None:
+    def _complete(  # as Completion has them
+        self,
+        running: _Running,
+        outcome: Any,
+        error: str,
+        exit_status: int | None = None,
+        timed_out: bool = False,
+        raised: tuple[str, ...] = (),
+    ) -> None:
         output, size, log_error = running.printer.close()
         if outcome == "ok" and log_error:
             outcome, error = "failed", log_error
         elapsed = monotonic() - running.started
-        self._ended.append(Completion(running.task.id, outcome, exit_status, 0, timed_out, error, elapsed, output=output, log_size=size))
+        ended = Completion(running.task.id, outcome, exit_status, 0, timed_out, error, elapsed, output=output, log_size=size, raised=raised)
+        self._ended.append(ended)
 
     def _look_at_process(self) -> None:
         """Find what a function has changed for everybody, put it back, and fail all that ran meanwhile: their paths may have led elsewhere."""
@@ -300,7 +311,7 @@ class FunctionExecutor:
         if os.environ != self._environ:
             now = dict(os.environ)
             names = sorted(name for name in now.keys() | self._environ.keys() if now.get(name) != self._environ.get(name))
-            _set_environ(self._environ)
+            set_environ(self._environ)
             failure = f"os.environ was changed while it ran (`{'`, `'.join(names)}`): functions share it"
         if failure:
             for running in self._running:
@@ -319,7 +330,7 @@ def check_arguments(function: object, call: FunctionCall) -> None:
     written = f"`{call.call.module}:{call.call.function}`"
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise CallError(f"cannot call {written}: it is async; call it with asyncio.run from a plain function")
-    if inspect.isgeneratorfunction(function):
+    if inspect.isgeneratorfunction(function) and not takes_items(call.returns):
         raise CallError(f"cannot call {written}: it is a generator, so calling it would run nothing")
     try:
         parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
@@ -344,7 +355,8 @@ def _same(folder: str) -> bool:
         return False
 
 
-def _set_environ(environ: Mapping[str, str]) -> None:
+def set_environ(environ: Mapping[str, str]) -> None:
+    """Make os.environ what *environ* is, by as few changes as that takes."""
     if os.environ == environ:
         return
     for name in [name for name in os.environ if name not in environ]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from pipefile.model.fileref import FileRef
 from pipefile.model.record import Record, Remembered
@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from os import stat_result
 
 
+class Poll(Protocol):
+    """What tells of descriptors that can be read, as select.poll does: milliseconds, None for ever."""
+
+    def poll(self, timeout: float | None = None, /) -> Sequence[object]: ...
+
+
 class Clock(Protocol):
     def monotonic(self) -> float: ...
     def now(self) -> float: ...
     def sleep(self, seconds: float, /) -> None: ...
+
+    def wait(self, poll: Poll, seconds: float | None, /) -> None:
+        """Return when *poll* has something to tell, or when *seconds* are over (None: never), whichever comes first."""
 
 
 class Disk(Protocol):
@@ -44,12 +53,70 @@ class Disk(Protocol):
     def writable(self, folder: str) -> bool: ...
 
 
+class StoredValue(NamedTuple):
+    """An argument that another stage has returned; it is read where the function runs.
+
+    Args:
+        path: Its file, from the task's folder or absolute.
+        kind: As model/stage.py: Output.value.
+        entry: The key of the returned table that is meant; "" for all of it.
+        data: The file's bytes, where they are few enough to be handed on in memory; None: it is read.
+        digest: What the file has to have, so that nothing else is read or unpickled.
+    """
+
+    path: str
+    kind: str
+    entry: str = ""
+    data: bytes | None = None
+    digest: str = ""
+
+
+class Return(NamedTuple):
+    """A value that a function returns, and the (temporary) file that it is written to where the function runs.
+
+    Args:
+        name: Its key in a returned table; None where whatever is returned is the value.
+        kind: As model/stage.py: Output.value.
+        path: From the task's folder or absolute.
+    """
+
+    name: str | None
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """What a function's parameter `ctx` is made of.
+
+    Args:
+        attempt: From 1.
+        artifacts: Absolute path of the folder for `ctx.artifact`; made when it is first asked for.
+        params: The stage's params.
+    """
+
+    attempt: int = 1
+    artifacts: str = ""
+    params: Mapping[str, Value] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A function with its arguments, by name: FileRef, lists of them, and plain values."""
+    """A function with its arguments, by name: FileRef, lists of them, stored values and plain ones.
+
+    Args:
+        returns: What it returns, where that is kept; () where what it returns is dropped.
+        context: For a parameter named `ctx`.
+        setup: What a worker calls once before; its result is the argument `setup`.
+        value_limit: Bytes; a returned value that is larger is refused.
+    """
 
     call: Call
-    arguments: Mapping[str, FileRef | list[FileRef] | Value]
+    arguments: Mapping[str, FileRef | list[FileRef | StoredValue] | StoredValue | Value]
+    returns: tuple[Return, ...] = ()
+    context: CallContext = CallContext()
+    setup: Call | None = None
+    value_limit: int = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +136,7 @@ class Task:
         log: Absolute path of the log. The file (and its folder) is made when the first byte is printed.
         log_limit: Most bytes kept in the log.
         resources: What it was granted.
+        process: The function runs in a process of its own rather than in the builder.
     """
 
     id: int
@@ -83,6 +151,7 @@ class Task:
     log: str = ""
     log_limit: int = 64_000_000
     resources: Mapping[str, float] = field(default_factory=dict)
+    process: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +170,8 @@ class Completion:
         peak_rss: Bytes; 0 where not known.
         output: The first `SHOWN` bytes of what it printed (execute/ has the number).
         log_size: Bytes in the log; 0 if it printed nothing.
+        raised: Names of the class of the exception that a function has raised, and of all its bases, each plain and with its module:
+            "TimeoutError", "builtins.TimeoutError", "OSError", ...; () if it raised none.
     """
 
     id: int
@@ -114,6 +185,7 @@ class Completion:
     peak_rss: int = 0
     output: bytes = b""
     log_size: int = 0
+    raised: tuple[str, ...] = ()
 
 
 class World(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""
@@ -55,6 +55,46 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """`retry_policy`. Every attempt starts from clean temporary outputs.
+
+    Args:
+        max_attempts: Executions in all, at least 1.
+        backoff: How the wait before the next attempt grows: "constant", "linear" or "exponential".
+        delay: Seconds before the second attempt.
+        max_delay: Seconds that no wait exceeds.
+        jitter: Each wait is a random share of it, between a half and the whole.
+        retry_on: Names of exception classes (subclasses match), exit statuses, "timeout", "signal"; None: every failure of the stage.
+    """
+
+    max_attempts: int = 1
+    backoff: Literal["constant", "linear", "exponential"] = "exponential"
+    delay: float = 1.0
+    max_delay: float = 60.0
+    jitter: bool = False
+    retry_on: tuple[str | int, ...] | None = None
+
+
+ONCE = Retry()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`should_run`: whether a stage runs at all. It orders, and is in no key.
+
+    Args:
+        kind: "value": *value* is known when the graph is made (a constant, or a key of `[global]`). "output": a value output of another stage,
+            *name* as `STAGE.OUTPUT`, known when that stage has ended. "env": a variable is set and not empty. "exists": a path exists.
+        name: The reference, the variable or the path (from the root), as far as there is one.
+        value: For "value" alone.
+    """
+
+    kind: Literal["value", "output", "env", "exists"]
+    name: str = ""
+    value: Value = True
+
+
+@dataclass(frozen=True, slots=True)
 class InputItem:
     """One string of `inputs`, as written: a reference, a path or a glob. `optional`: it may be absent, and its absence is in the key."""
 
@@ -87,6 +127,9 @@ class Output:
         directory: It was written with a trailing slash.
         in_place: The command names it literally, so it is written where it stands; else it is made under `.pipefile-tmp` and renamed.
         many: It is one of a list under one name.
+        value: What the file holds, where it is a value that a function returns (its path is below `STORE/values/` then): "int", "float", "str",
+            "bool", "json", "any" (a Python object), "file" (a FileRef whose path is known at run time), "stream", or "result" (all that a
+            function without declared outputs returns). "" for an ordinary file.
     """
 
     name: str | None
@@ -94,6 +137,7 @@ class Output:
     directory: bool = False
     in_place: bool = False
     many: bool = False
+    value: str = ""
 
     @property
     def shown(self) -> str:
@@ -106,14 +150,20 @@ class Stage:
 
     Args:
         timeout: Seconds, or None.
+        retry: How often and when a failed attempt is repeated.
+        fallback: What makes the outputs when the stage has finally failed: the name of a stage, or a function; "" for nothing.
+        should_run: When it runs at all; None: always.
+        mode: "auto", "function" or "process", for functions.
+        external: It may crash or calls out: "auto" gives it a process.
+        setup: What a worker calls once; its result is the argument `setup`.
         env: Tracked variables: name -> None where the value is inherited, else the text that the stage sets.
         env_set: The subset of `env` that the Pipefile sets, is `env` with a text as value.
         shell: The shell's own words, "sh", "-ec" by default.
         depfile: Path from the root, "" for none.
         log_limit: Bytes kept of one attempt's output.
         params: Names to values, `global.KEY` already looked up.
-        file: The Pipefile that declares it, from the project root.
-        folder: That file's folder, "" for the root: commands run there.
+        file: The Pipefile or Python file that declares it, from the project root.
+        folder: The Pipefile's folder, "" for the root: commands run there.
     """
 
     name: str
@@ -134,11 +184,23 @@ class Stage:
     log_limit: int = 64_000_000
     file: str = "Pipefile.toml"
     folder: str = ""
+    retry: Retry = ONCE
+    fallback: str | Call = ""
+    should_run: Condition | None = None
+    mode: Literal["auto", "function", "process"] = "auto"
+    external: bool = False
+    setup: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`[pipefile]`. Sizes are bytes."""
+    """`[pipefile]`. Sizes are bytes.
+
+    Args:
+        value_in_memory: Values up to this size are handed on in memory.
+        value_limit: Values above this size are refused: they belong into a file.
+        large_input: A function whose inputs are larger altogether runs in the builder, where `mode = "auto"` has the choice.
+    """
 
     default: tuple[str, ...] | None = None
     store: str = "pipeline_outputs"
@@ -152,6 +214,26 @@ class Settings:
     durability: str = "fast"
     keep_runs: int = 50
     log_limit: int = 64_000_000
+    python: tuple[str, ...] = ()
+    track_packages: bool = False
+    value_in_memory: int = 1_000_000
+    value_limit: int = 100_000_000
+    large_input: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a decorated stage or a pipeline stands.
+
+    Args:
+        file: The Python file, from the root.
+        line: Of the decorator, or of the call in a pipeline, from 1.
+        function: Name of the decorated function; "" for a call.
+    """
+
+    file: str
+    line: int
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +243,16 @@ class Pipeline:
     Args:
         root: Absolute path of the project root.
         file: The Pipefile, from the root.
-        files: Digest of every file that the pipeline was read from, by path from the root: the Pipefile and the dotenv files;
-            None for an absent dotenv file.
+        files: Digest of every file that the pipeline was read from, by path from the root: the Pipefile, the dotenv files, and the Python files that
+            declare stages with those that they import; None for one that is absent, where that counts.
         settings: `[pipefile]`.
         globals: `[global]`.
         aliases: `[alias]`: names of stages, aliases or targets, by alias.
         stages: By name, in the order of declaration.
         dotenv: Variables that the dotenv files set.
+        sources: Where what Python files declare stands: by ("stage", NAME) and ("alias", NAME).
+        unknown: Python files of which only a part is known, because they may not be run.
+        partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
     """
 
     root: str
@@ -178,3 +263,6 @@ class Pipeline:
     aliases: Mapping[str, tuple[str, ...]]
     stages: Mapping[str, Stage]
     dotenv: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[tuple[str, str], Source] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    partial: Mapping[str, Stage] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from pipefile.model.graph import Graph
 from pipefile.model.ports import World
 from pipefile.model.stage import Pipeline
 from pipefile.plan.cycles import topological
+from pipefile.plan.fallback import mains
 from pipefile.plan.targets import Targets
 
 
@@ -29,7 +30,12 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
     names = Targets(pipeline, graph.producer, graph.by_stage)
     if not targets:
         return names.default()
+    fallbacks = mains(pipeline.stages.values())
     for target in targets:
+        if target in fallbacks and target not in pipeline.aliases:
+            main = show(fallbacks[target][0])
+            text = f"`{show(target)}` is the fallback of stage `{main}`, and runs when that has failed, never by itself"
+            raise UsageError(text, (), f"name `{main}`")
         if not names.known(target):
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
@@ -38,12 +44,19 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
     return names.edges(targets)
 
 
-def closure(graph: Graph, ids: Iterable[int]) -> list[int]:
+def closure(graph: Graph, ids: Iterable[int], left_out: Iterable[int] = ()) -> list[int]:
     """The nodes (edges and groups) that edges *ids* are or need, order-only ones included, each after all that comes before it.
 
-    The same graph and ids give the same list.
+    What *left_out* edges need is not looked at for their sake. The same arguments give the same list.
     """
-    return topological(graph.depends, graph.order, ids)
+    depends, order = graph.depends, graph.order
+    cut = list(left_out)
+    if cut:
+        depends, order = list(depends), dict(order)
+        for edge in cut:
+            depends[edge] = ()
+            order.pop(edge, None)
+    return topological(depends, order, ids)
 
 
 def _is_source(target: str, graph: Graph, world: World | None) -> bool:

@@ -53,7 +53,9 @@ def compare(
     if record is None:
         return (Reason("never"),)
     reasons: list[Reason] = []
-    if not record.key:
+    if record.degraded:
+        reasons.append(Reason("degraded", record.degraded))
+    elif not record.key:
         reasons.append(Reason("unfinished"))
     if list(record.components) != parts and [hidden(part) for part in record.components] != [hidden(part) for part in parts]:
         reasons += _differences(record, parts, members)
@@ -82,6 +84,8 @@ def _differences(record: Record, parts: list[Component], members: Mapping[str, t
             continue
         if old == value or (another_action and kind in _OF_ACTIONS):
             continue
+        if kind == "value-kind" and not _input_of(identity, before):
+            continue  # the input itself is new, which says it all
         if kind == "set":
             reasons += _set_differences(name, record.members.get(name), members.get(name), old)
         elif old is None:
@@ -90,9 +94,17 @@ def _differences(record: Record, parts: list[Component], members: Mapping[str, t
             reasons.append(Reason(kind, path or name, old, value))
     for identity, value in before.items():
         kind, name, path = identity
+        if kind == "value-kind" and not _input_of(identity, now):
+            continue
         if identity not in now and not (another_action and kind in _OF_ACTIONS):
             reasons.append(Reason(f"{kind}-removed", path or name, value, ""))
     return reasons or [Reason("order")]
+
+
+def _input_of(identity: tuple[str, str, str], parts: Mapping[tuple[str, str, str], str]) -> bool:
+    """Whether the input that a "value-kind" is about is among *parts*."""
+    _, name, path = identity
+    return ("input", name, path) in parts or ("set", name, path) in parts
 
 
 def _set_differences(
@@ -131,6 +143,7 @@ _NOUNS = {
     "param": "param",
     "env": "environment variable",
     "value": "value of input",
+    "value-kind": "kind of value",
     "output": "output",
     "version": "version",
     "python": "Python version",
@@ -148,6 +161,12 @@ def describe(reason: Reason) -> str:
         return f"output {subject} is missing"
     if reason.kind == "output-changed":
         return f"output {subject} was changed since"
+    if reason.kind == "degraded":
+        return f"its last result came from fallback {subject}"
+    if reason.kind == "condition":
+        return show(reason.subject)
+    if reason.kind == "undecided":
+        return f"its condition {subject} may change"
     if reason.kind == "upstream":
         return f"input {subject} may change"
     if reason.kind in ("run", "argv"):
