@@ -21,7 +21,7 @@ from pipefile.engine.tasks import Tasks
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
-from pipefile.model.stage import Call, Output
+from pipefile.model.stage import Output
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 
@@ -129,9 +129,8 @@ class Attempts:
             OSError: The disk does not take it.
         """
         attempt = Attempt(edge, decision, number, self.inputs_of(edge))
-        if isinstance(edge.stage.action, Call):
-            for path, _ in self._decider.code(edge):
-                attempt.inputs[path] = self._files.state(path)
+        for path in decision.code:
+            attempt.inputs[path] = self._files.state(path)
         if edge.literal or edge.stage.depfile:
             attempt.discovered = self._discovery.before(edge, decision)
         if edge.stage.depfile:
@@ -171,6 +170,7 @@ class Attempts:
         changed += found.changed
         if changed:
             self._files.moved(changed)
+            self._decider.code.moved(changed)
             return self._tainted(attempt, completion, changed)
         for path in found.own:
             if path not in attempt.decision.own:

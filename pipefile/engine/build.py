@@ -166,6 +166,7 @@ class _Build:
             for path in removed:
                 self.emit(Note("note", f"removed `{show(path)}`, which no stage makes any more"))
         try:
+            self.decider.code.save(session.pipeline.settings.durability == "full")
             saver = Saver(session, self.decider, loop.decided, tick, self.began)
             saver.save(request_text(options.targets) if status == "succeeded" else None, nodes, [path for path in gone if path not in removed])
         except OSError as error:
