@@ -23,7 +23,7 @@ from pipefile.engine.tasks import Tasks
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
-from pipefile.model.stage import Call, Output
+from pipefile.model.stage import Output
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
@@ -168,9 +168,8 @@ class Attempts:
         if self._tampered:
             for path in self._tampered.intersection(attempt.inputs):
                 raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
-        if isinstance(edge.stage.action, Call):
-            for path, _ in self._decider.code(edge):
-                attempt.inputs[path] = self._files.state(path)
+        for path in attempt.decision.code:
+            attempt.inputs[path] = self._files.state(path)
         if edge.literal or edge.stage.depfile:
             attempt.discovered = self._discovery.before(edge, attempt.decision)
         if edge.stage.depfile or names_files(edge.outputs):
@@ -231,6 +230,7 @@ class Attempts:
         changed += found.changed
         if changed:
             self._files.moved(changed)
+            self._decider.code.moved(changed)
             return self._tampered_with(attempt, changed) or self._tainted(attempt, completion, changed)
         for path in found.own:
             if path not in attempt.decision.own:

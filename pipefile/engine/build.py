@@ -207,6 +207,7 @@ class _Build:
                 why = "whose stage is skipped" if path.rstrip("/") in session.files.left_out else "which no stage makes any more"
                 self.emit(Note("note", f"removed `{show(path)}`, {why}"))
         try:
+            self.decider.code.save(session.pipeline.settings.durability == "full")
             saver = Saver(session, self.decider, loop.decided, tick, self.began)
             answers = status == "succeeded" and self.as_on_disk
             saver.save(request_text(options.targets) if answers else None, nodes, [path for path in gone if path not in removed])

@@ -59,6 +59,7 @@ PIPEFILE: dict[str, Key] = {
     "strict_env": Key(("boolean",), "Stages see only the common variables and what `env` names"),
     "show_env": Key(("strings",), "Variables whose values records may show"),
     "outside": Key(("strings",), "Folders outside the project where outputs may lie"),
+    "track_packages": Key(("boolean",), "Code depends on the versions of the installed packages that it imports, not on their names alone"),
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
     "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
