@@ -10,12 +10,12 @@ import os
 import signal
 from math import inf
 from time import monotonic
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pipefile.execute.group import group_is_gone, signal_group, signal_name, writers
 from pipefile.execute.output import Capture, duration_text
 from pipefile.execute.poll import UNKNOWN, Poller, new_poller
-from pipefile.model.ports import Completion, Task
+from pipefile.model.ports import Completion, Outcome, Task
 
 CHUNK = 64 << 10  # bytes a read: what a pipe holds
 HOLD = 0.5  # seconds for the rest of the output when the process has ended and something still holds its pipe
@@ -28,9 +28,6 @@ Steps = tuple[tuple[int, float], ...]
 ON_TIMEOUT: Steps = ((signal.SIGTERM, 2.0), (signal.SIGKILL, STUCK))
 ON_CANCEL: Steps = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, STUCK))
 AT_ONCE: Steps = ((signal.SIGKILL, STUCK),)
-
-Outcome = Literal["ok", "failed", "lost", "cancelled"]
-
 
 class Verdict(NamedTuple):
     """How a task ended, told from its process: as the fields of Completion."""
