@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipefile.base.errors import InputError
 from pipefile.engine.decide import Decider
 from pipefile.engine.extra import extra_dependencies
 from pipefile.engine.session import Project, Session
 from pipefile.model.event import BuildStarted, Event, Note
+from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.record import Reason
 from pipefile.model.run import RunResult
+from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED, describe
 
@@ -27,6 +29,7 @@ class EdgeStatus:
         state: "fresh"; "stale": it will run; "unknown": something above it is stale, and it runs if that changes what it reads.
         reasons: Why it is stale; for "unknown" the edges above, as "upstream".
         seconds: How long it took last time, 0.0 if not known.
+        mode: How it would run; told by `why` alone.
     """
 
     name: str
@@ -34,6 +37,7 @@ class EdgeStatus:
     state: str
     reasons: tuple[Reason, ...] = ()
     seconds: float = 0.0
+    mode: Mode = NO_MODE
 
 
 def look(session: Session, requested: Sequence[int], force: bool = False) -> list[EdgeStatus]:
@@ -103,7 +107,16 @@ def why(project: Project, options: Options, target: str) -> list[EdgeStatus]:
     session = Session(project, options.environ, lambda _: None)
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
-    return [found for found in look(session, requested) if found.state != "fresh" or found.name in wanted]
+    edges = {edge.name: edge for edge in session.graph.edges}
+    shown = [found for found in look(session, requested) if found.state != "fresh" or found.name in wanted]
+    return [replace(found, mode=_mode(session, edges[found.name])) for found in shown]
+
+
+def _mode(session: Session, edge: Edge) -> Mode:
+    def size() -> int:
+        return session.files.size_of([path for need in edge.needs if need.files is not None for path in session.files.set_paths(need.files)])
+
+    return mode_of(edge.stage, Modes(session.pipeline.settings), size)
 
 
 def dry_run(project: Project, options: Options, emit: Callable[[Event], None], warn: Callable[[str], None]) -> RunResult:

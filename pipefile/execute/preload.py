@@ -26,6 +26,7 @@ from pipefile.base.digest import of_text
 from pipefile.execute.modules import ProjectModules
 
 NAME = "preload"
+LIMIT = 1 << 20  # bytes of the file that are read
 _FORMAT = 1
 _FUNCTIONS = 50  # modules of functions that are remembered
 _MODULES = 300  # modules that are imported for all of them
