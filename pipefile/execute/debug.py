@@ -11,7 +11,7 @@ from typing import Any
 
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
-from pipefile.execute.modules import ProjectModules
+from pipefile.execute.modules import CallError, ProjectModules
 from pipefile.execute.raised import Raised
 from pipefile.model.ports import Completion, Outcome, Task
 
@@ -73,11 +73,11 @@ def _run(task: Task) -> Completion:
         _set_environ(dict(task.env))
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C is the debugger's
         modules.install()
-        with raised, _PostMortem(modules):
+        with raised, _PostMortem(modules) as seen:
             function = modules.function(call.call)
             setup: Any = None if call.setup is None else modules.function(call.setup)
             call_function(function, call, lambda: Context(call.context, task.name, temporary), setup)
-        if raised.trace:
+        if raised.trace and not seen.shown:
             print(raised.text(modules.owns_file), end="", file=sys.stderr, flush=True)
     finally:
         sys.stdout.flush()
@@ -96,9 +96,10 @@ class _PostMortem:
 
     def __init__(self, modules: ProjectModules) -> None:
         self._modules = modules
+        self.shown = False
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> _PostMortem:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
         if fault is None or isinstance(fault, SystemExit):
@@ -108,12 +109,13 @@ class _PostMortem:
         import traceback
 
         if isinstance(fault, bdb.BdbQuit):
-            return
+            raise CallError("left by `quit` in the debugger") from None
         first = trace
         while first is not None and not self._modules.owns_file(first.tb_frame.f_code.co_filename):
             first = first.tb_next
         if first is None:  # none of the project's code has run: there is nothing to look at
             return
+        self.shown = True
         traceback.print_exception(kind, fault, first)
         sys.stderr.flush()
         pdb.post_mortem(first)

@@ -59,7 +59,7 @@ class Forks:
             theirs.close()
             os.close(null)
         self._sock.setblocking(False)
-        wire.send(self._sock, ("preload", modules, {name: tuple(found) for name, found in judged.items()}))
+        wire.send(self._sock, ("preload", dict(env), modules, {name: tuple(found) for name, found in judged.items()}))
 
     def fileno(self) -> int:
         return self._sock.fileno()

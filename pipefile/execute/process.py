@@ -92,19 +92,13 @@ class ProcessExecutor(Supervisor[_Function]):
         started = monotonic()
         assert task.function is not None
         read = write = -1
-        worker: _Worker | None = None
         try:
             read, write = os.pipe()
             write = above_standard(write)
             os.set_blocking(read, False)
             self._poller.watch_pipe(read)
-            worker = self._worker(task)
-            running = _Function(task, worker, read, started)
-            running.temporary = temporary_folder(task.env)
-            self._send(worker, running, write)
+            running, worker = self._hand_over(task, read, write, started)
         except (OSError, ValueError) as fault:
-            if worker is not None:
-                self._dismiss(worker)
             if read >= 0:
                 try:
                     self._poller.forget_pipe(read)
@@ -118,6 +112,20 @@ class ProcessExecutor(Supervisor[_Function]):
                 os.close(write)
         worker.running = running
         self._supervise(running)
+
+    def _hand_over(self, task: Task, read: int, write: int, started: float) -> tuple[_Function, _Worker]:
+        while True:
+            worker = self._worker(task)
+            waited = worker.pid > 0
+            running = _Function(task, worker, read, started)
+            running.temporary = temporary_folder(task.env)
+            try:
+                self._send(worker, running, write)
+                return running, worker
+            except (OSError, ValueError) as fault:
+                self._dismiss(worker)
+                if not (waited and isinstance(fault, ConnectionError)):  # one that waited may have been killed meanwhile: then another one
+                    raise
 
     def close(self) -> None:
         if self._closed:
@@ -151,7 +159,7 @@ class ProcessExecutor(Supervisor[_Function]):
         number = self._environment(task.env)
         kind = (call.call, call.setup, task.cwd, number)
         if call.setup is not None:
-            for idle in self._idle:
+            for idle in reversed(self._idle):
                 if idle.kind == kind:
                     del self._idle[idle]
                     return idle

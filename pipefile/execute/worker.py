@@ -131,7 +131,8 @@ class _Worker:
             folder = os.getcwd()
         except OSError:
             folder = ""
-        return folder, dict(os.environ), _thread._count(), _children()
+        closed = [stream is None or stream.closed for stream in self._streams]
+        return folder, dict(os.environ), _thread._count(), _children(), closed
 
     def _flush(self) -> None:
         for stream in (sys.stdout, sys.stderr, *self._streams[:2]):

@@ -6,6 +6,7 @@ own, so that a Ctrl-C is the builder's to hear.
 
 from __future__ import annotations
 
+import codecs
 import gc
 import os
 import select
@@ -37,8 +38,9 @@ def main(number: int, bare: bool = False) -> NoReturn:
     """
     os.set_inheritable(number, False)
     sock = wire.Socket(fileno=number)
+    codecs.register_error("pipefile", _as_bytes)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(encoding="utf-8", errors="pipefile", line_buffering=True)  # type: ignore[union-attr]
     always = frozenset(sys.modules)
     modules: list[str] = []
     if bare:
@@ -47,7 +49,9 @@ def main(number: int, bare: bool = False) -> NoReturn:
         got = wire.receive(sock)
         if got is None:
             os._exit(0)
-        _, names, judged = got[0]
+        _, env, names, judged = got[0]
+        os.environ.clear()  # Python may have set a variable of the locale at its start
+        os.environ.update(env)
         modules, verdicts = preload(names, judged) if names else ([], {})
         if modules and not single():
             os.set_inheritable(number, True)
@@ -57,6 +61,14 @@ def main(number: int, bare: bool = False) -> NoReturn:
     gc.freeze()  # what is here stays: a collection in a worker must not copy its pages
     _Zygote(sock, modules, always).run()
     os._exit(0)
+
+
+def _as_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of file names as they are; what else UTF-8 cannot hold is escaped."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
 
 
 class _Zygote:
