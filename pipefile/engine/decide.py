@@ -236,7 +236,10 @@ class Decider:
         """Path and digest of every file that a function's module reaches by static import."""
         action = edge.stage.action
         assert isinstance(action, Call)
-        return tuple([(path, self._files.digest(path)) for path in self._reach(action.module, edge.stage.folder)])
+        paths = self._reach(action.module, edge.stage.folder)
+        if edge.stage.setup is not None:
+            paths = tuple(dict.fromkeys(paths + self._reach(edge.stage.setup.module, edge.stage.folder)))
+        return tuple([(path, self._files.digest(path)) for path in paths])
 
     def script_modules(self, edge: Edge) -> tuple[str, ...]:
         """The project's modules that Python scripts named in a command import, without the scripts themselves."""
