@@ -24,6 +24,7 @@ from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
 from pipefile.model.stage import Output
+from pipefile.plan.mode import NO_MODE, Mode, Modes
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
@@ -47,6 +48,8 @@ class Attempt:
         inputs: Declared inputs -> what they were when the key was computed.
         discovered: The same for known discovered inputs.
         start: The disk's stamp when it started, ns; 0 where nothing needs it.
+        command: What runs, as a person would type it.
+        mode: How it runs.
     """
 
     edge: Edge
@@ -58,6 +61,7 @@ class Attempt:
     discovered: dict[str, State] = field(default_factory=dict)
     start: int = 0
     command: str = ""
+    mode: Mode = NO_MODE
 
 
 @dataclass(slots=True)
@@ -94,9 +98,12 @@ class Attempts:
         places: Where outputs are written.
         discovery: Finds undeclared inputs.
         tick: How stamps behave on the store's disk.
+        modes: What decides how functions run, besides their stages.
     """
 
-    def __init__(self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks) -> None:
+    def __init__(  # what an attempt is made of
+        self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks, modes: Modes
+    ) -> None:
         self._session = session
         self._disk = session.disk
         self._files: Files = session.files
@@ -105,7 +112,7 @@ class Attempts:
         self._places = places
         self._discovery = discovery
         self._tick = tick
-        self._tasks = Tasks(session)
+        self._tasks = Tasks(session, modes)
         self._naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
@@ -180,7 +187,7 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command = self._tasks.task(edge, attempt.inputs, log(edge), number)
+        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number)
         return task
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:

@@ -13,6 +13,7 @@ from pipefile.base.paths import show
 from pipefile.engine import dead, ticks
 from pipefile.engine.attempt import Attempts
 from pipefile.engine.conditions import Conditions
+from pipefile.engine.debug import check_debug
 from pipefile.engine.decide import Decider
 from pipefile.engine.declare import Running
 from pipefile.engine.discover import Discovery
@@ -27,6 +28,7 @@ from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
+from pipefile.plan.mode import Modes
 from pipefile.plan.schedule import Schedule
 from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested
@@ -135,7 +137,9 @@ class _Build:
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
-        requested = session.select(options.targets)
+        requested = session.select((options.debug,) if options.debug else options.targets)
+        if options.debug:
+            check_debug(session, options.debug)
         nodes, extra = extra_dependencies(session, self.decider, requested)
         edges = [session.graph.edges[node] for node in nodes if node < len(session.graph.edges)]
         try:
@@ -155,7 +159,7 @@ class _Build:
         )
         tick = self._probe()
         discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, extra))
-        attempts = Attempts(session, self.decider, self.places, discovery, tick)
+        attempts = Attempts(session, self.decider, self.places, discovery, tick, Modes(session.pipeline.settings, options.mode))
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
         loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra))

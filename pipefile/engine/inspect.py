@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipefile.base.errors import GraphError, InputError
 from pipefile.engine.conditions import Conditions
@@ -16,6 +16,7 @@ from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.record import Reason
 from pipefile.model.run import RunResult
+from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED, describe
 
@@ -31,6 +32,7 @@ class EdgeStatus:
             condition says; "skipped": a condition keeps it from running.
         reasons: Why it is stale, or skipped; for "unknown" the edges above, as "upstream".
         seconds: How long it took last time, 0.0 if not known.
+        mode: How it would run; told by `why` alone.
     """
 
     name: str
@@ -38,6 +40,7 @@ class EdgeStatus:
     state: str
     reasons: tuple[Reason, ...] = ()
     seconds: float = 0.0
+    mode: Mode = NO_MODE
 
 
 def look(session: Session, requested: Sequence[int], force: bool = False) -> list[EdgeStatus]:
@@ -130,7 +133,16 @@ def why(project: Project, options: Options, target: str, note: Callable[[str], N
     session = Session(project, options.environ, lambda _: None, note=note)
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
-    return [found for found in look(session, requested) if found.state != "fresh" or found.name in wanted]
+    edges = {edge.name: edge for edge in session.graph.edges}
+    shown = [found for found in look(session, requested) if found.state != "fresh" or found.name in wanted]
+    return [replace(found, mode=_mode(session, edges[found.name])) for found in shown]
+
+
+def _mode(session: Session, edge: Edge) -> Mode:
+    def size() -> int:
+        return session.files.size_of([path for need in edge.needs if need.files is not None for path in session.files.set_paths(need.files)])
+
+    return mode_of(edge.stage, Modes(session.pipeline.settings), size)
 
 
 def dry_run(

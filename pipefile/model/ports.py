@@ -154,6 +154,9 @@ class Task:
     process: bool = False
 
 
+Outcome = Literal["ok", "failed", "lost", "cancelled"]
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """How a task ended.
@@ -175,7 +178,7 @@ class Completion:
     """
 
     id: int
-    outcome: Literal["ok", "failed", "lost", "cancelled"]
+    outcome: Outcome
     exit_status: int | None = None
     signal: int = 0
     timed_out: bool = False

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class EdgeResult:
-    """How one edge of a run ended: an entry of manifest.json. Digests are text, durations seconds, sizes bytes."""
+    """How one edge of a run ended: an entry of manifest.json. Digests are text, durations seconds, sizes bytes.
+
+    `mode` is "command", "function", "process" or "none"; `mode_reason` says of functions why, in words.
+    """
 
     stage: str
     instance: str
@@ -28,6 +31,7 @@ class EdgeResult:
     exit_status: int | None = None
     error: str = ""
     log: str = ""
+    mode_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     elif isinstance(action, Call):
         found.append(Component("python", "", "", facts.python))
         found.append(Component("call", "", "", f"{action.module}:{action.function}"))
+        if stage.setup is not None:
+            found.append(Component("setup", "", "", f"{stage.setup.module}:{stage.setup.function}"))
         lists = [need.name for need in edge.needs if need.many and need.name]
         lists += [output.name for output in edge.outputs if output.many and output.name]
         found.append(Component("lists", "", "", " ".join(dict.fromkeys(lists))))

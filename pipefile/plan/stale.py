@@ -8,11 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pipefile.base.paths import show
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Component, Reason, Record
-from pipefile.model.stage import Call, Command
 from pipefile.plan.key import SHOWN, hidden
 
 _ACTIONS = frozenset(["run", "argv", "call"])
-_OF_ACTIONS = _ACTIONS | {"shell", "python", "code", "package", "lists"}
+_OF_ACTIONS = _ACTIONS | {"shell", "python", "setup", "code", "package", "lists"}
 _OF_CODE = frozenset(["code", "package"])
 _CALL = ("call", "", "")
 _ALWAYS = Reason("always")
@@ -156,6 +155,7 @@ _NOUNS = {
     "version": "version",
     "python": "Python version",
     "call": "function",
+    "setup": "setup function",
 }
 
 
@@ -234,12 +234,3 @@ def _command_lines(text: str, kind: str) -> list[str]:
 
 def _value(kind: str, text: str) -> str:
     return "not set" if not text and kind != "version" else show(text)
-
-
-def action_name(edge: Edge) -> str:
-    """How the edge is carried out, for run.json and `why`."""
-    if isinstance(edge.stage.action, Call):
-        return "function"
-    if isinstance(edge.stage.action, Command):
-        return "command"
-    return "none"
