@@ -219,7 +219,7 @@ def _function(main: Stage, text: str, stages: Mapping[str, Stage], disk: Disk) -
 
 def _functions(disk: Disk, path: str) -> list[str] | None:
     """Names that a module of the project binds; None where the text alone does not tell. Nothing is imported."""
-    from pipefile.plan.bindings import bound_names
+    from pipefile.plan.imports import bound_names
 
     for file in (f"{path}.py", f"{path}/__init__.py"):
         try:
