@@ -9,13 +9,13 @@ from __future__ import annotations
 TYPE_CHECKING = False  # as typing's, whose import alone costs a third of a no-op build
 if TYPE_CHECKING:
     from pipefile.base.errors import PipefileError
-    from pipefile.execute.stream import Stream
     from pipefile.model.fileref import FileRef
+    from pipefile.model.stream import Stream
 
 __version__ = "0.1.0.dev0"
 __all__ = ["FileRef", "PipefileError", "Stream", "__version__"]
 
-_HOMES = {"FileRef": "pipefile.model.fileref", "PipefileError": "pipefile.base.errors", "Stream": "pipefile.execute.stream"}
+_HOMES = {"FileRef": "pipefile.model.fileref", "PipefileError": "pipefile.base.errors", "Stream": "pipefile.model.stream"}
 
 
 def __getattr__(name: str) -> object:
