@@ -188,13 +188,11 @@ class _Loader:
             self._document = without_unknown(self._document)
             settings = self._settings(self._document["pipefile"])
         document = self._document
-        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table))
+        known: tuple[Any, ...] = (self._declared.stages,) if self._declared.stages else ()
+        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), *known)
         tables = document.get("stage", {})
         self._mains = policies.mains_of(tables)
-        decorated = StageReader(self._disk.root, self._file, settings, values.Globals(table), True) if self._declared.stages else reader
-        stages = {
-            name: (decorated if name in self._declared.stages else reader).read(name, stage, name in self._mains) for name, stage in tables.items()
-        }
+        stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
         self._check_shells(settings, stages)
         self._check_after(stages)
         stages = policies.checked(stages, tables, reader, self._disk)
