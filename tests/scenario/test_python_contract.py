@@ -204,7 +204,8 @@ def flow():
 
 def test_a_stage_of_pipefile_toml_may_fall_back_on_a_decorated_one(project: Project) -> None:
     """One graph: names are names."""
-    project.write("steps.py", "from pipefile import stage\n\n@stage\ndef plain(out):\n    with open(out, 'w') as file:\n        file.write('plain')\n")
+    text = "from pipefile import stage\n\n@stage\ndef plain(out):\n    with open(out, 'w') as file:\n        file.write('plain')\n"
+    project.write("steps.py", text)
     project.settings(python=["steps.py"])
     project.stage("main", outputs={"out": "out.txt"}, run="false {out}", fallback="plain")
     outcome = project.build()

@@ -79,7 +79,8 @@ def test_a_failed_stage_is_told(flow: Project) -> None:
     assert told(flow, "r = flow.bad.run(quiet=True)\nprint(json.dumps([r.status, r.exit_status, r.failed, r.errors, sorted(r.values)]))") == [
         "failed", 1, ["failing"], {"failing": "ValueError: as asked"}, ["copy.size"],
     ]  # fmt: skip
-    program = "import pipefile\ntry:\n    flow.bad.run(quiet=True, check=True)\nexcept pipefile.RunError as e:\n    print(json.dumps([str(e), e.result.failed]))"
+    program = "from pipefile import RunError\ntry:\n    flow.bad.run(quiet=True, check=True)\nexcept RunError as e:\n"
+    program += "    print(json.dumps([str(e), e.result.failed]))"
     assert told(flow, program) == ["error: pipeline `bad` failed: `failing`", ["failing"]]
 
 
@@ -160,8 +161,8 @@ def test_a_listed_file_is_built_as_the_command_line_does(flow: Project) -> None:
 
 def test_what_another_configuration_made_is_not_taken_for_the_usual(flow: Project) -> None:
     """Neither by the fast lane nor by commands that look."""
-    flow.write("flow.py", FLOW + "\n@stage(outputs='n.txt')\ndef number(n, outputs):\n    with open(outputs[0], 'w') as file:\n        file.write(str(n))\n"
-               "\n@pipeline\ndef numbers(config):\n    return number(config.n)\n")  # fmt: skip
+    number = "\n@stage(outputs='n.txt')\ndef number(n, outputs):\n    with open(outputs[0], 'w') as file:\n        file.write(str(n))\n"
+    flow.write("flow.py", FLOW + number + "\n@pipeline\ndef numbers(config):\n    return number(config.n)\n")
     flow.settings(python=["flow.py"])
     flow.globals(n=1)
     assert flow.build("numbers").ran == ["number"]
