@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pipefile.api import Pipeline, RunError, pipeline, stage
     from pipefile.base.errors import PipefileError
     from pipefile.execute.context import Context
-    from pipefile.execute.stream import Stream
     from pipefile.model.fileref import FileRef
     from pipefile.model.run import RunResult
+    from pipefile.model.stream import Stream
 
 __version__ = "0.1.0.dev0"
 __all__ = ["Context", "FileRef", "PipefileError", "Pipeline", "RunError", "RunResult", "Stream", "__version__", "pipeline", "stage"]
@@ -25,7 +25,7 @@ _HOMES = {
     "Pipeline": "pipefile.api",
     "RunError": "pipefile.api",
     "RunResult": "pipefile.model.run",
-    "Stream": "pipefile.execute.stream",
+    "Stream": "pipefile.model.stream",
     "pipeline": "pipefile.api",
     "stage": "pipefile.api",
 }

@@ -20,10 +20,10 @@ from pipefile.base import digest as digests
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show
-from pipefile.load.declared import Declarations, DeclaredPipeline, DeclaredStage
+from pipefile.load.declared import Asked, Declarations, DeclaredPipeline, DeclaredStage
 from pipefile.load.faults import FaultError
 from pipefile.model.ports import Disk
-from pipefile.model.stage import Settings, Source, Value
+from pipefile.model.stage import Settings, Source
 from pipefile.store import declared as store
 
 TYPE_CHECKING = False
@@ -51,13 +51,13 @@ class Looking:
         self._disk = disk
         self._note = note
 
-    def __call__(self, settings: Settings, table: Mapping[str, Value]) -> Declarations:
-        if not settings.python:
+    def __call__(self, asked: Asked) -> Declarations:
+        if not asked.settings.python:
             return Declarations()
-        kept = _kept(self._disk, settings, table)
+        kept = _kept(self._disk, asked)
         if kept is not None:
             return kept
-        found = read(self._disk, settings)
+        found = read(self._disk, asked)
         for path in found.unknown:
             if self._note is not None:
                 self._note(f"graph of {show(path)} unknown until a build")
@@ -87,22 +87,22 @@ class Running:
         self.as_on_disk = True
         """Whether the command line would learn the same."""
 
-    def __call__(self, settings: Settings, table: Mapping[str, Value]) -> Declarations:
+    def __call__(self, asked: Asked) -> Declarations:
         self._learned = None
-        live = self._live
+        settings, live = asked.settings, self._live
         if live is not None and _path_of(live, self._disk.root) in settings.python:
             live = None  # it is found there, and as it stands on the disk
         self.as_on_disk = live is None and not self._config
         if not settings.python and live is None:
             return Declarations()
         if self.as_on_disk and not self._anew:
-            kept = _kept(self._disk, settings, table)
+            kept = _kept(self._disk, asked)
             if kept is not None:
                 return kept
         self._anew = False  # once a build
-        found = _run(self._disk, self._environ, settings, table, live)
+        found = _run(self._disk, self._environ, asked, live)
         if self.as_on_disk:
-            self._learned = _packed(found, circumstances(settings, table))
+            self._learned = _packed(found, circumstances(asked))
         return found
 
     def keep(self, settings: Settings, warn: Callable[[str], None]) -> None:
@@ -115,11 +115,12 @@ class Running:
             warn(f"`{show(settings.store)}/{store.NAME}` cannot be written: {error.strerror}; other commands know less of the Python files")
 
 
-def circumstances(settings: Settings, table: Mapping[str, Value]) -> str:
+def circumstances(asked: Asked) -> str:
     """A digest of what declarations depend on besides files."""
     import json
 
-    facts = [__version__, sys.version_info[:2], sys.prefix, settings.hash, settings.python, table]
+    settings = asked.settings
+    facts = [__version__, sys.version_info[:2], sys.prefix, settings.hash, settings.python, asked.table, sorted(asked.fallbacks)]
     return digests.of_text(json.dumps(facts, sort_keys=True, separators=(",", ":")))
 
 
@@ -129,13 +130,13 @@ def _packed(found: Declarations, facts: str) -> store.Kept:
     return store.Kept(facts, found.files, tuple(stages), tuple(pipelines))
 
 
-def _kept(disk: Disk, settings: Settings, table: Mapping[str, Value]) -> Declarations | None:
+def _kept(disk: Disk, asked: Asked) -> Declarations | None:
     """What the last build learned, if nothing has changed since that could make it another thing."""
-    kept = store.read(disk, settings.store)
-    if kept is None or kept.circumstances != circumstances(settings, table):
+    kept = store.read(disk, asked.settings.store)
+    if kept is None or kept.circumstances != circumstances(asked):
         return None
     for path, digest in kept.files.items():
-        if digest_of(disk, path, settings.hash) != digest:
+        if digest_of(disk, path, asked.settings.hash) != digest:
             return None
     return Declarations(
         {name: DeclaredStage(Source(file, line, function), table) for name, file, line, function, table in kept.stages},
@@ -172,8 +173,9 @@ def names(disk: Disk, settings: Settings) -> frozenset[str]:
     return frozenset(found)
 
 
-def read(disk: Disk, settings: Settings) -> Declarations:
+def read(disk: Disk, asked: Asked) -> Declarations:
     """What the text of the files tells."""
+    settings = asked.settings
     from pipefile.load import pysource
     from pipefile.load.collect import module_name
     from pipefile.load.tables import finished
@@ -192,10 +194,10 @@ def read(disk: Disk, settings: Settings) -> Declarations:
         reading = pysource.read(data, module)
         if not reading.whole:
             unknown.append(path)
-        fallbacks = {found.table.get("fallback") for found in reading.stages.values() if found.table is not None}
+        fallbacks = {found.table.get("fallback") for found in reading.stages.values() if found.table is not None} | asked.fallbacks
         for name, found in reading.stages.items():
             source = Source(path, found.line, found.function)
-            if found.complete and found.table is not None and name not in stages:
+            if (found.complete or name in asked.fallbacks) and found.table is not None and name not in stages:
                 table = {"call": f"{module}:{found.function}", **found.table}
                 stages[name] = DeclaredStage(source, finished(table, name in fallbacks))
             else:
@@ -212,11 +214,12 @@ def _check_there(disk: Disk, path: str, number: int) -> None:
 # --- by running them
 
 
-def _run(disk: Disk, environ: Mapping[str, str], settings: Settings, table: Mapping[str, Value], live: Joined | None) -> Declarations:
+def _run(disk: Disk, environ: Mapping[str, str], asked: Asked, live: Joined | None) -> Declarations:
     from pipefile.execute.importing import RecordingModules
     from pipefile.load.collect import Collector, shortened
 
-    collector = Collector(disk.root, table)
+    settings = asked.settings
+    collector = Collector(disk.root, asked.table, asked.fallbacks)
     if live is not None:
         try:
             collector.add_pipeline(live)

@@ -16,24 +16,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from pipefile.execute.modules import CallError
 from pipefile.execute.plain import exact_json
-from pipefile.model.stream import Stream as Kind
+from pipefile.model.stream import Stream
 
 FORMAT = 1
 
 _BUFFER = 1 << 18
 
-Item = TypeVar("Item")
 
-
-class Stream(Kind[Item]):
-    """The items that another stage has returned or yielded: read from the disk while they are iterated, as often as that is done.
+class StoredStream(Stream[object]):
+    """A stream as a function gets it: read from the disk while it is iterated.
 
     Args:
-        path: The stream's file.
+        path: Its file.
     """
 
     __slots__ = ("path",)
@@ -41,8 +39,8 @@ class Stream(Kind[Item]):
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def __iter__(self) -> Iterator[Item]:
-        return _read(self.path)  # type: ignore[return-value]  # what was written is what is read
+    def __iter__(self) -> Iterator[object]:
+        return _read(self.path)
 
     def __repr__(self) -> str:
         return f"Stream({self.path!r})"

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipefile.base import digest as digests
 from pipefile.execute.modules import CallError
 from pipefile.execute.plain import exact_json
-from pipefile.execute.stream import Stream, write_stream
+from pipefile.execute.stream import StoredStream, write_stream
 from pipefile.model.ports import FunctionCall, Return, StoredValue
 
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
@@ -42,7 +42,7 @@ def load_argument(stored: StoredValue) -> object:
         CallError: Its file is not what it was when the task was made, or it is a table without the key that is wanted.
     """
     if stored.kind == "stream":
-        return Stream(stored.path)
+        return StoredStream(stored.path)
     data = stored.data if stored.data is not None else _read(stored)
     if stored.kind == "any" and data[:1] == b"\x80":
         import pickle

@@ -38,10 +38,12 @@ class Collector:
     Args:
         root: Absolute path of the project root.
         table: `[global]`, with what was laid over it.
+        fallbacks: Names of stages that stand in for others of the project.
     """
 
     root: str
     table: Mapping[str, Value]
+    fallbacks: frozenset[str] = frozenset()
     _stages: dict[int, Stage] = field(default_factory=dict)
     _joints: list[Joint] = field(default_factory=list)
 
@@ -73,7 +75,7 @@ class Collector:
         names, declared = self._name_calls()
         called = {self._key(call.stage) for joint in self._joints for call in joint.trace.calls}
         fallbacks = {table.get("fallback") for _, table in declared.values()}
-        fallbacks |= {stage.table.get("fallback") for stage in self._stages.values()}
+        fallbacks |= {*self.fallbacks, *[stage.table.get("fallback") for stage in self._stages.values()]}
         stages: dict[str, DeclaredStage] = {}
         for name, (call, table) in declared.items():
             stages[name] = DeclaredStage(self._source(call.stage, call, name), self._finished(call.stage, table, name in fallbacks))

@@ -50,8 +50,23 @@ class Declarations:
     partial: Mapping[str, DeclaredStage] = field(default_factory=dict)
 
 
-Declare = Callable[[Settings, Mapping[str, Value]], Declarations]
-"""Gives the declarations of the files that `[pipefile] python` names, for a configuration."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What declarations are asked for.
+
+    Args:
+        settings: `python` names the files.
+        table: `[global]`, with what was laid over it.
+        fallbacks: Names that stages of the Pipefile have as their fallbacks: a decorated stage of such a name may lack arguments.
+    """
+
+    settings: Settings
+    table: Mapping[str, Value]
+    fallbacks: frozenset[str] = frozenset()
+
+
+Declare = Callable[[Asked], Declarations]
+"""Gives the declarations of the files that `[pipefile] python` names."""
 
 
 def join(document: dict[str, Any], file: str, declared: Declarations) -> dict[str, Any]:

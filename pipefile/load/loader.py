@@ -14,7 +14,7 @@ from pipefile.base.locations import KeyPath, Position
 from pipefile.base.paths import BadPathError, folder_of, normalise, show, within
 from pipefile.base.paths import join as join_paths
 from pipefile.load import policies, values
-from pipefile.load.declared import Declarations, Declare, DeclaredPipeline, DeclaredStage, join, without_unknown
+from pipefile.load.declared import Asked, Declarations, Declare, DeclaredPipeline, DeclaredStage, join, without_unknown
 from pipefile.load.declared import located as located_in_python
 from pipefile.load.faults import FaultError, at_offset, did_you_mean, kind_of, located, unplaced
 from pipefile.load.schema import PIPEFILE, SECTIONS
@@ -143,6 +143,12 @@ def _huge_integer(text: str, file: str) -> PipefileSyntaxError:
     return at_offset("an integer of more than 64 bits", show(file), text, start, start + 1)
 
 
+def _fallbacks(tables: Mapping[str, Any]) -> frozenset[str]:
+    """What tables of stages, unchecked, name as fallbacks."""
+    found = [table.get("fallback") for table in tables.values() if type(table) is dict]
+    return frozenset([name for name in found if isinstance(name, str)])
+
+
 class _Loader:
     def __init__(self, disk: Disk, file: str, document: dict[str, Any]) -> None:
         self._disk = disk
@@ -173,7 +179,7 @@ class _Loader:
 
             table = laid_over(table, extra.config)
         if extra.declare is not None:
-            self._declared = extra.declare(settings, table)
+            self._declared = extra.declare(Asked(settings, table, _fallbacks(self._document.get("stage", {}))))
         elif settings.python:
             self._declared = Declarations(unknown=settings.python)
         if self._declared.stages or self._declared.pipelines:
@@ -182,13 +188,11 @@ class _Loader:
             self._document = without_unknown(self._document)
             settings = self._settings(self._document["pipefile"])
         document = self._document
-        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table))
+        known: tuple[Any, ...] = (self._declared.stages,) if self._declared.stages else ()
+        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), *known)
         tables = document.get("stage", {})
         self._mains = policies.mains_of(tables)
-        decorated = StageReader(self._disk.root, self._file, settings, values.Globals(table), True) if self._declared.stages else reader
-        stages = {
-            name: (decorated if name in self._declared.stages else reader).read(name, stage, name in self._mains) for name, stage in tables.items()
-        }
+        stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
         self._check_shells(settings, stages)
         self._check_after(stages)
         stages = policies.checked(stages, tables, reader, self._disk)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, TypeGuard
 
 from pipefile.base.locations import KeyPath
@@ -44,10 +44,10 @@ class StageReader:
         file: The Pipefile, from the root.
         settings: Defaults of shell and log_limit, the store, folders outside.
         table: `[global]`.
-        decorated: The tables are made from functions decorated in Python, whose values can be of any type.
+        decorated: Stages that are decorated in Python, whose values can be of any type.
     """
 
-    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals, decorated: bool = False) -> None:
+    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals, decorated: Container[str] = ()) -> None:
         self._root = root
         self._file = file
         self._folder = folder_of(file)
@@ -212,7 +212,7 @@ class StageReader:
             raise wrong_kind(what, ("string",) if name is None or many else ("string", "strings"), raw, key)
         if self._folder or not _PLAIN_PATH.fullmatch(raw):
             if raw.startswith(PREFIX):
-                return ValueOutputs(stage, self._store, not command, self._decorated).output(raw, name, many, key)
+                return ValueOutputs(stage, self._store, not command, stage in self._decorated).output(raw, name, many, key)
             what = f"output `{show(raw)}`" if raw else "an output"
             path, directory = self._odd_path(raw, f"{what} of stage `{show(stage)}`", key)
         elif raw[-1] == "/":

@@ -51,8 +51,8 @@ class RunResult:
         degraded: Names of edges that failed and whose fallbacks made their outputs.
         abandoned: A function did not end when its time was up: its thread runs on, and the process has to be ended by os._exit.
         errors: Why edges failed, by name: the first line of what is told of it.
-        values: What functions returned, by `STAGE.OUTPUT`, for edges that are fresh or ran. Each is read from its file when it is asked for. Filled by
-            `Pipeline.run` alone.
+        values: What functions returned, by `STAGE.OUTPUT`, for edges that are fresh or ran. Each is read from its file when it is asked for. Filled
+            by `Pipeline.run` alone.
     """
 
     status: str

@@ -123,13 +123,13 @@ def test_an_exception_in_the_middle(project: Project) -> None:
 )
 def test_what_is_read_is_what_was_written(project: Project, items: list[object], layout: str) -> None:
     """JSON, texts, bytes; lines of files with their breaks."""
-    from pipefile.execute.stream import Stream, write_stream
+    from pipefile.execute.stream import StoredStream, write_stream
 
     path = project.path("s.stream")
     write_stream(items, path, "s")
     assert project.read_bytes("s.stream").partition(b"\n")[0] == b'{"format": 1, "items": "%b"}' % layout.encode()
-    assert list(Stream(path)) == items
-    assert [type(item) for item in Stream(path)] == [type(item) for item in items]
+    assert list(StoredStream(path)) == items
+    assert [type(item) for item in StoredStream(path)] == [type(item) for item in items]
 
 
 @pytest.mark.parametrize(
