@@ -5,7 +5,7 @@ import dataclasses
 from pipefile.load.schema import CONDITION, INPUT, KINDS, PIPEFILE, RETRY, SECTIONS, STAGE, TABLES
 from pipefile.model.stage import InputItem, Retry, Settings, Stage
 
-LATER = {"python", "track_packages", "value_in_memory", "value_limit", "large_input", "mode", "external", "setup"}
+LATER = {"python", "track_packages", "mode", "external", "setup"}
 
 
 def test_every_key_is_a_field():
