@@ -23,7 +23,7 @@ def command(request: Request, with_status: bool, as_json: bool) -> int:
     """List the stages with description and last duration. Nothing is written, nothing is run."""
     from pipefile.engine.query import listing
 
-    found = listing(request.project, request.environ, request.warn, as_json)
+    found = listing(request.project, request.environ, request.warn, as_json, request.note)
     states = _states(request, found) if with_status else {}
     if as_json:
         _print_json(request, found, states)

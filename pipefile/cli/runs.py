@@ -190,6 +190,8 @@ def _show(request: Request, run: Run, edges: tuple[EdgeResult, ...]) -> None:
         out.write(f"\n{show(_name(edge))}  {out.paint(edge.status, _EDGE_STYLES.get(edge.status, 'dim'))}  {duration(edge.duration_seconds)}\n")
         for reason in edge.reasons:
             out.write(f"  {show(reason)}\n")
+        if edge.mode_reason:
+            out.write(f"  mode: {show(edge.mode)} ({show(edge.mode_reason)})\n")
         if edge.error:
             out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
         if edge.log:

@@ -26,7 +26,7 @@ def command(request: Request, targets: tuple[str, ...], check: bool, as_json: bo
     from pipefile.model.options import Options
 
     wanted = Options(targets=resolve(request, targets), environ=request.environ, command=request.command)
-    found = status(request.project, wanted)
+    found = status(request.project, wanted, request.note)
     if as_json:
         _print_json(request, found)
     else:

@@ -23,7 +23,8 @@ from pipefile.engine.tasks import Tasks
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
-from pipefile.model.stage import Call, Output
+from pipefile.model.stage import Output
+from pipefile.plan.mode import NO_MODE, Mode, Modes
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
@@ -47,6 +48,8 @@ class Attempt:
         inputs: Declared inputs -> what they were when the key was computed.
         discovered: The same for known discovered inputs.
         start: The disk's stamp when it started, ns; 0 where nothing needs it.
+        command: What runs, as a person would type it.
+        mode: How it runs.
     """
 
     edge: Edge
@@ -58,6 +61,7 @@ class Attempt:
     discovered: dict[str, State] = field(default_factory=dict)
     start: int = 0
     command: str = ""
+    mode: Mode = NO_MODE
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class Verdict:
         error: Why it failed all the same; "" if it did not.
         hint: What to do about it.
         again: It has to be repeated: its inputs changed meanwhile.
+        kept: It failed, but its outputs stand where they belong.
         warnings: What a person should know.
         outputs: What was made: path -> digest.
         changed: Inputs that changed while it ran.
@@ -77,6 +82,7 @@ class Verdict:
     error: str = ""
     hint: str = ""
     again: bool = False
+    kept: bool = False
     warnings: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     changed: Sequence[str] = ()
@@ -92,9 +98,12 @@ class Attempts:
         places: Where outputs are written.
         discovery: Finds undeclared inputs.
         tick: How stamps behave on the store's disk.
+        modes: What decides how functions run, besides their stages.
     """
 
-    def __init__(self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks) -> None:
+    def __init__(  # what an attempt is made of
+        self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks, modes: Modes
+    ) -> None:
         self._session = session
         self._disk = session.disk
         self._files: Files = session.files
@@ -103,7 +112,7 @@ class Attempts:
         self._places = places
         self._discovery = discovery
         self._tick = tick
-        self._tasks = Tasks(session)
+        self._tasks = Tasks(session, modes)
         self._naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
@@ -166,9 +175,8 @@ class Attempts:
         if self._tampered:
             for path in self._tampered.intersection(attempt.inputs):
                 raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
-        if isinstance(edge.stage.action, Call):
-            for path, _ in self._decider.code(edge):
-                attempt.inputs[path] = self._files.state(path)
+        for path in attempt.decision.code:
+            attempt.inputs[path] = self._files.state(path)
         if edge.literal or edge.stage.depfile:
             attempt.discovered = self._discovery.before(edge, attempt.decision)
         if edge.stage.depfile or names_files(edge.outputs):
@@ -179,7 +187,7 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command = self._tasks.task(edge, attempt.inputs, log(edge), number)
+        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number)
         return task
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:
@@ -229,6 +237,7 @@ class Attempts:
         changed += found.changed
         if changed:
             self._files.moved(changed)
+            self._decider.code.moved(changed)
             return self._tampered_with(attempt, changed) or self._tainted(attempt, completion, changed)
         for path in found.own:
             if path not in attempt.decision.own:
@@ -273,11 +282,21 @@ class Attempts:
         if not attempt.rerun and completion.elapsed < PATIENCE:
             self._places.discard(attempt.edge)
             return Verdict(again=True, warnings=[f"{names} changed while stage `{show(attempt.edge.name)}` ran: it runs again"], changed=changed)
+        linked = self._hard_link(attempt.edge, changed)
         self._keep_unrecorded(attempt.edge)
-        hint = "its outputs are kept, but not believed"
+        hint = f"output `{show(linked)}` is a hard link of it: copy it instead" if linked else "its outputs are kept, but not believed"
         if any(path in attempt.edge.literal for path in changed):
             hint = "if the stage changes it itself, declare it as an output or set `infer_inputs = false`"
-        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, changed=changed)
+        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, kept=True, changed=changed)
+
+    def _hard_link(self, edge: Edge, changed: list[str]) -> str:
+        """The output that is a hard link of the one input that changed: to make the link is the change. "" if there is none."""
+        source = self._disk.stat(changed[0]) if len(changed) == 1 else None
+        for output in edge.outputs:
+            seen = self._disk.lstat(written_at(output))
+            if source is not None and seen is not None and (seen.st_dev, seen.st_ino) == (source.st_dev, source.st_ino):
+                return output.shown
+        return ""
 
     def _keep_unrecorded(self, edge: Edge) -> None:
         self._records.remove(edge.name, edge.outputs)
@@ -390,7 +409,7 @@ class Attempts:
         outputs = tuple([Made(path, "directory" if path in folders else "file", state.digest) for path, state in made.items()])
         record = Record(
             edge=edge.name,
-            pipefile=edge.stage.file,
+            pipefile=self._session.project.file,
             attempt=os.urandom(8).hex(),
             key="" if attempt.fallback else decision.key,
             output=outputs[0].path if outputs else None,

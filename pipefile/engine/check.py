@@ -40,12 +40,17 @@ def _faults(session: Session) -> list[PipefileError]:
     found: list[PipefileError] = []
     nodes = [node for node in closure(graph, range(len(graph.edges)), session.left_out) if node not in session.left_out and node not in session.open]
     missing = missing_sources(graph, nodes, session.world)
-    if missing is not None:
+    if missing is not None and not session.pipeline.unknown:  # who makes it may only be known to a build
         found.append(missing)
     places = Places(session.files, session.pipeline.settings.outside)
     for edge in graph.edges:
         try:
             places.check([edge])
+        except PipefileError as error:
+            found.append(error)
+    if len(found) == (missing is not None):  # else not every folder has been looked at
+        try:
+            places.check_links(graph.edges)
         except PipefileError as error:
             found.append(error)
     return found

@@ -167,6 +167,16 @@ class Files:
             return state.kind == "absent"
         return state.stamp is not None and stamp_of(seen) == state.stamp
 
+    def size_of(self, paths: Iterable[str]) -> int:
+        """Bytes of files and of all that is in directories, as far as this command has looked at them."""
+        size = 0
+        for path in paths:
+            for each in (path, *self.members.get(path, ((), ()))[0]):
+                state = self.known.get(each)
+                if state is not None and state.stamp is not None:
+                    size += state.stamp[2]
+        return size
+
     # -- directories
 
     def directory(self, path: str, fresh: bool = False) -> State:

@@ -7,30 +7,26 @@ import select
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pipefile.base.errors import GraphError, InputError, PipefileError
 from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt, Attempts, Verdict
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.executors import Executors
 from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
 from pipefile.engine.session import Session
-from pipefile.execute.shell import ShellExecutor
 from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
-from pipefile.model.ports import Completion, Executor
+from pipefile.model.ports import Completion
 from pipefile.model.record import Reason
 from pipefile.plan.fallback import name_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
-
-if TYPE_CHECKING:
-    from pipefile.execute.function import FunctionExecutor
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
 _REDRAW = 0.1  # seconds between two looks at a terminal's status line while nothing happens
@@ -80,15 +76,13 @@ class Loop:
         self._decider = work.decider
         self._attempts = attempts
         self._writer = writer
-        self._inherit = work.inherit
         self._interrupts = interrupts
         self._graph = session.graph
         self._decisions: dict[int, Decision] = {}
         self._doubtful: set[int] = set()
         self._running: dict[int, Attempt] = {}
-        self._shell: Executor | None = None
-        self._function: FunctionExecutor | None = None
         self._poll = select.poll()
+        self._executors = Executors(session, work.inherit, work.options.jobs, self._poll, work.options.debug)
         self._queue: deque[int] = deque()
         self._tries = Tries(self._graph, session.project.clock)
         self._conditions = conditions
@@ -109,7 +103,7 @@ class Loop:
     @property
     def abandoned(self) -> bool:
         """A thread of a function stage still runs: the process has to end by os._exit."""
-        return self._function is not None and bool(self._function.abandoned)
+        return self._executors.abandoned
 
     def counts(self) -> dict[str, int]:
         counts = {"ran": self.ran, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
@@ -155,7 +149,7 @@ class Loop:
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
-        if self._options.force:
+        if self._options.force or (decision.fresh and edge.name == self._options.debug):
             decision.reasons = (FORCED, *decision.reasons)
         elif number in self._schedule.dropped:
             decision.reasons = (Reason("order"), *decision.reasons)
@@ -213,48 +207,26 @@ class Loop:
             return
         self._running[edge.id] = attempt
         self.history.started(edge.id)
-        executor = self._function_executor() if task.function is not None else self._shell_executor()
-        executor.submit(task)
+        self._executors.submit(task)
 
     def _log_path(self, edge: Edge) -> str:
         return self._session.disk.at(self._writer.log_path(edge.name))
 
-    def _shell_executor(self) -> Executor:
-        if self._shell is None:
-            self._shell = ShellExecutor((self._inherit,) if self._inherit >= 0 else ())
-            self._poll.register(self._shell.fileno(), select.POLLIN)
-        return self._shell
-
-    def _function_executor(self) -> Executor:
-        if self._function is None:
-            from pipefile.execute.function import FunctionExecutor
-
-            self._function = FunctionExecutor()
-            self._poll.register(self._function.fileno(), select.POLLIN)
-        return self._function
-
     # -- waiting
-
-    def _executors(self) -> list[Executor]:
-        return [executor for executor in (self._shell, self._function) if executor is not None]
 
     def _take(self, timeout: float | None) -> None:
         """Take completions; wait for one if *timeout* is None."""
         if timeout is None:
             self._session.project.clock.wait(self._poll, self._patience())
-        for executor in self._executors():
-            for completion in executor.wait(0):
-                self._ended(completion)
+        for completion in self._executors.ended():
+            self._ended(completion)
 
     def _patience(self) -> float | None:
         """Longest wait in seconds; None for ever."""
-        deadlines = [deadline for executor in self._executors() if (deadline := executor.next_deadline()) is not None]
-        due = self._tries.next_due()
-        if due is not None:
-            deadlines.append(due)
+        deadline = min([due for due in (self._executors.next_deadline(), self._tries.next_due()) if due is not None], default=None)
         seconds = _REDRAW if self._live or self._options.load is not None else None
-        if deadlines:
-            left = max(0.0, min(deadlines) - self._session.project.clock.monotonic())
+        if deadline is not None:
+            left = max(0.0, deadline - self._session.project.clock.monotonic())
             seconds = left if seconds is None else min(seconds, left)
         return seconds
 
@@ -266,8 +238,7 @@ class Loop:
         urgent = interrupts.count > 1
         self._cancelled = interrupts.count
         self._schedule.stop()
-        for executor in self._executors():
-            executor.cancel(urgent)
+        self._executors.cancel(urgent)
 
     def _heed_tries(self) -> None:
         if self._schedule.stopping:
@@ -287,7 +258,8 @@ class Loop:
             self._start_ready()
         else:
             self._clean_up(attempt)
-            self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
+            if not self._repeat_lost(attempt, completion):
+                self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
             return
         try:
             verdict = self._attempts.commit(attempt, completion)
@@ -303,7 +275,8 @@ class Loop:
             self._repeat(edge, decision)
         elif verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
-            self._clean_up(attempt, verdict)
+            if not verdict.kept:
+                self._clean_up(attempt)
             self._failed(Failure(attempt, completion, text, verdict.hint, verdict.own))
         elif attempt.fallback:
             self._degraded(attempt, completion, verdict)
@@ -320,6 +293,15 @@ class Loop:
             self._decisions[edge.id] = again
             self._tries.repeat(edge.id)
             self._schedule.mark_ready(edge.id)
+
+    def _repeat_lost(self, attempt: Attempt, completion: Completion) -> bool:
+        """Whether an attempt is made once more of which the executor cannot tell how it ended: that is not the stage's fault."""
+        if completion.outcome != "lost" or attempt.rerun or self._schedule.stopping or self._cancelled:
+            return False
+        self._warn(f"stage `{show(attempt.edge.name)}` runs again: {completion.error}")
+        self._schedule.free(attempt.edge.id)
+        self._repeat(attempt.edge, attempt.decision)
+        return True
 
     def _failed(self, failure: Failure) -> None:
         """An attempt has failed: another one follows, or the fallback, or the edge has failed."""
@@ -372,8 +354,8 @@ class Loop:
     def _doubt(self, changed: Sequence[str]) -> None:
         """Files have changed meanwhile: what waits with a key of the old ones gets another before it starts, and code is imported anew."""
         self._doubtful.update(self._decisions)
-        if self._function is not None and any(path.endswith(".py") for path in changed):
-            self._function.renew()
+        if any(path.endswith(".py") for path in changed):
+            self._executors.renew()
 
     def _decide_again(self, edge: Edge, before: Decision) -> Decision | None:
         """The key of an edge that has to run, as it is now; None if the edge has failed with that."""
@@ -386,9 +368,7 @@ class Loop:
         decision.reasons = before.reasons
         return decision
 
-    def _clean_up(self, attempt: Attempt, verdict: Verdict | None = None) -> None:
-        if verdict is not None and verdict.error.startswith("was made from inputs"):
-            return
+    def _clean_up(self, attempt: Attempt) -> None:
         try:
             self._attempts.failed(attempt)
         except OSError as error:
@@ -452,8 +432,7 @@ class Loop:
 
     def close(self) -> None:
         """End what still runs, at once."""
-        for executor in self._executors():
-            executor.close()
+        self._executors.close()
 
 
 def _disk_text(error: OSError) -> str:

@@ -9,8 +9,10 @@ from typing import Literal
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Position
 from pipefile.base.paths import BadPathError, normalise, parents
+from pipefile.engine.declare import Looking
 from pipefile.engine.session import Project, Session
-from pipefile.load.loader import load
+from pipefile.load.declared import python_locator
+from pipefile.load.loader import Extra, load
 from pipefile.load.scanner import make_locator
 from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Pipeline, Stage
@@ -53,7 +55,9 @@ class Listing:
     stages: tuple[Listed, ...]
 
 
-def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], None], places: bool) -> Listing:
+def listing(
+    project: Project, environ: Mapping[str, str], warn: Callable[[str], None], places: bool, note: Callable[[str], None] | None = None
+) -> Listing:
     """What is declared: without resolving, so that it works while sources are missing.
 
     Args:
@@ -61,16 +65,19 @@ def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], 
         environ: The environment.
         warn: Takes warnings.
         places: Also find where each stage stands, which costs as much as all the rest.
+        note: Told where not all of the graph is known.
 
     Raises:
         PipefileError: The Pipefile is wrong.
     """
     locate = make_locator(project.disk)
     try:
-        pipeline = load(project.disk, project.file, environ)
+        pipeline = load(project.disk, project.file, environ, Extra(Looking(project.disk, note)))
     except PipefileError as error:
         error.locate(locate)
         raise
+    if pipeline.sources:
+        locate = python_locator(project.disk, pipeline.sources)
     default = pipeline.settings.default
     if default is None:
         default = tuple([stage.name for stage in pipeline.stages.values() if stage.outputs])
@@ -87,7 +94,7 @@ def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], 
                     locate(stage.file, ("stage", stage.name)) if places else None,
                     seconds(stage),
                 )
-                for stage in pipeline.stages.values()
+                for stage in (*pipeline.stages.values(), *[stage for name, stage in pipeline.partial.items() if name not in pipeline.stages])
             ]
         ),
     )

@@ -106,9 +106,8 @@ class Saver:
             if need.files is not None:
                 for path in files.set_paths(need.files):
                     self._add(path, 0)
-        for part in decision.parts:
-            if part.kind == "code":
-                self._add(part.path, 0)
+        for path in decision.code:
+            self._add(path, 0)
         outputs = [*[output.path for output in edge.outputs], *self._decider.named(edge)]
         for path in outputs:
             self._add(path, OUTPUT)
@@ -125,8 +124,10 @@ class Saver:
     def _rests_on_the_past(self, edge: Edge, decision: Decision) -> bool:
         """Whether an input changed after this edge was decided and was then looked at again: its row is newer than the edge's key."""
         for part in decision.parts:
-            if part.kind in ("input", "code") and self._rows[part.path][0].digest != part.value:
+            if part.kind == "input" and self._rows[part.path][0].digest != part.value:
                 return True
+        if any(self._rows[path][0].digest != digest for path, digest in decision.code.items()):
+            return True
         record = self._decider.written.get(edge.id)
         discovered = tuple(record.discovered) if record is not None else decision.discovered
         paths = [path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)]
@@ -238,7 +239,7 @@ class Saver:
         for path, (_, inner) in self._files.members.items():
             if path in self._rows:
                 folders.update(inner)
-        folders.update(self._decider.code_folders())
+        folders.update(self._decider.code.folders())
         folders.update(self._condition_folders() or ())
         believed = ticks.folders_tell(self._disk.root)
         gone: set[str] = set()
@@ -263,7 +264,7 @@ class Saver:
         session, files = self._session, self._files
         outdated = any(self._rows[path][0].digest != (digest or ABSENT) for path, digest in session.pipeline.files.items())
         outdated |= session.world.forget_changed(self._folders)
-        outdated |= not self._decider.code_stands()
+        outdated |= not self._decider.code.stands()
         for path, (state, _) in self._rows.items():
             if state.kind == "directory" and path in files.members:
                 try:
@@ -406,7 +407,7 @@ class Saver:
             return b"", array("i")
         paths = set(self._session.pipeline.files)
         needed = {folder for match in self._session.world.globs.values() for folder in match.folders}
-        needed.update(self._decider.code_folders())
+        needed.update(self._decider.code.folders())
         conditions = self._condition_folders()
         if conditions is None or any(edge.id in self._session.left_out or not self._still_holds(edge) for edge in edges):
             return b"", array("i")  # what is left out is told of in every build
@@ -417,7 +418,7 @@ class Saver:
             for need in edge.needs:
                 if need.files is not None:
                     paths.update(self._files.set_paths(need.files))
-            paths.update(part.path for part in self._decided[edge.id].parts if part.kind == "code")
+            paths.update(self._decided[edge.id].code)
             needed.update(folder_of(path) for path in self._record_paths(edge.name, outputs))
         for path in list(paths):
             inner, below = self._files.members.get(path, ((), ()))

@@ -13,10 +13,13 @@ from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Locator
+from pipefile.base.paths import show
+from pipefile.engine.declare import Looking
 from pipefile.engine.files import Files
 from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
-from pipefile.load.loader import load
+from pipefile.load.declared import python_locator
+from pipefile.load.loader import Extra, load
 from pipefile.load.scanner import make_locator
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import Clock, Disk
@@ -87,22 +90,34 @@ class Session:
         project: Which project.
         environ: The environment that stages inherit.
         warn: Takes warnings: about damaged state, for example.
+        extra: What joins the Pipefile. Without, what is known of Python files without running them.
+        note: Told where that is not all.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong; its places have their lines.
     """
 
-    def __init__(self, project: Project, environ: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        environ: Mapping[str, str],
+        warn: Callable[[str], None],
+        extra: Extra | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
         self.project = project
         self.disk = project.disk
         self.locator: Locator = make_locator(project.disk)
         self.warn = warn
         self._pipefile_stamp = self._stamp(project.file)
+        self.extra = extra or Extra(Looking(project.disk, note))
         try:
-            self.pipeline: Pipeline = load(project.disk, project.file, environ)
+            self.pipeline: Pipeline = load(project.disk, project.file, environ, self.extra)
         except PipefileError as error:
             error.locate(self.locator)
             raise
+        if self.pipeline.sources:
+            self.locator = python_locator(project.disk, self.pipeline.sources)
         settings = self.pipeline.settings
         self.store = settings.store
         self._index_stamp = self._stamp(f"{self.store}/{index_file.NAME}")
@@ -115,6 +130,7 @@ class Session:
             self.graph: Graph = resolve.resolve(self.pipeline, self.world)
         except PipefileError as error:
             error.locate(self.locator)
+            self._explain(error)
             raise
         self.world.made = self.graph.producer
         self.files.late = self.world.expand_late
@@ -230,13 +246,19 @@ class Session:
         if fallbacks:
             nodes = [*nodes, *sorted(self.graph.by_stage[name][0] for name in fallbacks)]
         fault = resolve.missing_sources(self.graph, nodes, self.world)
-        if fault is not None:
+        if fault is not None and not self.pipeline.unknown:  # who makes it may only be known to a build
             self.locate(fault)
             raise fault
 
     def locate(self, error: PipefileError) -> None:
         """Fill in the lines of an error's places."""
         error.locate(self.locator)
+        self._explain(error)
+
+    def _explain(self, error: PipefileError) -> None:
+        """What is missing may be declared by a file that has not been run yet."""
+        if self.pipeline.unknown and not error.hint:
+            error.hint = f"the graph of `{show(self.pipeline.unknown[0])}` is unknown until a build"
 
     def line_of(self, stage: Stage) -> int | None:
         """The line on which a stage begins in its Pipefile."""

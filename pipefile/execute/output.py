@@ -127,9 +127,9 @@ def reason_text(fault: OSError) -> str:
 
 def size_text(size: int) -> str:
     """A size as Pipefiles write it: "64MB", "1500B"."""
-    for unit, bits in (("GB", 30), ("MB", 20), ("KB", 10)):
-        if size and not size & ((1 << bits) - 1):
-            return f"{size >> bits}{unit}"
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("KB", 1000)):
+        if size and size % length == 0:
+            return f"{size // length}{unit}"
     return f"{size}B"
 
 

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Generic, TypeVar
+from typing import BinaryIO, TypeVar
 
 from pipefile.execute.modules import CallError
 from pipefile.execute.plain import exact_json
+from pipefile.model.stream import Stream as Kind
 
 FORMAT = 1
 
@@ -28,7 +29,7 @@ _BUFFER = 1 << 18
 Item = TypeVar("Item")
 
 
-class Stream(Generic[Item]):
+class Stream(Kind[Item]):
     """The items that another stage has returned or yielded: read from the disk while they are iterated, as often as that is done.
 
     Args:

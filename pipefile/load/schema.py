@@ -50,6 +50,7 @@ SECTIONS: dict[str, str] = {
 
 PIPEFILE: dict[str, Key] = {
     "default": Key(("strings", "string"), "Stages, aliases or targets built when none is named; absent: all stages that have outputs"),
+    "python": Key(("strings",), "Python files whose `@stage` functions and `@pipeline`s join the graph"),
     "store": Key(("string",), "Folder of what pipefile keeps: runs, records, index", nonempty=True),
     "hash": Key(("string",), "How contents are hashed", choices=("blake3", "sha256")),
     "shell": Key(("strings",), "The shell that runs commands written as strings", nonempty=True),
@@ -58,6 +59,7 @@ PIPEFILE: dict[str, Key] = {
     "strict_env": Key(("boolean",), "Stages see only the common variables and what `env` names"),
     "show_env": Key(("strings",), "Variables whose values records may show"),
     "outside": Key(("strings",), "Folders outside the project where outputs may lie"),
+    "track_packages": Key(("boolean",), "Code depends on the versions of the installed packages that it imports, not on their names alone"),
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
     "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
@@ -74,6 +76,9 @@ STAGE: dict[str, Key] = {
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
     "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
+    "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
+    "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),
+    "setup": Key(("string",), "The Python function that a worker calls once before: `module:function`", nonempty=True),
     "version": Key(("string",), "Changed by hand when all must be made anew"),
     "env": Key(("strings", "table"), "Environment variables that the stage depends on; a table sets them", entries=("string",)),
     "shell": Key(("strings",), "The shell that runs the command", nonempty=True),

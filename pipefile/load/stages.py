@@ -15,6 +15,7 @@ from pipefile.base.locations import KeyPath
 from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
 from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
+from pipefile.load.functions import KEYS, call, function_keys
 from pipefile.load.schema import INPUT, STAGE, types
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
 from pipefile.load.value_outputs import PREFIX, ValueOutputs
@@ -23,11 +24,12 @@ from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputIt
 _ALLOWED = types(STAGE)
 _RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or rule.choices or rule.least is not None}
 
+_FUNCTION_KEYS = frozenset(KEYS)
+
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][\w.+=,:#~%-]*")
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f@]")
 # no `.`, `..` or empty name in it, no braces, nothing that begins with a dot: what a path of pipefile's own could look like
 _PLAIN_PATH = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ -]*/?")
-_CALL = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 _OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
 _IN_FILE = re.compile(r"[^\s:]+\.(?:toml|json|ya?ml):\S+")
 
@@ -90,6 +92,7 @@ class StageReader:
         if asked and not fallback:
             self.check_placeholders(name, action, inputs, outputs, params, depfile)
 
+        function = function_keys(name, table, action) if not _FUNCTION_KEYS.isdisjoint(table) else {}
         timeout = log_limit = None
         if "timeout" in table:
             timeout = values.duration(table["timeout"], f"`timeout` of stage `{show(name)}`", (*where, "timeout"))
@@ -117,6 +120,7 @@ class StageReader:
             retry=policies.retry(table["retry_policy"], name) if "retry_policy" in table else ONCE,
             fallback=get("fallback", ""),
             should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
+            **function,
         )
 
     def _check_types(self, name: str, table: dict[str, Any]) -> None:
@@ -258,17 +262,13 @@ class StageReader:
     # --- the action and what it knows
 
     def _action(self, stage: str, table: dict[str, Any], shell: tuple[str, ...]) -> tuple[Command | Call, Asked]:
-        run, call = table.get("run"), table.get("call")
+        run, function = table.get("run"), table.get("call")
         if run is None:
-            if call is None:
+            if function is None:
                 hint = "a name for several stages is an `[alias]`" if "after" in table and "outputs" not in table else ""
                 raise FaultError(f"stage `{show(stage)}` has neither `run` nor `call`", ("stage", stage), hint)
-            match = _CALL.fullmatch(call)
-            if match is None:
-                key = ("stage", stage, "call")
-                raise FaultError(f"`call` of stage `{show(stage)}` must be `module:function`, not `{show(call)}`", key)
-            return Call(match[1], match[2]), NOTHING
-        if call is not None:
+            return call(stage, "call", function), NOTHING
+        if function is not None:
             raise FaultError(f"stage `{show(stage)}` has both `run` and `call`", ("stage", stage, "call"), "a stage is one of the two")
         if type(run) is str and shell is not self._settings.shell and name_of(shell[0]) not in _POSIX_SHELLS:
             raise not_posix(stage, shell)

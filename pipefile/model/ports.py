@@ -149,9 +149,12 @@ class Task:
     outputs: Sequence[str] = ()
     timeout: float | None = None
     log: str = ""
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
     resources: Mapping[str, float] = field(default_factory=dict)
     process: bool = False
+
+
+Outcome = Literal["ok", "failed", "lost", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ class Completion:
     """
 
     id: int
-    outcome: Literal["ok", "failed", "lost", "cancelled"]
+    outcome: Outcome
     exit_status: int | None = None
     signal: int = 0
     timed_out: bool = False

@@ -14,7 +14,7 @@ class Component(NamedTuple):
     """One thing that an edge depends on. The key is the hash of all of them in order; `why` is the difference between two lists of them.
 
     Args:
-        kind: "format", "python", "run", "argv", "shell", "call", "code", "param", "version", "env", "value", "input", "set", "output", ...
+        kind: "format", "python", "run", "argv", "shell", "call", "code", "package", "param", "version", "env", "value", "input", "set", "output", ...
         name: What it is called: an input's or parameter's name, a variable.
         path: The file concerned, from the project root; "" for what is no file.
         value: A digest, a text, a value as JSON.
@@ -115,9 +115,11 @@ class Reason:
         subject: What differs: a path, a parameter's name.
         old: Value or digest in the record; "" where there was none.
         new: Value or digest now; "" where there is none.
+        where: The file that a symbol of code is in.
     """
 
     kind: str
     subject: str = ""
     old: str = ""
     new: str = ""
+    where: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipefile.base.errors import UsageError
+from pipefile.base.errors import UnknownTargetError, UsageError
 from pipefile.base.paths import BadPathError, normalise, show
 from pipefile.model.graph import Graph
 from pipefile.model.ports import World
@@ -39,7 +39,8 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
         if not names.known(target):
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
-            raise UsageError(f"no alias, stage or output is called `{show(target)}`", (), names.did_you_mean(target))
+            near, is_path = names.near(target)
+            raise UnknownTargetError(show(target), show(near), is_path)
     return names.edges(targets)
 
 

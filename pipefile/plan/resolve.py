@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipefile.base.errors import GraphError
+from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, normalise, show
 from pipefile.model.graph import Edge, Graph, Need, ValueOf
@@ -195,7 +195,7 @@ class _Resolver:
     def _after(self, stage: Stage) -> tuple[int, ...]:
         for name in stage.after:
             if name not in self.pipeline.aliases and name not in self.pipeline.stages:
-                hint = self.targets.did_you_mean(name, outputs=False)
+                hint = meant(show(self.targets.near_name(name)))
                 place = Place(stage.file, ("stage", stage.name, "after"), f"`{show(stage.name)}`")
                 raise GraphError(f"`{show(name)}` in `after` is neither a stage nor an alias", (place,), hint)
         return self.targets.edges(stage.after)

@@ -153,8 +153,15 @@ class TerminalReport:
             self._out.write(f"[{self._done}/{self._total}] {name} {word}  {duration(event.seconds)}\n")
             if self._is_long(event):
                 self._after_line(event)
-        # A thousand failures shall not keep a thousand outputs in memory: what has a log is read from it at the end.
-        self._failures.append(replace(event, output=b"") if event.log else event)
+        # A thousand failures shall not keep a thousand outputs in memory: what is in a log is read from it at the end.
+        self._failures.append(replace(event, output=b"") if self._log_is_whole(event) else event)
+
+    def _log_is_whole(self, event: StageFinished) -> bool:
+        """Whether all that a stage printed is in its log: a full disk leaves one that is empty."""
+        try:
+            return bool(event.log) and os.stat(os.path.join(self._root, event.log)).st_size >= event.log_size
+        except OSError:
+            return False
 
     def _is_long(self, event: StageFinished) -> bool:
         return event.log_size > len(event.output) or event.output.count(b"\n") > TAIL
@@ -188,7 +195,7 @@ class TerminalReport:
 
         data = event.output
         cut = False
-        if event.log:
+        if event.log and not data:
             try:
                 with open(os.path.join(self._root, event.log), "rb") as log:
                     size = log.seek(0, os.SEEK_END)

@@ -246,4 +246,5 @@ def _edge(item: object) -> EdgeResult:
         exit_status=None if status is None else _is(status, int),
         error=_is(values["error"], str),
         log=_is(values["log"], str),
+        mode_reason=_is(values.get("mode_reason", ""), str),  # not told by the first versions
     )

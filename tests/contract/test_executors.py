@@ -14,6 +14,7 @@ from kit import Gate
 from kit.fifo import PATIENCE
 
 from pipefile.execute.function import FunctionExecutor
+from pipefile.execute.process import ProcessExecutor
 from pipefile.execute.shell import ShellExecutor
 from pipefile.model.ports import Completion, Executor, FunctionCall, Task
 from pipefile.model.stage import Call
@@ -101,11 +102,11 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
             gate,
             "ValueError: bad",
         )
-    elif kind == "function":
+    elif kind in ("function", "process"):
         (folder / "steps.py").write_text(STEPS)
         ends = [os.fspath(folder / f"gate.{end}") for end in ("here", "go")]
         setup = Setup(
-            FunctionExecutor(),
+            FunctionExecutor() if kind == "function" else ProcessExecutor(),
             folder,
             lambda text: _function(setup, "prints", text=text),
             lambda: _function(setup, "fails"),
@@ -126,7 +127,7 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
     return setup
 
 
-REAL = ["shell", "shell with threads", "function"]
+REAL = ["shell", "shell with threads", "function", "process"]
 
 
 @pytest.fixture(params=["fake", *REAL])
@@ -219,10 +220,8 @@ def test_cancelling_nothing_is_harmless(any_setup: Setup):
 
 def test_close_may_be_called_again_and_leaves_no_descriptor(any_setup: Setup):
     before = len(os.listdir("/proc/self/fd"))
-    other = _make("function", any_setup.folder, any_setup.gate) if isinstance(any_setup.executor, FunctionExecutor) else None
-    if other is None:
-        threads = isinstance(any_setup.executor, ShellExecutor)
-        other = _make("shell" if threads else "fake", any_setup.folder, any_setup.gate)
+    kinds = {FunctionExecutor: "function", ProcessExecutor: "process", ShellExecutor: "shell", FakeExecutor: "fake"}
+    other = _make(kinds[type(any_setup.executor)], any_setup.folder, any_setup.gate)
     other.ids = iter(range(5000, 6000))
     other.run(other.prints("x"))
     other.executor.close()
@@ -250,7 +249,7 @@ def test_a_log_ends_at_its_limit(real: Setup):
     task = replace(real.prints("x" * 2000), log_limit=1000)
     done = real.run(task)
 
-    assert real.log(task) == b"x" * 1000 + b"\n[pipefile: output beyond 1000B dropped]\n"
+    assert real.log(task) == b"x" * 1000 + b"\n[pipefile: output beyond 1KB dropped]\n"
     assert (done.output, done.log_size) == (real.log(task), len(real.log(task)))
 
 

@@ -88,7 +88,7 @@ def test_failures_come_last_and_on_standard_error() -> None:
     log = report_of([BuildStarted((), 1), PlanMade(3), FAILURE, StageFinished("x", "", "ran", 1.0), BuildFinished("failed", 1, 0, 1, 1, 5.0)])
     assert log == [
         (1, "[1/3] train failed  4.2 s\n[2/3] x  1.0 s\n"),
-        (2, SHOWN_FAILURE),
+        (2, SHOWN_FAILURE + "epoch 1\nValueError: nope\n"),
         (1, "1 ran, 1 failed, 1 skipped in 5.0 s\n"),
     ]
 
@@ -104,6 +104,13 @@ def test_a_short_output_of_a_failed_stage_is_shown_once(tmp_path: object) -> Non
         "ValueError: nope\n"
         "1 failed in 5.0 s\n"
     )
+
+
+def test_a_log_that_a_full_disk_has_cut_off(tmp_path: object) -> None:
+    """What the stage said is shown all the same: it may be the only word on what is wrong."""
+    root = os.fspath(tmp_path)  # type: ignore[call-overload]
+    write_log(root, FAILURE.log, b"")
+    assert text_of([FAILURE], root).endswith(SHOWN_FAILURE + "epoch 1\nValueError: nope\n")
 
 
 def test_a_long_output_of_a_failed_stage(tmp_path: object) -> None:
@@ -135,7 +142,7 @@ def test_quiet_shows_failures_only() -> None:
         BuildStarted((), 1), Waiting(1, "x"), Note("warning", "w"), Note("note", "n"), StageFinished("ok", "", "ran", 1.0, b"printed\n"),
         FAILURE, BuildFinished("failed", 1, 0, 1, 0, 5.0),
     ]  # fmt: skip
-    assert report_of(events, verbose=-1) == [(2, SHOWN_FAILURE)]
+    assert report_of(events, verbose=-1) == [(2, SHOWN_FAILURE + "epoch 1\nValueError: nope\n")]
 
 
 def test_verbose_shows_fresh_stages_and_commands() -> None:
