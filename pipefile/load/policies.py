@@ -152,6 +152,9 @@ def checked(stages: dict[str, Stage], tables: Mapping[str, Any], reader: StageRe
     """
     found = stages
     mains = mains_of(tables)
+    for name, others in mains.items():
+        if others != [name]:
+            _check_own_keys(name, others[0], tables[name])
     for name, table in tables.items():
         if "fallback" in table:
             if found is stages:
@@ -164,8 +167,6 @@ def checked(stages: dict[str, Stage], tables: Mapping[str, Any], reader: StageRe
                 if before in mains:
                     key: KeyPath = ("stage", name, "after", index) if type(table["after"]) is list else ("stage", name, "after")
                     raise is_fallback(f"`after` of stage `{show(name)}` names `{show(before)}`", mains[before][0], key)
-    for name, others in mains.items():
-        _check_own_keys(name, others[0], tables[name])
     return found
 
 

@@ -47,15 +47,15 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
 def closure(graph: Graph, ids: Iterable[int], left_out: Iterable[int] = ()) -> list[int]:
     """The nodes (edges and groups) that edges *ids* are or need, order-only ones included, each after all that comes before it.
 
-    What *left_out* edges need is not looked at for their sake. The same arguments give the same list.
+    What *left_out* edges need is not looked at for their sake, but for what is left out too, which may be why. The same arguments give the same list.
     """
     depends, order = graph.depends, graph.order
-    cut = list(left_out)
+    cut = frozenset(left_out)
     if cut:
         depends, order = list(depends), dict(order)
         for edge in cut:
-            depends[edge] = ()
-            order.pop(edge, None)
+            depends[edge] = tuple([node for node in depends[edge] if node in cut])
+            order[edge] = tuple([node for node in order.get(edge, ()) if node in cut])
     return topological(depends, order, ids)
 
 

@@ -396,3 +396,24 @@ def test_statuses(project: Project) -> None:
     declare(project)
     finished = [event for event in project.build().events if isinstance(event, StageFinished)]
     assert [(event.stage, event.status, event.error) for event in finished] == [("main", "degraded", "exit status 3"), ("use", "ran", "")]
+
+
+def test_function_that_is_not_there(project: Project) -> None:
+    """A function that its module does not bind is an error before anything runs; where the module's text does not tell, it is one when it is due."""
+    project.write("steps.py", STEPS)
+    project.write("src", "1\n")
+    project.write("broken", "")
+    stage: dict[str, object] = {"inputs": {"src": "src"}, "outputs": {"dst": "a"}, "params": {"size": 7}, "call": "steps:main"}
+    project.stage("main", **stage, fallback="plian")  # type: ignore[arg-type]
+    outcome = project.build()
+    assert (outcome.exit_status, outcome.output) == (
+        2,
+        "error: Pipefile.toml:6:1: `fallback` of stage `main` names `plian`, which is neither a stage nor a function of `steps`\n"
+        '  6 | fallback = "plian"\n    | ^^^^^^^^\nhint: did you mean `plain`?\n',
+    )
+    project.write("steps.py", STEPS + "\nfrom os.path import *\n")
+    outcome = project.build()
+    assert (outcome.exit_status, outcome.failed) == (1, ["main"])
+    (error,) = [event.error for event in outcome.events if isinstance(event, StageFinished)]
+    assert error.splitlines()[0] == "ConnectionError: no answer"
+    assert error.splitlines()[-1].startswith("fallback `plian` failed: ")
