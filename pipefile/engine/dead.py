@@ -39,7 +39,7 @@ def find(session: Session, decider: Decider) -> list[str]:
 def living(session: Session, decider: Decider) -> Container[str]:
     """What edges make: the outputs that the Pipefile names, and those that functions have named when they last returned."""
     graph = session.graph
-    named = [path for edge in graph.edges for path in decider.named(edge)]
+    named = [path for number in sorted(decider.naming) for path in decider.named(graph.edges[number])]
     return {*graph.producer, *named} if named else graph.producer
 
 
