@@ -22,10 +22,20 @@ def join(inputs, outputs, salt):
             with open(ref, "rb") as file:
                 out.write(file.read())
         out.write(f"{{MARK}} {{salt}}\\n".encode())
+
+
+def number(inputs):
+    count = 0
+    for ref in inputs:
+        with open(ref, "rb") as file:
+            count += file.read().count(b"\\n")
+    return count
 '''
 
 KINDS = ("join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal", "tree", "env", "optional")
-ONE_INPUT = ("split", "place", "gather", "depfile")
+KINDS += ("number", "spell")
+ONE_INPUT = ("split", "place", "gather", "depfile", "spell")
+FUNCTIONS = ("join", "number")
 UNDECLARED = ("depfile", "literal")
 FOLDERS = {"glob": "src/", "tree": "more/"}  # what these read: all that is in a folder of sources
 OPTIONAL = "maybe/there.txt"
@@ -34,9 +44,16 @@ HOOK = 'if [ -f "$GATES/{0}" ]; then mv "$GATES/{0}" "$GATES/{0}.now"; . "$GATES
 Contents = object
 
 
+def value_path(stage: str) -> str:
+    """Where the value of a stage of kind "number" is kept."""
+    return f"pipeline_outputs/values/{stage}/n.json"
+
+
 @dataclass(frozen=True)
 class Spec:
     """A stage of the model: what it does, with which files, and a word that changes its command or parameter.
+
+    What "number" makes is a value, which "spell" takes as one and all others as the file that it is.
 
     `extra` is a source that it reads and does not declare: its depfile lists it, or its command names it.
     """
@@ -56,6 +73,10 @@ class Spec:
         common: dict[str, object] = {"inputs": inputs, "outputs": list(self.outputs)}
         if self.kind == "join":
             return {**common, "call": "steps:join", "params": {"salt": self.salt}}
+        if self.kind == "number":
+            return {"inputs": inputs, "outputs": {"n": "value:int"}, "call": "steps:number"}
+        if self.kind == "spell":
+            return {**common, "inputs": {"n": f"{self.inputs[0].split('/')[-2]}.n"}, "run": f"echo {{n}} {self.salt} > {{outputs}}"}
         if self.kind == "depfile":
             common["depfile"] = f"{self.outputs[0]}.d"
         if self.kind == "env":
@@ -140,7 +161,9 @@ class Model:
             whole += f"{spec.salt}\n".encode()
         elif spec.kind == "sort":
             whole = b"".join(sorted(whole.splitlines(keepends=True)))
-        elif spec.kind == "count":
+        elif spec.kind == "spell":
+            whole = whole.strip() + b" %d\n" % spec.salt
+        elif spec.kind in ("count", "number"):
             whole = b"%d\n" % whole.count(b"\n")
         elif spec.kind == "split":
             first, newline, rest = whole.partition(b"\n")
@@ -164,7 +187,7 @@ class Model:
             spec.name: (
                 repr(spec.keys()),
                 [(path, repr(self._input(path, made))) for path in self._files(spec)],
-                self.mark if spec.kind == "join" else self.level if spec.kind == "env" else "",
+                self.mark if spec.kind in FUNCTIONS else self.level if spec.kind == "env" else "",
             )
             for spec in self.stages.values()
         }
