@@ -77,7 +77,7 @@ def show_(request: Request, run: str, as_json: bool) -> int:
 
         request.out.write(json.dumps({"format": 1, "run": _fields(found), "edges": [asdict(edge) for edge in edges]}, indent=1) + "\n")
         return 0
-    _show(request, found, edges)
+    _show(request, reader, found, edges)
     return 0
 
 
@@ -166,7 +166,7 @@ def _counted(run: Run) -> str:
     return counts(*[(number, name) for name, number in run.counts.items()])
 
 
-def _show(request: Request, run: Run, edges: tuple[EdgeResult, ...]) -> None:
+def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult, ...]) -> None:
     from pipefile.base.paths import show
     from pipefile.report.words import duration
 
@@ -196,6 +196,8 @@ def _show(request: Request, run: Run, edges: tuple[EdgeResult, ...]) -> None:
             out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
         if edge.log:
             out.write(f"  log: {show(edge.log)}\n")
+        for path in reader.artifacts(run.id, _name(edge)):
+            out.write(f"  artifact: {show(path)}\n")
 
 
 _EDGE_STYLES = {"ran": "green", "degraded": "yellow", "failed": "red", "interrupted": "yellow"}

@@ -48,7 +48,7 @@ def living(session: Session, decider: Decider) -> Container[str]:
     """What edges make: the outputs that the Pipefile names, and those that functions have named when they last returned; of edges that are not left
     out."""
     made, left = made_now(session), session.left_out
-    named = [path for edge in session.graph.edges if edge.id not in left for path in decider.named(edge)]
+    named = [path for number in sorted(decider.naming) if number not in left for path in decider.named(session.graph.edges[number])]
     return {*made, *named} if named else made
 
 

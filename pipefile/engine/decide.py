@@ -15,7 +15,7 @@ from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
 from pipefile.plan.key import Facts, components, key_of, set_label
 from pipefile.plan.stale import compare, runs_anyway
 from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
-from pipefile.store.record import edge_record_path, named_in, names_files, record_path
+from pipefile.store.record import edge_record_path, named_in, record_path
 
 MEMBERS_KEPT = 200_000
 """Most (edge, file) pairs of one set of files that records spell out; above that they hold the set's digest alone."""
@@ -71,6 +71,7 @@ class Decider:
         self._set_users: dict[int, int] | None = None
         self._python = python()
         self.code = CodeReader(session, self._python)
+        self.naming = frozenset([edge.id for edge in session.graph.edges for output in edge.outputs if output.value == "file"])
         self.written: dict[int, Record] = {}
         self.owners: dict[str, int] = {}  # files that functions have named: who made them, of the edges that have ended
 
@@ -97,7 +98,7 @@ class Decider:
         """The edge has new records, of which this is the main one."""
         self._remembered.pop(edge.id, None)
         self.written[edge.id] = record
-        if names_files(edge.outputs):
+        if edge.id in self.naming:
             self.owners = {path: owner for path, owner in self.owners.items() if owner != edge.id}
             self.owners.update({made.path: edge.id for made in named_in(record, edge.outputs)})
 
@@ -111,7 +112,7 @@ class Decider:
         for output in edge.outputs:
             if not self._stands(record_path(output.path)):
                 return -1
-        if names_files(edge.outputs) and not all(self._stands(record_path(path)) for path in self._indexed_named(edge, at)):
+        if edge.id in self.naming and not all(self._stands(record_path(path)) for path in self._indexed_named(edge, at)):
             return -1
         return at
 
@@ -121,7 +122,7 @@ class Decider:
 
     def named(self, edge: Edge) -> tuple[str, ...]:
         """The files that an edge's function has named when it last returned: the outputs of its record that are not declared."""
-        if not names_files(edge.outputs):
+        if edge.id not in self.naming:
             return ()
         record = self.written.get(edge.id)
         if record is None:
@@ -183,7 +184,7 @@ class Decider:
         if at >= 0 and anyway is None and self._as_indexed(edge, at, key):
             discovered = tuple([self._index.paths[row] for row in self._index.discovered(at)])
             if runs_anyway(edge, discovered) is None:
-                named = self._indexed_named(edge, at) if names_files(edge.outputs) else ()
+                named = self._indexed_named(edge, at) if edge.id in self.naming else ()
                 self.owners.update(dict.fromkeys(named, edge.id))
                 return Decision((), key, parts, discovered, (), code.files, self._index.edge_seconds[at], named)
         record = self.record(edge)
@@ -210,7 +211,7 @@ class Decider:
         if digests.raw(key) != self._index.edge_keys[32 * at : 32 * at + 32]:
             return False
         rows = self._index.outputs(at)
-        if len(rows) < len(edge.outputs) if names_files(edge.outputs) else len(rows) != len(edge.outputs):
+        if len(rows) < len(edge.outputs) if edge.id in self.naming else len(rows) != len(edge.outputs):
             return False
         same = self._files.as_indexed
         discovered = self._index.discovered(at)

@@ -11,7 +11,7 @@ from pipefile.base.errors import InputError
 from pipefile.base.paths import show
 from pipefile.engine.files import Files, State
 from pipefile.model.ports import StoredValue
-from pipefile.plan.render import as_argument, value_text
+from pipefile.plan.render import as_argument, has_keys, value_text
 
 _KEPT = 64 << 20  # bytes of all values in memory together: the oldest are read again from their files, should anybody ask for them
 _SCALARS = (str, int, float, bool)
@@ -144,8 +144,10 @@ class Values:
         return 0 if stamp is None else stamp[2]
 
     def _entry_text(self, value: object, entry: str, path: str) -> str:
-        if not isinstance(value, dict) or entry not in value:
-            raise InputError(f"there is no `{show(entry)}` in `{show(path)}`")
+        if not isinstance(value, dict):
+            raise InputError(f"there is no `{show(entry)}` in `{show(path)}`: what was returned is no table with keys")
+        if entry not in value:
+            raise InputError(f"there is no `{show(entry)}` in `{show(path)}`: {has_keys(value)}")
         inner = value[entry]
         if not isinstance(inner, _SCALARS):
             raise InputError(f"`{show(entry)}` in `{show(path)}` is no text, number or truth, which alone can stand in a command")

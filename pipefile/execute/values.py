@@ -18,6 +18,7 @@ from pipefile.execute.modules import CallError
 from pipefile.execute.plain import exact_json
 from pipefile.execute.stream import StoredStream, write_stream
 from pipefile.model.ports import FunctionCall, Return, StoredValue
+from pipefile.plan.render import has_keys
 
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
 
@@ -66,7 +67,7 @@ def entry_of(value: object, key: str, path: str) -> object:
     if type(value) is not dict:
         raise CallError(f"there is no `{key}` in `{path}`: what was returned is no table with keys")
     if key not in value:
-        raise CallError(f"there is no `{key}` in `{path}`: {'it has ' + _listed(value) if value else 'it is empty'}")
+        raise CallError(f"there is no `{key}` in `{path}`: {has_keys(value)}")
     return value[key]
 
 
@@ -132,13 +133,8 @@ def _assigned(returned: object, returns: Sequence[Return]) -> Iterable[tuple[Ret
         return [(returns[0], returned)]
     if returned is None:
         raise CallError(f"returned nothing, but its stage declares the values {wanted}")
-    got = f"has {_listed(returned) or 'no keys'}" if isinstance(returned, dict) else f"is a `{type(returned).__name__}`"
-    raise CallError(f"must return a table with the keys {wanted}, the values that its stage declares; what it returned {got}")
-
-
-def _listed(table: Mapping[object, object], most: int = 10) -> str:
-    keys = [f"`{key}`" for key in table]
-    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
+    got = has_keys(returned) if isinstance(returned, dict) else f"it is a `{type(returned).__name__}`"
+    raise CallError(f"must return a table with the keys {wanted}, the values that its stage declares: {got}")
 
 
 def _encoded(value: object, kind: str, name: str) -> bytes:

@@ -152,3 +152,10 @@ def _param(params: Mapping[str, Value], name: str) -> Value:
             raise KeyError(name)
         value = value[part]
     return value
+
+
+def has_keys(table: Mapping[object, object], most: int = 10) -> str:
+    """What keys a table has, for a message about one that it has not."""
+    keys = [f"`{show(str(key))}`" for key in table]
+    listed = ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
+    return f"it has {listed}" if keys else "it is empty"

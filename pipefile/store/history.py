@@ -159,6 +159,14 @@ class RunReader:
         except (KeyError, TypeError):
             return (), self._damaged(run, "manifest.json")
 
+    def artifacts(self, run: str, edge: str) -> tuple[str, ...]:
+        """What an edge's function has kept besides its outputs, by `ctx.artifact`: paths from the root, folders with a slash."""
+        folder = f"{log_folder(self._store, run, edge)}/artifacts"
+        try:
+            return tuple([f"{folder}/{name}{'/' if kind == 'directory' else ''}" for name, kind in sorted(self._disk.names(folder))])
+        except OSError:
+            return ()
+
     def log_path(self, run: str, stage: str) -> str:
         """Where the log of an edge is, if it printed anything."""
         return log_folder(self._store, run, stage) + "/log.txt"

@@ -4,6 +4,7 @@
                                       manifest.json      its edges, written at its end
                                       STAGE/log.txt      what an edge printed, if it printed anything; STAGE percent-encoded
                                       STAGE/log.1.txt    what its first attempt printed, if it failed and others followed; log.2.txt, ...
+                                      STAGE/artifacts/   what its function keeps by `ctx.artifact`, if it keeps anything
     STORE/latest -> runs/20240212_100000_abc123
 
 run.json:

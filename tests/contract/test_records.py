@@ -108,3 +108,35 @@ def test_edges_without_outputs_are_kept_apart(records):
         found = records.read(edge, ())
         assert found.whole
         assert found.main == replace(record(), edge=edge, key=edge)
+
+
+NAMING = (Output("p", "store/values/make/p.json", value="file"), Output(None, "build/a"))
+
+
+def named(attempt: str = "1") -> Record:
+    """A record of an edge whose function has named `build/x` besides."""
+    plain = record(*NAMING, attempt=attempt)
+    return replace(plain, outputs=(*plain.outputs, Made("build/x", "file", DIGEST)))
+
+
+def test_files_that_a_function_has_named(records, tmp_path):
+    """They have records as declared outputs have, which are read with those; without one the edge has no whole record."""
+    (tmp_path / "store/values/make").mkdir(parents=True)
+    records.write(named())
+    found = records.read("make", NAMING)
+    assert found.whole
+    assert [each.output for each in found.records] == ["store/values/make/p.json", "build/a", "build/x"]
+    records.remove("make", (Output(None, "build/x"),))
+    assert not records.read("make", NAMING).whole
+    records.write(named("2"))
+    assert records.read("make", NAMING).whole
+    records.write(replace(record(Output(None, "build/x"), edge="other"), attempt="3"))
+    assert not records.read("make", NAMING).whole
+
+
+def test_what_is_not_declared_any_more_is_no_named_file(records):
+    """Where no value names files, an output that the record has and the Pipefile has not makes it another edge's."""
+    (one, *_) = THREE
+    records.write(record(*THREE))
+    assert len(records.read("make", (one,)).records) == 1
+    assert not records.read("make", (one,)).whole

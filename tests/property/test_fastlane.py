@@ -33,6 +33,11 @@ def join(inputs, outputs):
         for each in inputs:
             with open(each) as source:
                 target.write(helpers.text.MARK + source.read())
+
+
+def count(src):
+    with open(src) as source:
+        return {"n": len(source.read()), "t": [helpers.text.MARK]}
 '''
 
 Edit = Callable[[], str]
@@ -51,6 +56,7 @@ class Story:
         project.settings(dotenv=["settings.env"], env=["MODE"])
         project.write("tick.txt", "0\n")
         parts = [self.globbed, self.deep, self.folder, self.late, self.function, self.depfile, self.script, self.optional, self.variable, self.linked]
+        parts.append(self.valued)
         self.edits: list[Edit] = []
         for part in self.chance.sample(parts, self.chance.randint(3, 6)):
             self.edits += part()
@@ -97,6 +103,14 @@ class Story:
             self.append("helpers/text.py", "MARK = 'b{}'\n"),
             self.append("steps.py", "# {}\n"),
         ]
+
+    def valued(self) -> list[Edit]:
+        self.project.write("steps.py", STEPS_PY)
+        self.project.write("helpers/text.py", "MARK = 'a'\n")
+        self.project.write("counted.txt", "x\n")
+        self.project.stage("count", inputs={"src": "counted.txt"}, outputs={"n": "value:int", "t": "value:json"}, call="steps:count")
+        self.project.stage("valued", inputs={"n": "count.n", "all": "count.outputs"}, outputs={"out": "made/valued"}, run="echo {n} {all} > {out}")
+        return [self.append("counted.txt", "{}\n"), self.tampered("count", "n"), self.tampered("count", "t")]
 
     def depfile(self) -> list[Edit]:
         self.project.write("main.c", "main\n")
@@ -148,6 +162,22 @@ class Story:
             return f"made a folder like {path}"
 
         return make
+
+    def tampered(self, stage: str, name: str) -> Edit:
+        def tamper() -> str:
+            path = self.project.value(stage, name)
+            if not self.project.exists(path):
+                return "nothing"
+            how = self.chance.choice(["remove", "touch", "write"])
+            if how == "remove":
+                self.project.remove(path)
+            elif how == "touch":
+                self.project.touch(path, os.stat(self.project.path(path)).st_mtime_ns - 5_000_000_000)
+            else:
+                self.project.write(path, f"{self.number()}\n")
+            return f"{how}: {path}"
+
+        return tamper
 
     def once(self, path: str, text: str) -> Edit:
         def turn() -> str:

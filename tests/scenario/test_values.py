@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from kit import Project
@@ -101,8 +102,6 @@ def test_what_is_done_to_a_value_s_file_is_undone(project: Project, damage: str)
         project.remove(path)
     if damage == "linked":
         project.write("elsewhere", "3\n")
-        import os
-
         os.symlink(project.path("elsewhere"), project.path(path))
     assert lane(project) is None
     assert project.build().ran == ["count"]
@@ -328,12 +327,12 @@ def test_what_does_not_fit(project: Project, expression: str, kind: str, said: s
     ("expression", "said"),
     [
         ("None", "returned nothing, but its stage declares the values `a`, `b`"),
-        ("1", "must return a table with the keys `a`, `b`, the values that its stage declares; what it returned is a `int`"),
-        ("{'a': 1}", "must return a table with the keys `a`, `b`, the values that its stage declares; what it returned has `a`"),
-        ("{}", "must return a table with the keys `a`, `b`, the values that its stage declares; what it returned has no keys"),
+        ("1", "must return a table with the keys `a`, `b`, the values that its stage declares: it is a `int`"),
+        ("{'a': 1}", "must return a table with the keys `a`, `b`, the values that its stage declares: it has `a`"),
+        ("{}", "must return a table with the keys `a`, `b`, the values that its stage declares: it is empty"),
         (
             "{'a': 1, 'b': 2, 'c': 3}",
-            "must return a table with the keys `a`, `b`, the values that its stage declares; what it returned has `a`, `b`, `c`",
+            "must return a table with the keys `a`, `b`, the values that its stage declares: it has `a`, `b`, `c`",
         ),
     ],
 )
@@ -382,4 +381,29 @@ def test_a_failed_function_leaves_the_last_value(project: Project) -> None:
     assert project.read(project.value("count", "n")) == "2\n"
     project.write("steps.py", STEPS)
     assert project.build().ran == ["count", "show"]
+    project.settled()
+
+
+def test_artifacts_are_shown_with_their_run(project: Project) -> None:
+    """What a function has kept besides its outputs; in the run's own folder."""
+    counted(project)
+    project.build()
+    folder = f"{os.readlink(project.path('pipeline_outputs/latest'))}/count/artifacts"
+    project.write(f"pipeline_outputs/{folder}/plot.svg", "")
+    project.write(f"pipeline_outputs/{folder}/more/x", "")
+    lines = project.cli("runs", "show").out.splitlines()
+    assert [line for line in lines if "artifact" in line] == [
+        f"  artifact: pipeline_outputs/{folder}/more/",
+        f"  artifact: pipeline_outputs/{folder}/plot.svg",
+    ]
+
+
+def test_a_value_may_be_called_as_an_input_is(project: Project) -> None:
+    """It is returned, not handed over, so that no argument has its name."""
+    project.write("steps.py", "def clean(text, size):\n    return {'text': text.upper(), 'size': len(text) * size}\ndef text():\n    return 'a'\n")
+    project.stage("text", outputs={"text": "value:str"}, call="steps:text")
+    outputs = {"text": "value:str", "size": "value:int"}
+    project.stage("clean", inputs={"text": "text.text"}, outputs=outputs, params={"size": 3}, call="steps:clean")
+    project.build()
+    assert project.read(project.value("clean", "text")) == '"A"\n'
     project.settled()
