@@ -11,7 +11,7 @@ Path = PathLike[str]
 
 def digits(digits: Path) -> None:
     """Write the pictures that scikit-learn ships (values 0 to 16, 64 a picture) and what they show."""
-    from sklearn.datasets import load_digits  # takes a second: only where it is needed
+    from sklearn.datasets import load_digits  # takes a while: only where it is needed
 
     found = load_digits()
     save(digits, found.data.astype(np.uint8), found.target.astype(np.uint8))
