@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import detector
 from page import html
 from picture import read_ppm, write_png
-from pipefile import FileRef, Stream, pipeline, stage
+from pipefile import Context, FileRef, Stream, pipeline, stage
 
 
 @stage(inputs={"video": "clip.video"}, outputs={"info": dict})
@@ -64,7 +64,7 @@ def keyframe(frames: FileRef, best: dict[str, Any]) -> FileRef:
     retry_policy={"max_attempts": 3, "backoff": "exponential", "delay": "200ms", "retry_on": [ConnectionError, TimeoutError]},
     fallback="plain_poster",
 )
-def preview(picture: FileRef, poster: FileRef, ctx: Any) -> None:
+def preview(picture: FileRef, poster: FileRef, ctx: Context) -> None:
     """The poster that a service makes of the picture. It is outside, and not always there: so `external`, a timeout, retries, and a fallback.
 
     Where the service is does not change what it makes, so PREVIEW_SERVICE is read here and tracked nowhere.
