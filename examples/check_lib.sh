@@ -9,19 +9,30 @@ say() { printf '%s: %s\n' "$(basename "$PWD")" "$*"; }
 
 fail() { say "FAILED: $*" >&2; exit 1; }
 
-# build EXPECTED [ARGUMENT]...: build; EXPECTED stages, or any number ("some"), have to run.
+# build EXPECTED [ARGUMENT]...: build; EXPECTED stages have to run: a number, "some" for any number, or their names, as "train report". The name of a
+# stage whose fallback ran is NAME=degraded.
 build() {
   expected=$1
   shift
   "$PIPEFILE" build --json "$@" >build.events 2>build.words || { cat build.words; rm -f build.events build.words; fail "the build failed"; }
   ran=$(sed -n 's/.*"event": *"build_finished".*"ran": *\([0-9]*\).*/\1/p' build.events)
+  names=$(stages build.events)
   rm -f build.events build.words
   case $expected in
     some) [ "${ran:-0}" -gt 0 ] || fail "a build from scratch ran nothing" ;;
-    *) [ "${ran:-none}" = "$expected" ] || fail "$expected stages should have run, not ${ran:-none}" ;;
+    *[!0-9]*) [ "$names" = "$(sorted $expected)" ] || fail "these stages should have run: $expected; not these: ${names:-none}" ;;
+    *) [ "${ran:-none}" = "$expected" ] || fail "$expected stages should have run, not ${ran:-none}${names:+: $names}" ;;
   esac
-  say "$ran ran"
+  [ "${ran:-0}" -gt 9 ] && say "$ran stages ran" || say "${names:-nothing} ran"
 }
+
+# stages FILE: the stages that ran, out of the events of a build, sorted, on one line.
+stages() {
+  sorted $(sed -n -e 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)".*"status": *"ran".*/\1/p' \
+    -e 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)".*"status": *"degraded".*/\1=degraded/p' "$1")
+}
+
+sorted() { printf '%s\n' "$@" | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//'; }
 
 # holds FILE TEXT: FILE has a line with TEXT in it.
 holds() { grep -qF -e "$2" "$1" || { cat "$1"; fail "$1 does not hold \`$2\`"; }; }

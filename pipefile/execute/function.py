@@ -29,6 +29,7 @@ from pipefile.model.stage import Call
 
 AGAIN = 0.02  # seconds until an interrupt is tried again that could do harm now
 GRACE = 1.5  # seconds that an interrupted function has to end, as long as a command has until SIGKILL
+_SHARED = 'functions share it, but for those with `mode = "process"`'
 
 
 class _Running:
@@ -318,12 +319,12 @@ class FunctionExecutor:
             folder = "one that is gone"
         if folder != self._folder and not _same(self._folder):
             os.chdir(self._folder)
-            failure = f"the working folder was changed to `{folder}` while it ran: functions share it"
+            failure = f"the working folder was changed to `{folder}` while it ran: {_SHARED}"
         if os.environ != self._environ:
             now = dict(os.environ)
             names = sorted(name for name in now.keys() | self._environ.keys() if now.get(name) != self._environ.get(name))
             set_environ(self._environ)
-            failure = f"os.environ was changed while it ran (`{'`, `'.join(names)}`): functions share it"
+            failure = f"os.environ was changed while it ran (`{'`, `'.join(names)}`): {_SHARED}"
         if failure:
             for running in self._running:
                 running.failure = failure

@@ -324,11 +324,14 @@ def test_a_python_installation_inside_the_project_is_not_imported_anew(runner: R
 # The process
 
 
+SHARED = 'functions share it, but for those with `mode = "process"`'
+
+
 def test_a_changed_folder_fails_the_function_and_is_put_back(runner: Runner):
     """Case 51."""
     runner.write("steps.py", "import os\ndef f():\n    os.chdir('/')\ndef g():\n    print(os.getcwd())\n")
 
-    assert outcome(runner.run("steps:f")) == ("failed", "the working folder was changed to `/` while it ran: functions share it")
+    assert outcome(runner.run("steps:f")) == ("failed", "the working folder was changed to `/` while it ran: " + SHARED)
     assert runner.run("steps:g").output == f"{runner.folder}\n".encode()
 
 
@@ -338,7 +341,7 @@ def test_a_changed_environment_fails_the_function_and_is_put_back(runner: Runner
         "steps.py", "import os\ndef f():\n    os.environ['NEW'] = '1'\n    del os.environ['PATH']\ndef g():\n    print('NEW' in os.environ)\n"
     )
 
-    assert outcome(runner.run("steps:f")) == ("failed", "os.environ was changed while it ran (`NEW`, `PATH`): functions share it")
+    assert outcome(runner.run("steps:f")) == ("failed", "os.environ was changed while it ran (`NEW`, `PATH`): " + SHARED)
     assert runner.run("steps:g").output == b"False\n"
 
 
