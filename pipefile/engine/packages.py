@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def version_of(name: str) -> tuple[str, str]:
-    """The version of the installed package that has a top-level module, and the absolute path of a file of its metadata, which changes with the version.
+    """The version of the installed package that has a top-level module, and the absolute path of a file that changes with it: of its metadata.
 
     Args:
         name: The module's name, such as "numpy" or "yaml".

@@ -20,6 +20,9 @@ _GIVEN = frozenset(
     ["__name__", "__file__", "__doc__", "__package__", "__path__", "__spec__", "__loader__", "__builtins__", "__annotations__", "__debug__"]
 )
 
+_ABSENT, _PERHAPS, _THERE = range(3)
+_WORDS = ("no", "perhaps")
+
 
 class Found(NamedTuple):
     """A module of the project.
@@ -99,6 +102,7 @@ class Carrier:
         starred: Modules that a star import has taken whole, likewise.
         order: Effects by file, and what was imported from outside between them.
         packages: Top-level names of modules from outside.
+        circular: Modules that were used by others before they were complete, and those others.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -110,6 +114,8 @@ class Carrier:
         self.starred: list[Unit] = []
         self.order: list[str] = []
         self.packages: set[str] = set()
+        self.circular: dict[Unit, None] = {}
+        self._stack: list[_Frame] = []
 
     # -- modules
 
@@ -172,9 +178,9 @@ class Carrier:
         return unit
 
     def _run(self, units: Iterable[Unit]) -> None:
-        stack: list[_Frame] = []
+        stack = self._stack
         for unit in units:
-            self._begin(unit, stack)
+            self._begin(unit)
         while stack:
             frame = stack[-1]
             unit = frame.unit
@@ -187,39 +193,54 @@ class Carrier:
                 frame.at += 1
                 continue
             if frame.asked < len(step.imports):
-                if not self._next_import(unit, step.imports[frame.asked], stack):
+                if not self._next_import(unit, step.imports[frame.asked]):
                     self._imported(unit, step.imports[frame.asked])
                     frame.asked += 1
                 continue
             self._step(unit, frame.at, step)
             frame.at, frame.asked = frame.at + 1, 0
 
-    def _begin(self, unit: Unit, stack: list[_Frame]) -> None:
+    def _begin(self, unit: Unit) -> None:
         unit.begun = True
         self.begun[unit] = None
         if unit.module.extends_path:
             self._sources.extend(unit.path, unit.module.paths)
-        stack.append(_Frame(unit))
+        self._stack.append(_Frame(unit))
 
-    def _next_import(self, unit: Unit, asked: Import, stack: list[_Frame]) -> bool:
+    def _next_import(self, unit: Unit, asked: Import) -> bool:
         """Begin with a module that an import wants and that has not been begun; False if there is none (any more)."""
         base, _, attribute = asked.target.partition(":")
         name = self.absolute(unit, base)
         units = self.find(name) if name else []
         for each in units:
             if not each.begun:
-                self._begin(each, stack)
+                self._begin(each)
                 return True
-        if attribute and attribute != "*" and units and units[-1].name == name and not self._has(units[-1], attribute):
+        if attribute and attribute != "*" and units and units[-1].name == name and self._presence(units[-1], attribute) < _THERE:
             below = self.exact(f"{name}.{attribute}")
             if below is not None and not below.begun:
-                self._begin(below, stack)
+                self._begin(below)
                 return True
         return False
 
-    def _has(self, unit: Unit, name: str) -> bool:
-        """Whether a name is there by now, as far as can be told."""
-        return name in unit.bound or name in _GIVEN or "__getattr__" in unit.bound or bool(unit.stars) or name in unit.module.globals_set
+    def _presence(self, unit: Unit, name: str, depth: int = 0) -> int:
+        """Whether a name is there by now: _THERE, _PERHAPS or _ABSENT."""
+        if name in unit.bound or name in _GIVEN:
+            return _THERE
+        if "__getattr__" in unit.bound or name in unit.module.globals_set or not self._is_read(unit) or depth > 50:
+            return _PERHAPS
+        found = _ABSENT
+        for star, ours in unit.stars:
+            other = self.exact(star) if ours else None
+            sure = other is not None and "__all__" not in other.bindings and name[:1] != "_"
+            found = max(found, self._presence(other, name, depth + 1) if sure and other is not None else _PERHAPS)
+        return found
+
+    def _close_circle(self, unit: Unit | None) -> None:
+        """Note that a module is used, which may not be complete yet."""
+        if unit is not None and unit.begun and not unit.done:
+            units = [frame.unit for frame in self._stack]
+            self.circular.update(dict.fromkeys(units[units.index(unit) :] if unit in units else units))
 
     def _imported(self, unit: Unit, asked: Import) -> None:
         base, _, attribute = asked.target.partition(":")
@@ -231,7 +252,12 @@ class Carrier:
                 unit.stars.append((name, False))
             return
         last = units[-1]
-        if last.found.kind == "namespace" and not (attribute and self.exact(f"{name}.{attribute}")):
+        below = self.exact(f"{name}.{attribute}") if attribute and attribute != "*" else None
+        if below is None or attribute in last.bindings:
+            self._close_circle(units[0] if asked.bound == units[0].name else last)
+        self._close_circle(below)
+        presence = self._presence(last, attribute) if attribute else _THERE
+        if last.found.kind == "namespace" and below is None:
             self._outside(name)  # a folder that happens to have this name, and an installed package, perhaps
         elif last.name != name:
             unit.faults.append(f"no {asked.target}")
@@ -241,8 +267,8 @@ class Carrier:
         elif attribute and not last.done and name != unit.name:
             bound = last.bindings.get(attribute, ())
             unit.faults.append(f"{asked.target} at {sum(number <= last.at for number in bound)}")
-        elif attribute and not self._has(last, attribute) and not self.exact(f"{name}.{attribute}") and self._is_read(last):
-            unit.faults.append(f"no {asked.target}")
+        elif below is None and presence < _THERE:
+            unit.faults.append(f"{_WORDS[presence]} {asked.target}")
 
     def _step(self, unit: Unit, number: int, step: Step) -> None:
         unit.at = number
@@ -264,9 +290,10 @@ class Carrier:
         """Note what is not there while a definition is carried out. Returns whether the definition has to count for it."""
         parts = chain.split(".")
         root = parts[0]
-        if not self._has(unit, root):
+        presence = self._presence(unit, root)
+        if presence < _THERE:
             if root in unit.bindings or root not in BUILTINS:
-                unit.faults.append(f"no {root}")
+                unit.faults.append(f"{_WORDS[presence]} {root}")
             return False
         if len(parts) == 1 or root not in unit.bindings:
             return False
@@ -290,8 +317,9 @@ class Carrier:
                 return not soft and number + 2 < len(parts) and (inner is None or inner[0] != "outside")
             below = self.exact(f"{module.name}.{name}")
             if below is None:
-                if not self._has(module, name) and self._is_read(module):
-                    unit.faults.append(f"no {chain}")
+                presence = self._presence(module, name)
+                if presence < _THERE:
+                    unit.faults.append(f"{_WORDS[presence]} {chain}")
                 return False
             module = below
         return False

@@ -1,8 +1,8 @@
 """What a Python source is made of, statement by statement, read from its text: nothing is run.
 
-The key of a function's stage covers what the function can reach by name, through modules (plan/link.py). This module says what each top-level statement
-of one file binds, what it refers to, and what it does when the file is imported. Its digests come from the syntax tree, so that comments and formatting
-are no part of them; docstrings and annotations are kept apart, in a second digest that only counts where somebody may read them.
+The key of a function's stage covers what the function can reach by name, through modules (plan/link.py). This module says what each top-level
+statement of one file binds, what it refers to, and what it does when the file is imported. Its digests come from the syntax tree, so that comments
+and formatting are no part of them; docstrings and annotations are kept apart, in a second digest that only counts where somebody may read them.
 
 Three things are assumed, and documented for users:
 
@@ -40,7 +40,7 @@ class Piece(NamedTuple):
     Args:
         plain: Digest without docstrings and annotations of functions.
         full: Digest with them.
-        refs: Global names that it uses, dotted as far as they go. In front `*`: as a value, not only to be called; `=`: a module that a call imports.
+        refs: Global names that it uses, dotted as far as they go. With `@` and a name behind: as an argument of that; with `=` in front: a module.
         full_refs: Those in annotations.
         readers: Decorators and base classes, as dotted names: those who get hold of what is defined; "?" for what is no name.
         local: Names that imports inside of functions bind -> their targets.
@@ -127,7 +127,7 @@ def read_module(data: bytes) -> Module:
     """What a source is made of.
 
     Args:
-        data: The bytes of the file. What is no Python, is nested too deeply or is too large is one effect: its bytes, and the imports that can be found.
+        data: The bytes of the file. What is no Python, too deeply nested or too large is one effect: its bytes, and the imports that are found.
     """
     if len(data) > LARGEST:
         return _unread(data, _imports_by_line(data))

@@ -20,8 +20,8 @@ CALLS = {
     "threading.Lock": "any", "threading.RLock": "any", "threading.Event": "any", "threading.local": "any",
     "typing.TypeVar": "any", "typing.ParamSpec": "any", "typing.NewType": "any", "types.SimpleNamespace": "any", "datetime.timedelta": "literal",
 }  # fmt: skip
-"""Calls that make a value and do nothing else -> what their arguments may be: "any" inert expression; "literal": constants alone, since they are looked
-into; "pattern": a regular expression that is one."""
+"""Calls that make a value and do nothing else -> what their arguments may be: "any" inert expression; "literal": constants alone, since they are
+looked into; "pattern": a regular expression that is one."""
 
 DECORATORS = frozenset(
     [

@@ -60,6 +60,7 @@ class _Linker:
         self._whole: dict[tuple[Unit, bool], None] = {}
         self._flags = 0
         self._patched = False
+        self._settled = False
         self._parts: set[str] = set()  # modules that are asked for as attributes of their packages
         self._early = 0  # modules that were imported with the first one; others are imported by functions
         self._readers: list[tuple[Unit, int]] = []
@@ -84,12 +85,13 @@ class _Linker:
     def settle(self) -> None:
         """Follow what importing refers to. What it changes in modules may come before or after anything else of it."""
         self._drain()
-        self._patched = bool(self._flags & PATCHES)
+        self._patched |= bool(self._flags & PATCHES)
+        self._settled = True
         self._early = len(self._carrier.begun)
 
-    def _add(self, unit: Unit, parts: tuple[str, ...], by_value: bool, own: bool) -> None:
+    def _add(self, unit: Unit, parts: tuple[str, ...], taken: bool, own: bool) -> None:
         """Note a use of a name: of a module's own global (*own*), or as its attribute."""
-        item = (unit, parts, by_value, own)
+        item = (unit, parts, taken, own)
         if item not in self._seen:
             self._seen.add(item)
             self._todo.append(item)
@@ -100,11 +102,11 @@ class _Linker:
                 self._take_effects()
                 if not self._todo:
                     continue
-                unit, parts, by_value, own = self._todo.pop()
+                unit, parts, taken, own = self._todo.pop()
                 if own:
-                    self._own(unit, parts, by_value)
+                    self._own(unit, parts, taken)
                 else:
-                    self._attribute(unit, parts, by_value)
+                    self._attribute(unit, parts, taken)
             if not self._widen():
                 return
 
@@ -138,23 +140,23 @@ class _Linker:
                         self._take_fully(unit, number)
         return bool(self._todo or self._carrier.acted or self._carrier.starred) or len(self._whole) > before
 
-    def _own(self, unit: Unit, parts: tuple[str, ...], by_value: bool) -> None:
+    def _own(self, unit: Unit, parts: tuple[str, ...], taken: bool) -> None:
         root, rest = parts[0], parts[1:]
         for number in unit.bindings.get(root, ()):
             step = unit.module.steps[number]
             for each in unit.alias(step, root):
-                self._follow(unit, each.bound, rest, by_value)
+                self._follow(unit, each.bound, rest, taken)
             if step.kind == "import":
                 unit.used.add(number)
             else:
                 self._take(unit, number)
-                if by_value and not rest and step.piece.function:
+                if taken and not rest and step.piece.function:
                     self._take_fully(unit, number)
         for name, ours in unit.stars:
             if ours:
-                self._add(self._carrier.find(name)[-1], parts, by_value, True)
+                self._add(self._carrier.find(name)[-1], parts, taken, True)
 
-    def _follow(self, unit: Unit, bound: str, rest: tuple[str, ...], by_value: bool) -> None:
+    def _follow(self, unit: Unit, bound: str, rest: tuple[str, ...], taken: bool) -> None:
         """Use what an import has bound."""
         base, _, attribute = bound.partition(":")
         name = self._carrier.absolute(unit, base)
@@ -168,11 +170,11 @@ class _Linker:
         beyond = tuple(name[len(last.name) + 1 :].split(".")) if last.name != name else ()
         parts = (*beyond, *((attribute,) if attribute else ()), *rest)
         if parts:
-            self._add(last, parts, by_value, False)
+            self._add(last, parts, taken, False)
         else:
             self._be_whole(last, deep=True)
 
-    def _attribute(self, unit: Unit, parts: tuple[str, ...], by_value: bool) -> None:
+    def _attribute(self, unit: Unit, parts: tuple[str, ...], taken: bool) -> None:
         name, rest = parts[0], parts[1:]
         if name == "__dict__":
             self._be_whole(unit, deep=True)
@@ -180,18 +182,18 @@ class _Linker:
         below = f"{unit.name}.{name}"
         sub = self._carrier.exact(below) if unit.found.kind in ("package", "namespace") else None
         if name in unit.bindings:
-            self._add(unit, parts, by_value, True)
+            self._add(unit, parts, taken, True)
             if sub is None or self._comes_from(unit, name, below):
                 return
         if sub is not None:
             self._parts.add(below)
             self._carrier.carry_out(below)
             if rest:
-                self._add(sub, rest, by_value, False)
+                self._add(sub, rest, taken, False)
             else:
                 self._be_whole(sub, deep=True)
         elif unit.stars:
-            self._add(unit, parts, by_value, True)
+            self._add(unit, parts, taken, True)
         if "__getattr__" in unit.bindings:
             self._add(unit, ("__getattr__",), False, True)
 
@@ -238,6 +240,7 @@ class _Linker:
             name = self._carrier.absolute(unit, target.partition(":")[0])
             if name:
                 self._carrier.carry_out(name)
+                self._patched |= not self._settled and bool(self._carrier.find(name))  # while others may be half imported
         if piece.readers and piece.full != piece.plain:
             self._readers.append((unit, number))
 
@@ -254,10 +257,19 @@ class _Linker:
             if ref[0] == "=":
                 self._follow(unit, ref[1:], (), False)
                 continue
-            parts = tuple(ref.lstrip("*").split("."))
+            chain, _, taker = ref.partition("@")
+            parts = tuple(chain.split("."))
+            taken = bool(taker) and self._is_foreign(unit, piece, taker)
             for target in piece.local.get(parts[0], ()):
-                self._follow(unit, target, parts[1:], ref[0] == "*")
-            self._add(unit, parts, ref[0] == "*", True)
+                self._follow(unit, target, parts[1:], taken)
+            self._add(unit, parts, taken, True)
+
+    def _is_foreign(self, unit: Unit, piece: Piece, chain: str) -> bool:
+        """Whether a function is neither the project's nor Python's own: it may look at annotations and docstrings of what it is given."""
+        root, *rest = chain.split(".")
+        places = [self._carrier.look_up_target(unit, target, rest, 0) for target in piece.local.get(root, ())]
+        places = places or [self._carrier.look_up(unit, [root, *rest])]
+        return any(place is not None and place[0] == "outside" and str(place[1]).partition(".")[0] not in STANDARD | {"builtins"} for place in places)
 
     def _reads(self, unit: Unit, reader: str, depth: int = 0) -> bool:
         """Whether a decorator or base class may look at annotations and docstrings."""
@@ -314,7 +326,7 @@ class _Linker:
         if unit.effects:
             for number in sorted({*unit.reached, *unit.used} - unit.acting):
                 texts.append(f"{','.join(steps[number].binds)} after {sum(other < number for other in unit.effects)}")
-        if ordered or unit.stars:
+        if ordered or unit.stars or (unit in self._carrier.circular and any(each.effects for each in self._carrier.circular)):
             texts += [f"{','.join(step.binds)} {','.join([each.target for each in step.imports])}" for step in steps]
         if self._flags & SOURCE:
             texts.append(unit.module.source)

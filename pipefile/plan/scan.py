@@ -27,23 +27,16 @@ _BY_TARGET = {
     "sys.modules": WIDE, "sys._getframe": SOURCE | WIDE, "sys.path": PATCHES, "sys.meta_path": WIDE, "sys.path_hooks": WIDE, "gc": WIDE,
     "inspect": SOURCE | WIDE, "inspect.signature": FULL, "inspect.getdoc": FULL, "inspect.get_annotations": FULL, "inspect.getfullargspec": FULL,
     "inspect.cleandoc": 0, "inspect.isclass": 0, "inspect.isfunction": 0, "inspect.ismethod": 0, "inspect.isgeneratorfunction": 0,
-    "inspect.iscoroutinefunction": 0, "inspect.isawaitable": 0, "inspect.isabstract": 0, "inspect.Parameter": 0,
-    "traceback": SOURCE, "linecache": SOURCE, "typing.get_type_hints": FULL, "typing_extensions.get_type_hints": FULL, "types.FunctionType": WHOLE,
-    "importlib": WHOLE, "imp": WHOLE, "pkgutil": WHOLE, "runpy": WHOLE, "zipimport": WHOLE, "builtins": WHOLE | PATCHES, "pydoc": FULL | WIDE,
-    "doctest": FULL | WIDE, "unittest.mock": WIDE, "mock": WIDE, "code": WHOLE, "codeop": WHOLE, "timeit": WHOLE,
-    "pickle": WIDE, "_pickle": WIDE, "cPickle": WIDE, "dill": WIDE, "cloudpickle": WIDE, "joblib": WIDE, "shelve": WIDE,
-    "torch.load": WIDE, "pandas.read_pickle": WIDE, "typer": FULL, "fire": FULL, "pydantic": FULL, "beartype": FULL, "typeguard": FULL,
-    "cattrs": FULL, "cattr": FULL, "msgspec": FULL, "tyro": FULL, "jsonargparse": FULL, "plac": FULL, "defopt": FULL, "docopt": FULL, "simple_parsing": FULL,
-    "fastapi": FULL, "injector": FULL,
+    "inspect.iscoroutinefunction": 0, "inspect.isawaitable": 0, "inspect.isabstract": 0, "inspect.Parameter": 0, "traceback": SOURCE,
+    "linecache": SOURCE, "typing.get_type_hints": FULL, "typing_extensions.get_type_hints": FULL, "types.FunctionType": WHOLE, "importlib": WHOLE,
+    "imp": WHOLE, "pkgutil": WHOLE, "runpy": WHOLE, "zipimport": WHOLE, "builtins": WHOLE | PATCHES, "pydoc": FULL | WIDE, "doctest": FULL | WIDE,
+    "unittest.mock": WIDE, "mock": WIDE, "code": WHOLE, "codeop": WHOLE, "timeit": WHOLE, "pickle": WIDE, "_pickle": WIDE, "cPickle": WIDE,
+    "dill": WIDE, "cloudpickle": WIDE, "joblib": WIDE, "shelve": WIDE, "torch.load": WIDE, "pandas.read_pickle": WIDE, "typer": FULL,
+    "fire": FULL, "pydantic": FULL, "beartype": FULL, "typeguard": FULL, "cattrs": FULL, "cattr": FULL, "msgspec": FULL, "tyro": FULL,
+    "jsonargparse": FULL, "plac": FULL, "defopt": FULL, "docopt": FULL, "simple_parsing": FULL, "fastapi": FULL, "injector": FULL,
 }  # fmt: skip
 """What a name of another module can do to us; the longest match counts."""
 
-_TAKES_VALUES = frozenset(
-    [
-        "map", "filter", "sorted", "min", "max", "sum", "any", "all", "list", "tuple", "set", "frozenset", "dict", "iter", "next", "len", "print",
-        "isinstance", "issubclass", "super", "callable", "id", "repr", "str", "bool", "zip", "enumerate", "reversed", "type", "hash", "format",
-    ]
-)  # fmt: skip  # builtins that call what they are given, or look at it, but not at its annotations
 _PLACES = frozenset(["resolve", "absolute", "abspath", "realpath", "expanduser", "normpath", "fspath", "str", "Path", "PurePath"])
 
 
@@ -107,7 +100,7 @@ class Scanner:
         """What the statements hold."""
         for node in nodes:
             self._visit(node)
-        roots = sorted({ref.lstrip("*=").partition(".")[0] for ref in self.refs} & self._names.imports.keys())
+        roots = sorted({ref.lstrip("=").partition("@")[0].partition(".")[0] for ref in self.refs} & self._names.imports.keys())
         aliases = [f"{name}={','.join(self._names.imports[name])}" for name in roots]
         plain = short("\0".join([*self._out, *aliases]))
         full = short("\0".join([plain, *self._soft])) if self._soft else plain
@@ -124,17 +117,17 @@ class Scanner:
 
     # -- nodes
 
-    def _visit(self, node: ast.AST, called: bool = False) -> None:
+    def _visit(self, node: ast.AST, taker: str = "") -> None:
         self._depth += 1
         if self._depth > DEEPEST:
             raise TooDeepError
         if isinstance(node, ast.Name):
             self._out += ("Name", node.id)
-            self._name(node, called)
+            self._name(node, taker)
         elif isinstance(node, ast.Constant):
             self._out += (type(node.value).__name__, _constant(node.value))
         elif isinstance(node, ast.Attribute):
-            self._attribute(node, called)
+            self._attribute(node, taker)
         elif isinstance(node, ast.Call):
             self._call(node)
         elif isinstance(node, _FUNCTIONS):
@@ -156,8 +149,6 @@ class Scanner:
             self._import(node)
         elif isinstance(node, ast.Global):
             self._flags |= PATCHES
-        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-            self._flags |= WIDE
         elif isinstance(node, ast.Subscript) and chain_of(node.value).endswith("argv") and isinstance(node.slice, ast.Constant):
             self._flags |= SOURCE if node.slice.value == 0 else 0  # a script's own path
         out = self._out
@@ -194,17 +185,17 @@ class Scanner:
 
     # -- names
 
-    def _name(self, node: ast.Name, called: bool) -> None:
+    def _name(self, node: ast.Name, taker: str = "") -> None:
         if node.id == "__file__":
             self._flags |= 0 if id(node) in self._places else SOURCE
-        self._refer(node.id, node.id, called)
+        self._refer(node.id, node.id, taker)
 
-    def _refer(self, root: str, chain: str, called: bool) -> bool:
-        """Note a use of a name, unless it is a local one. Returns whether it is global, or imported locally."""
+    def _refer(self, root: str, chain: str, taker: str) -> bool:
+        """Note a use of a name, unless it is a local one: as an argument of *taker*. Returns whether it is global, or imported locally."""
         local = self._is_local(root)
         if local and root not in self._local:
             return False
-        self.refs[chain if called else f"*{chain}"] = None
+        self.refs[f"{chain}@{taker}" if taker else chain] = None
         for target in self._local.get(root, ()):
             self._flags |= _flags_of(_dotted(target, chain.partition(".")[2]))
         if not local:
@@ -225,7 +216,7 @@ class Scanner:
     def _in_function(self) -> bool:
         return any(scope.kind == "function" for scope in self._scopes)
 
-    def _attribute(self, node: ast.Attribute, called: bool) -> None:
+    def _attribute(self, node: ast.Attribute, taker: str) -> None:
         self._flags |= _BY_ATTRIBUTE.get(node.attr, 0)
         if node.attr in ("parent", "parents"):
             self._only_place(node.value)
@@ -245,8 +236,8 @@ class Scanner:
         chain = ".".join(reversed(parts))
         self._out += ("Chain", chain)
         if value.id == "__file__":
-            self._name(value, True)
-        known = self._refer(value.id, chain, called)
+            self._name(value)
+        known = self._refer(value.id, chain, taker)
         if known and not isinstance(node.ctx, ast.Load) and (value.id in self._names.imports or value.id in self._local):
             self._flags |= PATCHES
 
@@ -257,19 +248,25 @@ class Scanner:
         if name == "dirname":
             for argument in node.args:
                 self._only_place(argument)
-        self._visit(function, called=True)
+        self._visit(function)
         if name in ("import_module", "__import__"):
             self._imported_by_call(node, name)
-        plain = isinstance(function, ast.Name) and name in _TAKES_VALUES and name not in self._names.bound and not self._is_local(name)
+        taker = self._taker(function)
         for argument in node.args:
-            self._visit(argument, called=plain)
+            self._visit(argument, taker if isinstance(argument, ast.Name | ast.Attribute) else "")
         self._out.append(";")
         for keyword in node.keywords:
-            if plain and keyword.arg is not None:
-                self._out += ("keyword", keyword.arg)
-                self._visit(keyword.value, called=True)
-            else:
-                self._visit(keyword)
+            self._flags |= WIDE if keyword.arg == "allow_pickle" else 0
+            self._out += ("keyword", repr(keyword.arg))
+            self._visit(keyword.value, taker if isinstance(keyword.value, ast.Name | ast.Attribute) else "")
+
+    def _taker(self, function: ast.expr) -> str:
+        """What gets hold of the arguments of a call: a function of another module, by its name. Methods are taken to be harmless."""
+        chain = chain_of(function)
+        root = chain.partition(".")[0]
+        if not chain or (root not in self._names.imports and root not in self._local):
+            return ""
+        return chain
 
     def _only_place(self, node: ast.AST) -> None:
         """Whoever takes the folder of `__file__` does not read the file."""
@@ -350,7 +347,7 @@ class Scanner:
         self._type_params(node)
         for base in node.bases:
             self._readers[chain_of(base.value if isinstance(base, ast.Subscript) else base) or "?"] = None
-            self._visit(base, called=True)
+            self._visit(base)
         self._out.append(";")
         self._visit_all(node.keywords)
         self._scopes.append(_Scope("class", set()))
@@ -369,7 +366,7 @@ class Scanner:
         in_class = bool(self._scopes) and self._scopes[-1].kind == "class"
         if not (in_class and chain.endswith((".setter", ".getter", ".deleter")) and root not in self._names.bound):
             self._readers[chain if chain and not self._is_local(root) else "?"] = None
-        self._visit(node, called=True)
+        self._visit(node)
 
     def _comprehension(self, node: ast.AST) -> None:
         scope = _Scope("comprehension", set())

@@ -14,8 +14,9 @@ tables, then links that give rows of the tables by number.
     FOLDERS   ["", "lib", ...]                               folders in which another file could change what a name means
     LINKS     [["KEY", [0, 1], [0, 1], [0], [["helper", "lib/util.py", "1f2e..."], ...], ["numpy"]], ...]
 
-KEY is what was asked: the Pipefile's folder, then a module and a function, or a script and nothing, with newlines between them. Then come the rows
-of its files, looks and folders, and what came of it (plan/link.py: Linked). A link holds while its files have these digests and its looks would find the same.
+KEY is what was asked: the Pipefile's folder, then a module and a function, or a script and nothing, with newlines between them. Then come the rows of
+its files, looks and folders, and what came of it (plan/link.py: Linked). A link holds while its files have these digests, and its looks would find
+the same.
 
 Every further line is `DIGEST JSON`: a file's digest, a blank, and its contents as plan/code.py's `to_json` gives them. They are decoded one by one,
 when a link has to be made anew.

@@ -193,13 +193,15 @@ CASES: dict[str, tuple[dict[str, str], list[tuple[str, str, str, bool]]]] = {
     "annotations that somebody reads": (
         {
             "steps.py": (
-                "import typed\nfrom typing import get_type_hints\n\n\n@typed.check\ndef go(x: int): return shown(helper)\n\n\n"
+                "import typed\nfrom typing import get_type_hints\n\n\n@typed.check\ndef go(x: int): return shown(helper), typed.run(given)\n\n\ndef given(x: int): return 2\n\n\n"
                 "def shown(f): return f(1)\n\n\ndef helper(x: int): return 1\n\n\ndef hints(f: int): return get_type_hints(f)\n"
             )
         },
         [
             ("steps.py", "def go(x: int)", "def go(x: str)", True),
-            ("steps.py", "def helper(x: int)", "def helper(x: str)", True),  # handed on as a value
+            ("steps.py", "def helper(x: int)", "def helper(x: str)", False),
+            ("steps.py", "def given(x: int)", "def given(x: str)", True),  # handed to somebody else
+            ("steps.py", "def given(x: int): return 2", "def given(x: int): 'doc'; return 2", True),
             ("steps.py", "def shown(f)", "def shown(f: int)", False),
             ("steps.py", "return f(1)", "return hints(f)", True),
         ],
