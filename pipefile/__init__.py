@@ -9,12 +9,13 @@ from __future__ import annotations
 TYPE_CHECKING = False  # as typing's, whose import alone costs a third of a no-op build
 if TYPE_CHECKING:
     from pipefile.base.errors import PipefileError
+    from pipefile.execute.context import Context
     from pipefile.model.fileref import FileRef
 
 __version__ = "0.1.0.dev0"
-__all__ = ["FileRef", "PipefileError", "__version__"]
+__all__ = ["Context", "FileRef", "PipefileError", "__version__"]
 
-_HOMES = {"FileRef": "pipefile.model.fileref", "PipefileError": "pipefile.base.errors"}
+_HOMES = {"Context": "pipefile.execute.context", "FileRef": "pipefile.model.fileref", "PipefileError": "pipefile.base.errors"}
 
 
 def __getattr__(name: str) -> object:
