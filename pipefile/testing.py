@@ -19,25 +19,30 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from pipefile.base.disk import OsDisk
-from pipefile.model.ports import Completion, Task
+from pipefile.model.ports import Completion, Poll, Task
 from pipefile.model.record import Record, Remembered
 from pipefile.model.stage import Output
-from pipefile.store.record import edge_record_path, record_path
+from pipefile.store.record import edge_record_path, named_in, names_files, record_path
 
 __all__ = ["FakeClock", "FakeExecutor", "FaultyDisk", "MemoryRecords"]
 
 
 class FakeClock:
-    """A clock that goes only when it is told to, or slept on.
+    """A clock that goes only when it is told to, or slept on, or waited with.
 
     Args:
         now: Seconds since the epoch at its start.
+
+    Attributes:
+        slept: Seconds of each sleep.
+        waited: Seconds of each wait that nothing else has ended.
     """
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._start = now
         self._elapsed = 0.0
         self.slept: list[float] = []
+        self.waited: list[float] = []
 
     def monotonic(self) -> float:
         return self._elapsed
@@ -49,6 +54,14 @@ class FakeClock:
         """Return at once, *seconds* later."""
         self.slept.append(seconds)
         self.advance(seconds)
+
+    def wait(self, poll: Poll, seconds: float | None, /) -> None:
+        """Return at once, *seconds* later unless *poll* has something to tell by now; without *seconds* nothing else can end it."""
+        if seconds is None:
+            poll.poll(None)
+        elif not poll.poll(0):
+            self.waited.append(seconds)
+            self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -302,7 +315,10 @@ class MemoryRecords:
         return [record_path(path) for path in outputs] or [edge_record_path("store", edge)]
 
     def read(self, edge: str, outputs: Sequence[Output]) -> Remembered:
-        return Remembered(tuple([self.stored.get(path) for path in self._paths(edge, [output.path for output in outputs])]))
+        records = [self.stored.get(path) for path in self._paths(edge, [output.path for output in outputs])]
+        if records[0] is not None and names_files(outputs):
+            records += [self.stored.get(record_path(made.path)) for made in named_in(records[0], outputs)]
+        return Remembered(tuple(records))
 
     def write(self, record: Record, sync: bool = False) -> None:  # noqa: ARG002  # memory knows no sync
         for made in record.outputs[1:]:

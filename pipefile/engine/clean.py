@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import folder_of, show
-from pipefile.engine.dead import Real, files_like, needed, records_of_gone, remove_empty
+from pipefile.engine.dead import Real, files_like, living, needed, read, records_of_gone, remove_empty
 from pipefile.engine.decide import Decider
 from pipefile.engine.session import Session
+from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Made
 from pipefile.store.record import edge_record_path, record_path
 
@@ -60,7 +62,9 @@ class Cleaner:
         """
         graph = self._session.graph
         edges = [graph.edges[each] for each in self._session.select(targets)] if targets else graph.edges
+        decider = Decider(self._session)
         for edge in edges:
+            named = decider.named(edge)
             if not edge.outputs:
                 self._remove_record(edge_record_path(self._session.store, edge.name))
             for output in edge.outputs:
@@ -70,7 +74,22 @@ class Cleaner:
                     continue
                 self._remove_record(record_path(output.path))  # first: from then on the edge is stale, whatever happens
                 self._remove(output.path, output.shown)
+            self._remove_named(edge, named)
         return self._done()
+
+    def _remove_named(self, edge: Edge, paths: Iterable[str]) -> None:
+        """Remove files that an edge's function has named when it returned, where the records beside them say so too."""
+        for path in paths:
+            at = record_path(path)
+            record = read(self._session, at)
+            if record is None or record.edge != edge.name or path in self._session.graph.producer:
+                continue
+            fault = self._fault(path, directory=False)
+            if fault:
+                self._kept.append((path, fault))
+                continue
+            self._remove_record(at)
+            self._remove(path, path)
 
     def dead(self) -> Cleaned:
         """Remove the outputs that no edge makes any more, where nobody has changed them since, and the records of stages that are gone.
@@ -79,15 +98,18 @@ class Cleaner:
             StoreError: Something cannot be removed.
         """
         real = Real(self._session)
-        sources = needed(self._session, Decider(self._session), real)
-        for at, record in list(records_of_gone(self._session)):
+        decider = Decider(self._session)
+        sources = needed(self._session, decider, real)
+        left = {real.of(path) for path in self._session.files.left_out}  # who reads these can do without
+        readers = {place: name for place, name in sources.items() if place not in left}
+        for at, record in list(records_of_gone(self._session, living(self._session, decider))):
             made = next((each for each in record.outputs if each.path == record.output), None)
             if made is None:
                 self._remove_record(at)
                 continue
             shown = made.path + "/" if made.kind == "directory" else made.path
             place = real.of(made.path)
-            fault = "holds outputs of other stages now" if place in real.above else self._dead_fault(made, sources.get(place, ""))
+            fault = "holds outputs of other stages now" if place in real.above else self._dead_fault(made, readers.get(place, ""))
             if fault:
                 self._kept.append((shown, fault))
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pipefile.base.digest import ALGORITHMS
@@ -21,19 +21,35 @@ from pipefile.store.index import Index
 def find(session: Session, decider: Decider) -> list[str]:
     """Places of dead outputs, as far as the index remembers what was made; without an index the whole tree is searched for records."""
     index = session.index
-    made = session.graph.producer
+    made = living(session, decider)
+    left = session.files.left_out
     if index.edge_names or index.dead:
-        known = dict.fromkeys(index.dead)
+        known = dict.fromkeys([*index.dead, *sorted(left)])
         for at in range(len(index.edge_names)):
             known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
         gone = [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
     else:
-        gone = sorted(record.output for _, record in records_of_gone(session) if record.output is not None)
+        gone = sorted(record.output for _, record in records_of_gone(session, made) if record.output is not None)
     if not gone:
         return []
     real = Real(session)
     sources = needed(session, decider, real)
-    return [path for path in gone if real.of(path) not in real.outputs and real.of(path) not in sources and real.allowed(path)]
+    unread = [path for path in gone if path in left or real.of(path) not in sources]
+    return [path for path in unread if real.of(path) not in real.outputs and real.allowed(path)]
+
+
+def made_now(session: Session) -> Mapping[str, int]:
+    """Output path -> edge, without edges that a condition keeps from running: what these made before is dead."""
+    made, left = session.graph.producer, session.left_out
+    return {path: edge for path, edge in made.items() if edge not in left} if left else made
+
+
+def living(session: Session, decider: Decider) -> Container[str]:
+    """What edges make: the outputs that the Pipefile names, and those that functions have named when they last returned; of edges that are not left
+    out."""
+    made, left = made_now(session), session.left_out
+    named = [path for edge in session.graph.edges if edge.id not in left for path in decider.named(edge)]
+    return {*made, *named} if named else made
 
 
 class Real:
@@ -45,7 +61,7 @@ class Real:
 
     def __init__(self, session: Session) -> None:
         self._disk = session.disk
-        self._made = session.graph.producer
+        self._made = made_now(session)
         self._folders: dict[str, str] = {}
         places = (".", *session.pipeline.settings.outside)
         self._places = [os.path.realpath(session.disk.at(place)).rstrip("/") for place in places]
@@ -94,16 +110,20 @@ def needed(session: Session, decider: Decider, real: Real) -> dict[str, str]:
     return found
 
 
-def records_of_gone(session: Session) -> Iterator[tuple[str, Record]]:
+def records_of_gone(session: Session, made: Container[str]) -> Iterator[tuple[str, Record]]:
     """Records in the tree that name this Pipefile, and an output that no edge makes any more or a stage that is gone; with their paths.
 
-    Looks into every folder but `.git`, the store and temporary ones.
+    Looks into every folder but `.git`, temporary ones, and the store, of which only values and records are of interest.
+
+    Args:
+        session: The project.
+        made: Outputs that are made: `living`.
     """
     disk, store = session.disk, session.store
-    made, stages = session.graph.producer, session.graph.by_stage
+    stages = session.graph.by_stage
     kept = f"{store}/records"
     real = Real(session)
-    todo = ["", *session.pipeline.settings.outside, kept]
+    todo = ["", *session.pipeline.settings.outside, f"{store}/values", kept]
     while todo:
         folder = todo.pop()
         try:

@@ -38,6 +38,14 @@ class History:
         edge = attempt.edge
         self.results.append(self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict.outputs))
 
+    def degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict, error: str) -> None:
+        """A fallback has made the outputs of a stage that has failed with *error*."""
+        self.results.append(self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict.outputs))
+
+    def left_out(self, edge: Edge, why: str) -> None:
+        """A condition has kept an edge from running. Unlike what a failure keeps from it, that is told even if nothing runs after it."""
+        self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", (why,), mode=_undecided(edge).name, attempts=0))
+
     def failed(  # as Loop gives them
         self, edge: Edge, attempt: Attempt | None, completion: Completion, reasons: tuple[Reason, ...], status: str, error: str
     ) -> None:
@@ -72,7 +80,7 @@ class History:
             duration_seconds=round(completion.elapsed, 6),
             cpu_seconds=round(completion.cpu, 6),
             peak_rss_bytes=completion.peak_rss,
-            key=attempt.decision.key if attempt is not None else "",
+            key=attempt.decision.key if attempt is not None and status != "degraded" else "",
             inputs=inputs,
             outputs=outputs,
             params=dict(edge.stage.params),

@@ -62,7 +62,7 @@ class Places:
                 folder = folder_of(output.path)
                 fault = checked.get(folder)
                 if fault is None:
-                    fault = checked[folder] = self._folder_fault(folder)
+                    fault = checked[folder] = self.folder_fault(folder)
                 if fault:
                     raise _fault(edge, output, fault)
                 seen = self._disk.lstat(output.path)
@@ -73,10 +73,10 @@ class Places:
                     what = _what(seen.st_mode)
                     wanted = "a directory" if output.directory else "a file"
                     raise _fault(edge, output, f"is {what}, but stage `{show(edge.name)}` makes {wanted} there", f"move `{show(output.path)}` away")
-        self._check_links(edges)
+        self.check_links(edges)
 
-    def _check_links(self, edges: Iterable[Edge]) -> None:
-        """Refuse two outputs that are one file because a link leads from the folder of one to that of the other."""
+    def check_links(self, edges: Iterable[Edge]) -> None:
+        """Refuse two outputs that are one file because a link leads from the folder of one to that of the other: edges that `check` has seen."""
         real = self._real
         if len(set(real.values())) == len(real):
             return
@@ -89,7 +89,7 @@ class Places:
                     text = f"`{show(other.shown)}` and `{show(output.shown)}` are one file: a link leads from one folder to the other"
                     raise GraphError(text, places)
 
-    def _folder_fault(self, folder: str) -> str:
+    def folder_fault(self, folder: str) -> str:
         """What is wrong with a folder for outputs; "" if nothing is."""
         root = os.path.realpath(self._disk.root)
         real = self._real[folder] = os.path.realpath(self._disk.at(folder or "."))
@@ -113,7 +113,7 @@ class Places:
         for folder in {folder_of(output.path) for edge in edges for output in edge.outputs}:
             holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
             try:
-                if self._disk.lstat(holder) is not None and not self._folder_fault(folder):
+                if self._disk.lstat(holder) is not None and not self.folder_fault(folder):
                     self._disk.remove(holder)
             except OSError:
                 continue  # it is no fault of this build

@@ -13,8 +13,8 @@ from pipefile.engine.places import written_at
 from pipefile.engine.session import Session
 from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
-from pipefile.model.graph import Edge, Need
-from pipefile.model.ports import CallContext, FunctionCall, Task
+from pipefile.model.graph import Edge, FileSet, Need
+from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
 from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import as_argument, input_values
@@ -59,7 +59,8 @@ class Tasks:
             argv, shown = self._argv(edge, stage.action)
         elif isinstance(stage.action, Call):
             context = CallContext(number, f"{os.path.dirname(log)}/artifacts", {name: _copy(value) for name, value in stage.params.items()})
-            function = FunctionCall(stage.action, self._arguments(edge, inputs), context=context, setup=stage.setup)
+            limit = self._session.pipeline.settings.value_limit
+            function = FunctionCall(stage.action, self._arguments(edge, inputs), self._returns(edge), context, stage.setup, limit)
             shown = f"{stage.action.module}:{stage.action.function}"
         mode = mode_of(stage, self._modes, lambda: self._files.size_of(inputs))
         task = Task(
@@ -142,7 +143,7 @@ class Tasks:
             return "1"
         if name == "inputs.file":
             return self._list_inputs(edge)
-        values: str | list[str] = input_values(field, edge, self._files.set_paths)
+        values: str | list[str] = input_values(field, edge, self._files.set_paths, self._session.values.text)
         return values
 
     def _list_inputs(self, edge: Edge) -> str:
@@ -152,7 +153,7 @@ class Tasks:
             self._session.disk.mkdirs(folder)
             self._lists = True
         path = f"{folder}/{of_text(edge.name)[7:39]}"
-        values = input_values(Field("inputs"), edge, self._files.set_paths)
+        values = input_values(Field("inputs"), edge, self._files.set_paths, self._session.values.text)
         lines = [values] if isinstance(values, str) else values
         self._session.disk.write(path, "".join([f"{line}\n" for line in lines]).encode("utf-8", "surrogateescape"))
         return path
@@ -164,14 +165,17 @@ class Tasks:
 
     # -- functions
 
-    def _arguments(self, edge: Edge, inputs: Mapping[str, State]) -> dict[str, FileRef | list[FileRef] | Value]:
+    def _arguments(self, edge: Edge, inputs: Mapping[str, State]) -> dict[str, FileRef | list[FileRef | StoredValue] | StoredValue | Value]:
         """What a function gets by name: named inputs and outputs and params; unnamed ones as `inputs` and `outputs`."""
-        single: dict[str, FileRef | Value] = {}
-        lists: dict[str, list[FileRef | Value]] = {}
+        single: dict[str, FileRef | StoredValue | Value] = {}
+        lists: dict[str, list[FileRef | StoredValue | Value]] = {}
         for need in edge.needs:
-            found: list[FileRef | Value]
+            found: list[FileRef | StoredValue | Value]
             if need.files is None:
                 found = [_copy(need.value)]
+            elif need.files.value:
+                pairs = zip(need.files.paths, need.files.kinds, strict=True)
+                found = [self._returned(path, kind, need.files, inputs) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
             else:
                 paths = self._files.set_paths(need.files)
                 found = [self._input(path, inputs.get(path)) for path in paths if not self._is_absent(need, inputs.get(path))]
@@ -184,6 +188,8 @@ class Tasks:
             else:
                 single[need.name] = None  # type: ignore[assignment]  # an optional input that is absent
         for output in edge.outputs:
+            if output.value:
+                continue  # it is returned
             ref = FileRef(self._path(output))
             if output.name is None or output.many:
                 lists.setdefault(output.name or "outputs", []).append(ref)
@@ -199,9 +205,25 @@ class Tasks:
         size = state.stamp[2] if state is not None and state.stamp is not None else 0
         return FileRef(path if self._here else self._session.disk.at(path), state.digest if state is not None else "", size)
 
+    def _returns(self, edge: Edge) -> tuple[Return, ...]:
+        values = [output for output in edge.outputs if output.value]
+        return tuple([Return(None if output.value == "result" else output.name, output.value, self._path(output)) for output in values])
+
+    def _returned(self, path: str, kind: str, files: FileSet, inputs: Mapping[str, State]) -> FileRef | StoredValue:
+        """What another stage has returned, or a file among its outputs."""
+        if not kind:
+            return self._input(path, inputs.get(path))
+        if kind == "file":
+            named = self._session.values.named(path)
+            return FileRef(self._at(named.path), named.digest, named.size)
+        return self._session.values.stored(path, kind, files.entry, self._at(path))
+
     def _path(self, output: Output) -> str:
-        place = written_at(output)
-        return place if self._here else self._session.disk.at(place)
+        return self._at(written_at(output))
+
+    def _at(self, path: str) -> str:
+        """A path from the root as the stage finds it."""
+        return path if self._here else self._session.disk.at(path)
 
 
 def _copy(value: Value) -> Value:

@@ -7,8 +7,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipefile.execute.modules import CallError
-from pipefile.execute.values import load_argument, store_returned
-from pipefile.model.ports import StoredValue
+from pipefile.execute.values import arguments_of, store_returned, takes_items
 
 if TYPE_CHECKING:
     from pipefile.execute.context import Context
@@ -46,7 +45,7 @@ def call_function(function: object, call: FunctionCall, context: Callable[[], Co
         BaseException: Whatever the function raises.
     """
     signature = check_arguments(function, call)
-    arguments: dict[str, Any] = {name: _loaded(value) for name, value in call.arguments.items()}
+    arguments: dict[str, Any] = arguments_of(call)
     if "ctx" not in arguments and signature is not None and "ctx" in signature.names:
         arguments["ctx"] = context()
     if call.setup is not None:
@@ -54,16 +53,7 @@ def call_function(function: object, call: FunctionCall, context: Callable[[], Co
         if signature is None or signature.takes_all or "setup" in signature.names:
             arguments["setup"] = made
     returned = function(**arguments)  # type: ignore[operator]  # `ProjectModules.function` has looked
-    if call.returns:
-        store_returned(returned, call.returns, call.value_limit)
-
-
-def _loaded(value: object) -> object:
-    if isinstance(value, StoredValue):
-        return load_argument(value)
-    if type(value) is list and any(isinstance(each, StoredValue) for each in value):
-        return [_loaded(each) for each in value]
-    return value
+    store_returned(returned, call.returns, call.value_limit)  # which runs a generator that it is
 
 
 def check_arguments(function: object, call: FunctionCall) -> Signature | None:
@@ -80,7 +70,7 @@ def check_arguments(function: object, call: FunctionCall) -> Signature | None:
     flags = code.co_flags if code is not None else 0
     if flags & (_COROUTINE | _ASYNC_GENERATOR):
         raise CallError(f"cannot call {written}: it is async; call it with asyncio.run from a plain function")
-    if flags & _GENERATOR and not any(each.kind == "stream" for each in call.returns):
+    if flags & _GENERATOR and not takes_items(call.returns):
         raise CallError(f"cannot call {written}: it is a generator, so calling it would run nothing")
     signature = _signature(function)
     if signature is None:

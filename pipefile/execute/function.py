@@ -182,7 +182,7 @@ class FunctionExecutor:
         self._folder = folder
         self._env = env
         self._environ = {**self._set_by_imports, **env}
-        _set_environ(self._environ)
+        set_environ(self._environ)
         self._routing.install()
         if folder not in self._modules:
             self._modules[folder] = ProjectModules(folder)
@@ -198,7 +198,7 @@ class FunctionExecutor:
         if self._before is not None:
             folder, environ = self._before
             self._before = None
-            _set_environ(environ)
+            set_environ(environ)
             try:
                 os.chdir(folder)
             except OSError:  # removed meanwhile; there is nothing to go back to
@@ -322,7 +322,7 @@ class FunctionExecutor:
         if os.environ != self._environ:
             now = dict(os.environ)
             names = sorted(name for name in now.keys() | self._environ.keys() if now.get(name) != self._environ.get(name))
-            _set_environ(self._environ)
+            set_environ(self._environ)
             failure = f"os.environ was changed while it ran (`{'`, `'.join(names)}`): functions share it"
         if failure:
             for running in self._running:
@@ -342,7 +342,8 @@ def _same(folder: str) -> bool:
         return False
 
 
-def _set_environ(environ: Mapping[str, str]) -> None:
+def set_environ(environ: Mapping[str, str]) -> None:
+    """Make os.environ what *environ* is, by as few changes as that takes."""
     if os.environ == environ:
         return
     for name in [name for name in os.environ if name not in environ]:

@@ -118,6 +118,9 @@ def _python() -> str:
 
 # --- in a worker
 
+_DECORATORS = "pipefile.api"
+"""The one module of pipefile's own that the project's modules bring in, by the names that it has in `pipefile`."""
+
 
 def survey(modules: ProjectModules, always: Collection[str]) -> list[str]:
     """What the project's modules, as far as they are imported, have imported themselves, apart from each other and from what is there *always*."""
@@ -135,12 +138,16 @@ def survey(modules: ProjectModules, always: Collection[str]) -> list[str]:
     found: set[str] = set()
     for name, source in own.items():
         found |= static_imports(source, name, hasattr(sys.modules.get(name), "__path__"))
-    return sorted([name for name in found if name in sys.modules and name not in own and name not in always and name.partition(".")[0] != "pipefile"])
+    there = sys.modules
+    names = {name for name in found if name in there and name not in own and name not in always and name.partition(".")[0] != "pipefile"}
+    if _DECORATORS in there and _DECORATORS not in always:
+        names.add(_DECORATORS)
+    return sorted(names)
 
 
 def drop_shadowed(folder: str, names: Sequence[str]) -> None:
     """Forget preloaded modules that the project has got one of the same name of: its own come first."""
-    for top in {name.partition(".")[0] for name in names}:
+    for top in {name.partition(".")[0] for name in names} - {"pipefile"}:
         place = f"{folder}/{top}"
         if os.path.isfile(f"{place}.py") or os.path.isdir(place):
             for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:

@@ -1,61 +1,193 @@
-"""Values that functions return, and take as arguments: JSON with a newline at the end, one value a file."""
+"""Values of functions as files, where the function runs: in a thread of the builder or in a worker process.
+
+    int float str bool json result    one JSON text with a line break at its end (execute/plain.py): `17`, `"a"`, `{"width": 640}`
+    any                               the same where that is exact, key order included; else a pickle, protocol 5, which begins with the byte 0x80
+    stream                            execute/stream.py
+    file                              `{"path": "build/a.jpg"}`, the path as the function has given it; the builder looks at that file and adds
+                                      `"digest"` and `"size"` (engine/named.py)
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from pipefile.base.paths import show
+from pipefile.base import digest as digests
 from pipefile.execute.modules import CallError
-from pipefile.model.ports import Return, StoredValue
+from pipefile.execute.plain import exact_json
+from pipefile.execute.stream import StoredStream, write_stream
+from pipefile.model.ports import FunctionCall, Return, StoredValue
 
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,), "json": (object,)}
+_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
+
+
+def arguments_of(call: FunctionCall) -> dict[str, object]:
+    """The arguments of a call, with the values of other stages read.
+
+    Raises:
+        CallError: One cannot be read.
+    """
+    return {name: [_loaded(each) for each in given] if type(given) is list else _loaded(given) for name, given in call.arguments.items()}
+
+
+def _loaded(given: object) -> object:
+    return load_argument(given) if isinstance(given, StoredValue) else given
 
 
 def load_argument(stored: StoredValue) -> object:
-    """The value that another stage has returned.
+    """A value that another stage has returned: an object of its own for everyone who asks. (Of kind "file" there are none: these are FileRefs.)
 
     Raises:
-        CallError: Its file cannot be read.
+        CallError: Its file is not what it was when the task was made, or it is a table without the key that is wanted.
     """
+    if stored.kind == "stream":
+        return StoredStream(stored.path)
+    data = stored.data if stored.data is not None else _read(stored)
+    if stored.kind == "any" and data[:1] == b"\x80":
+        import pickle
+
+        return pickle.loads(data)
     try:
-        data = stored.data
-        if data is None:
-            with open(stored.path, "rb") as file:
-                data = file.read()
-        found = json.loads(data)
-        return found[stored.entry] if stored.entry else found
-    except (OSError, ValueError, KeyError) as fault:
-        raise CallError(f"cannot read the value `{show(stored.path)}`: {fault}") from fault
+        value = json.loads(data.decode("utf-8"))
+    except ValueError as error:
+        raise CallError(f"the value `{stored.path}` cannot be read: {error}") from None
+    if stored.entry:
+        return entry_of(value, stored.entry, stored.path)
+    return value
+
+
+def entry_of(value: object, key: str, path: str) -> object:
+    """One key of a table that a function has returned.
+
+    Raises:
+        CallError: It has no such key.
+    """
+    if type(value) is not dict:
+        raise CallError(f"there is no `{key}` in `{path}`: what was returned is no table with keys")
+    if key not in value:
+        raise CallError(f"there is no `{key}` in `{path}`: {'it has ' + _listed(value) if value else 'it is empty'}")
+    return value[key]
+
+
+def _read(stored: StoredValue) -> bytes:
+    try:
+        fd = os.open(stored.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(fd, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise CallError(f"the value `{stored.path}` cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if stored.digest and digests.of_bytes(data, stored.digest.partition(":")[0]) != stored.digest:
+        raise CallError(f"the value `{stored.path}` has changed since it was decided to call the function")
+    return data
+
+
+# --- what is returned
 
 
 def store_returned(returned: object, returns: Sequence[Return], limit: int) -> None:
-    """Write what a function has returned to the files of its values.
+    """Write what a function has returned to the files of its stage's values.
+
+    Args:
+        returned: The object.
+        returns: The values that the stage declares; () drops what is returned.
+        limit: Bytes that one value may have as a file. Streams have no limit.
 
     Raises:
-        CallError: It is not what the stage declares.
+        CallError: It is not what the stage declares, or too large.
+        BaseException: What a generator among it raises while it is written.
+        OSError: The disk does not take it.
     """
-    names = {each.name for each in returns}
-    by_name = isinstance(returned, dict) and returned.keys() == names
-    if not by_name and len(returns) > 1:
-        wanted = ", ".join(f"`{name}`" for name in sorted(name or "" for name in names))
-        raise CallError(f"it has to return a dict with {wanted}")
-    for each in returns:
-        value = returned[each.name] if by_name else returned  # type: ignore[index]
-        if each.kind not in _TYPES:
-            raise CallError(f"values of kind `{each.kind}` are not known")
-        if not isinstance(value, _TYPES[each.kind]) or (isinstance(value, bool) and each.kind in ("int", "float")):
-            raise CallError(f"it returned {type(value).__name__} for `{each.name or 'its value'}`, not {each.kind}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise CallError(f"it returned {value} for `{each.name or 'its value'}`, which JSON cannot hold")
-        try:
-            data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass") + b"\n"
-        except (TypeError, ValueError, RecursionError) as fault:
-            raise CallError(f"what it returned for `{each.name or 'its value'}` cannot be kept: {fault}") from fault
+    for each, value in _assigned(returned, returns):
+        name = each.name or ""
+        if each.kind == "stream":
+            write_stream(_items(value, name), each.path, name)
+            continue
+        data = _encoded(value, each.kind, name)
         if len(data) > limit:
-            raise CallError(f"what it returned for `{each.name or 'its value'}` is {len(data)} bytes, more than {limit}")
-        os.makedirs(os.path.dirname(each.path) or ".", exist_ok=True)
+            what = f"value `{name}`" if name else "what was returned"
+            raise CallError(
+                f"{what} has {len(data):,} bytes, above the limit of {limit:,} (`value_limit`): write it to a file and return a FileRef to that"
+            )
         with open(each.path, "wb") as file:
             file.write(data)
+
+
+def takes_items(returns: Sequence[Return]) -> bool:
+    """Whether a function may be a generator itself: what it yields are the items of its only value."""
+    return len(returns) == 1 and returns[0].kind == "stream"
+
+
+def _assigned(returned: object, returns: Sequence[Return]) -> Iterable[tuple[Return, object]]:
+    """What each of the declared values is."""
+    if not returns:
+        return ()
+    names = [each.name for each in returns]
+    if isinstance(returned, dict) and returned.keys() == set(names):
+        return [(each, returned[each.name]) for each in returns]
+    wanted = ", ".join(f"`{name}`" for name in names)
+    if len(returns) == 1:
+        if returned is None and names[0] is not None:
+            raise CallError(f"returned nothing, but its stage declares the value {wanted}")
+        return [(returns[0], returned)]
+    if returned is None:
+        raise CallError(f"returned nothing, but its stage declares the values {wanted}")
+    got = f"has {_listed(returned) or 'no keys'}" if isinstance(returned, dict) else f"is a `{type(returned).__name__}`"
+    raise CallError(f"must return a table with the keys {wanted}, the values that its stage declares; what it returned {got}")
+
+
+def _listed(table: Mapping[object, object], most: int = 10) -> str:
+    keys = [f"`{key}`" for key in table]
+    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
+
+
+def _encoded(value: object, kind: str, name: str) -> bytes:
+    what = f"value `{name}`" if name else "what was returned"
+    if kind in _TYPES:
+        if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
+            raise CallError(f"{what} must be of type `{kind}`, as its stage declares, but is {_of_type(value)}")
+        value = _plain(value, kind)
+    elif kind == "file":
+        value = {"path": _path_of(value, what)}
+    elif kind == "any":
+        found = exact_json(value, ordered=True)
+        return found if isinstance(found, bytes) else _pickled(value, what)
+    data = exact_json(value)
+    if isinstance(data, str):
+        raise CallError(f"{what} {data}")
+    return data
+
+
+def _plain(value: object, kind: str) -> object:
+    """A value of a subclass, as numpy's float64 is one of float, as what its stage declares."""
+    if kind == "float":
+        try:
+            return float(value)  # type: ignore[arg-type]  # a float or an int
+        except OverflowError:
+            return float("inf")  # which is then refused
+    return int(value) if kind == "int" else str.__str__(value) if kind == "str" else value  # type: ignore[call-overload]
+
+
+def _of_type(value: object) -> str:
+    return "None" if value is None else f"a `{type(value).__name__}`"
+
+
+def _path_of(value: object, what: str) -> str:
+    if not isinstance(value, os.PathLike):
+        raise CallError(f"{what} must be a FileRef or another path-like object, as its stage declares, but is {_of_type(value)}")
+    return os.fsdecode(value)
+
+
+def _pickled(value: object, what: str) -> bytes:
+    import pickle
+
+    try:
+        return pickle.dumps(value, protocol=5)
+    except Exception as error:  # whatever the object's own methods raise
+        raise CallError(f"{what} cannot be kept: {type(error).__name__}: {error}") from error
+
+
+def _items(value: object, name: str) -> Iterable[object]:
+    if isinstance(value, (str, bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
+        raise CallError(f"value `{name}` must be a stream, as its stage declares, but is {_of_type(value)}: return or yield its items")
+    return value

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, TypeGuard
 
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
-from pipefile.load import values
+from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.functions import KEYS, call, function_keys
 from pipefile.load.schema import INPUT, STAGE, types
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
-from pipefile.model.stage import Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
+from pipefile.load.value_outputs import PREFIX, ValueOutputs
+from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
 
 _ALLOWED = types(STAGE)
 _RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or rule.choices or rule.least is not None}
@@ -43,21 +44,28 @@ class StageReader:
         file: The Pipefile, from the root.
         settings: Defaults of shell and log_limit, the store, folders outside.
         table: `[global]`.
+        decorated: Stages that are decorated in Python, whose values can be of any type.
     """
 
-    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals) -> None:
+    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals, decorated: Container[str] = ()) -> None:
         self._root = root
         self._file = file
         self._folder = folder_of(file)
         self._settings = settings
         self._globals = table
+        self._decorated = decorated
         self._templates = Templates(table)
         self._store = settings.store
         self._store_below = settings.store + "/"
         self._taken = frozenset([settings.store, file])
 
-    def read(self, name: str, table: Any) -> Stage:
+    def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
         """Check one stage and make it.
+
+        Args:
+            name: Its name.
+            table: `[stage.NAME]`.
+            fallback: It is the fallback of others, whose outputs its command may name: `policies.check_fallbacks` looks at its placeholders.
 
         Raises:
             FaultError: Something in it is wrong.
@@ -78,11 +86,11 @@ class StageReader:
         action, asked = self._action(name, table, shell)
         outputs = self._outputs(name, table["outputs"], isinstance(action, Command), asked) if "outputs" in table else ()
         if len(outputs) > 1 or (outputs and inputs and outputs[0].name is not None):
-            _check_names(name, inputs, outputs, table["outputs"])
+            check_names(name, inputs, outputs, table["outputs"])
         if params and isinstance(action, Call):
-            _check_arguments(name, inputs, outputs, params)
-        if asked:
-            self._check_placeholders(name, action, inputs, outputs, params, depfile)
+            check_arguments(name, inputs, outputs, params)
+        if asked and not fallback:
+            self.check_placeholders(name, action, inputs, outputs, params, depfile)
 
         function = function_keys(name, table, action) if not _FUNCTION_KEYS.isdisjoint(table) else {}
         timeout = log_limit = None
@@ -109,6 +117,9 @@ class StageReader:
             log_limit=settings.log_limit if log_limit is None else log_limit,
             file=self._file,
             folder=self._folder,
+            retry=policies.retry(table["retry_policy"], name) if "retry_policy" in table else ONCE,
+            fallback=get("fallback", ""),
+            should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
             **function,
         )
 
@@ -173,12 +184,13 @@ class StageReader:
         kind = type(raw)
         base = ("stage", stage, "outputs")
         if kind is str:
-            return (self._output(stage, raw, (None, base, command and ("outputs", None) not in asked and ("outputs", 0) not in asked, False)),)
+            literal = command and ("outputs", None) not in asked and ("outputs", 0) not in asked
+            return (self._output(stage, raw, (None, base, literal, False, command)),)
         all_named = not command or ("outputs", None) in asked
         found: list[Output] = []
         if kind is list:
             for index, item in enumerate(raw):
-                found.append(self._output(stage, item, (None, (*base, index), not all_named and ("outputs", index) not in asked, False)))
+                found.append(self._output(stage, item, (None, (*base, index), not all_named and ("outputs", index) not in asked, False, command)))
             return tuple(found)
         for name, value in raw.items():
             if name in RESERVED:
@@ -186,19 +198,21 @@ class StageReader:
             named = all_named or (name, None) in asked
             if type(value) is not list:
                 literal = not named and (name, 0) not in asked and ("outputs", len(found)) not in asked
-                found.append(self._output(stage, value, (name, (*base, name), literal, False)))
+                found.append(self._output(stage, value, (name, (*base, name), literal, False, command)))
                 continue
             for index, item in enumerate(value):
                 literal = not named and (name, index) not in asked and ("outputs", len(found)) not in asked
-                found.append(self._output(stage, item, (name, (*base, name, index), literal, True)))
+                found.append(self._output(stage, item, (name, (*base, name, index), literal, True, command)))
         return tuple(found)
 
-    def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool]) -> Output:
-        name, key, in_place, many = facts
+    def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
+        name, key, in_place, many, command = facts
         if type(raw) is not str:
             what = f"an output of stage `{show(stage)}`" if name is None else f"output `{show(name)}` of stage `{show(stage)}`"
             raise wrong_kind(what, ("string",) if name is None or many else ("string", "strings"), raw, key)
         if self._folder or not _PLAIN_PATH.fullmatch(raw):
+            if raw.startswith(PREFIX):
+                return ValueOutputs(stage, self._store, not command, stage in self._decorated).output(raw, name, many, key)
             what = f"output `{show(raw)}`" if raw else "an output"
             path, directory = self._odd_path(raw, f"{what} of stage `{show(stage)}`", key)
         elif raw[-1] == "/":
@@ -281,7 +295,7 @@ class StageReader:
             params[name] = value
         return params
 
-    def _check_placeholders(
+    def check_placeholders(
         self,
         stage: str,
         action: Command | Call,
@@ -321,6 +335,25 @@ class StageReader:
                 raise self._unknown(stage, field, [*named, *sizes, *RESERVED, *(f"params.{param}" for param in params)])
             elif field.index is not None:
                 raise self._misfit(stage, field, "asks for one of a list, but it is one value")
+
+    def check_fallback(self, fallback: Stage, main: Stage) -> None:
+        """Check a fallback against one of the stages that it stands in for: it gets that one's inputs besides its own, and its outputs.
+
+        Raises:
+            FaultError: A name means two things, or a placeholder nothing.
+        """
+        action, name = fallback.action, fallback.name
+        taken = {group.name for group in fallback.inputs if group.name}
+        inputs = (*fallback.inputs, *[group for group in main.inputs if group.name not in taken])
+        for output in main.outputs:
+            if output.name in taken:
+                what = f"`{show(output.name)}` is both an input of stage `{show(name)}`"
+                text = f"{what} and an output of stage `{show(main.name)}`, whose fallback it is"
+                raise FaultError(text, ("stage", name, "inputs", output.name))
+        if isinstance(action, Command):
+            self.check_placeholders(name, action, inputs, main.outputs, fallback.params, "")
+        else:
+            check_arguments(name, inputs, main.outputs, fallback.params)
 
     def _misfit(self, stage: str, field: Field, why: str) -> FaultError:
         return FaultError(f"`{field}` in `run` of stage `{show(stage)}` {why}", ("stage", stage, "run"), needle=str(field))
@@ -376,15 +409,15 @@ def _check_name(name: str, key: KeyPath) -> None:
         raise FaultError(f"the stage name `{show(name)}` {why}", key)
 
 
-def _check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], raw: Any) -> None:
-    """Refuse what is declared twice: an output, or a name that is both an input's and an output's."""
+def check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], raw: Any) -> None:
+    """Refuse what is declared twice: an output, or a name that is both an input's and an output's. A value is no argument, so its name is free."""
     taken = {group.name for group in inputs}
     seen = set()
     for index, output in enumerate(outputs):
         key: KeyPath = ("stage", stage, "outputs")
         if output.name is not None:
             key = (*key, output.name)
-            if output.name in taken:
+            if output.name in taken and not output.value:
                 raise FaultError(f"`{show(output.name)}` is both an input and an output of stage `{show(stage)}`", key)
         elif type(raw) is list:
             key = (*key, index)
@@ -393,9 +426,10 @@ def _check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Outp
         seen.add(output.path)
 
 
-def _check_arguments(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], params: Mapping[str, Value]) -> None:
+def check_arguments(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], params: Mapping[str, Value]) -> None:
     """A function gets inputs, outputs and params by name, so no two can have the same."""
-    taken = {group.name or "inputs": "an input" for group in inputs} | {output.name or "outputs": "an output" for output in outputs}
+    taken = {group.name or "inputs": "an input" for group in inputs}
+    taken |= {output.name or "outputs": "an output" for output in outputs if not output.value}
     for name in params:
         if name in taken:
             message = f"`{show(name)}` is both a param and {taken[name]} of stage `{show(stage)}`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipefile.model.stage import Output, Stage, Value
@@ -22,7 +22,8 @@ class FileSet:
         paths: Root-relative paths.
         node: What has to end before the set is final: an edge, a group (`Graph.groups`), or -1 for sources alone.
         inside: For a file inside another stage's directory output, or a "late" glob: that output's path; else "".
-        value: What the file holds, if it is a value that another stage returns (model/stage.py: Output.value); "" for an ordinary file.
+        value: What the file holds, if it is a value that another stage returns (model/stage.py: Output.value); "" for an ordinary file. Of
+            "outputs" with values among them, what each file holds, with commas between.
         entry: The key of the returned table that is meant, for the values of a function that declares no outputs; "" for all of it.
     """
 
@@ -33,6 +34,11 @@ class FileSet:
     inside: str = ""
     value: str = ""
     entry: str = ""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """What each of `paths` holds: a kind of value, or "" for an ordinary file."""
+        return self.value.split(",") if self.value else [""] * len(self.paths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +85,15 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueOf:
+    """A value that a condition asks for: the edge that makes it, its output, and the key of a returned table that is meant; "" for all of it."""
+
+    edge: int
+    output: Output
+    entry: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """All edges, joined by files.
 
@@ -92,6 +107,8 @@ class Graph:
         order: For each edge the edges of `after`, which come before it for no file's sake; only for edges that have any.
         producer: Output path (directories without slash) -> edge id.
         by_stage: Stage name -> ids of its edges, in order.
+        conditional: Edges whose stages have a `should_run`, by id.
+        conditions: Of these, those that a value of another stage decides.
     """
 
     edges: Sequence[Edge]
@@ -100,3 +117,5 @@ class Graph:
     order: Mapping[int, tuple[int, ...]]
     producer: Mapping[str, int]
     by_stage: Mapping[str, tuple[int, ...]]
+    conditional: tuple[int, ...] = ()
+    conditions: Mapping[int, ValueOf] = field(default_factory=dict)

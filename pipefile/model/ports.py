@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from os import stat_result
 
 
+class Poll(Protocol):
+    """What tells of descriptors that can be read, as select.poll does: milliseconds, None for ever."""
+
+    def poll(self, timeout: float | None = None, /) -> Sequence[object]: ...
+
+
 class Clock(Protocol):
     def monotonic(self) -> float: ...
     def now(self) -> float: ...
     def sleep(self, seconds: float, /) -> None: ...
+
+    def wait(self, poll: Poll, seconds: float | None, /) -> None:
+        """Return when *poll* has something to tell, or when *seconds* are over (None: never), whichever comes first."""
 
 
 class Disk(Protocol):
@@ -52,19 +61,21 @@ class StoredValue(NamedTuple):
         kind: As model/stage.py: Output.value.
         entry: The key of the returned table that is meant; "" for all of it.
         data: The file's bytes, where they are few enough to be handed on in memory; None: it is read.
+        digest: What the file has to have, so that nothing else is read or unpickled.
     """
 
     path: str
     kind: str
     entry: str = ""
     data: bytes | None = None
+    digest: str = ""
 
 
 class Return(NamedTuple):
     """A value that a function returns, and the (temporary) file that it is written to where the function runs.
 
     Args:
-        name: Its key in a returned table; None where it is all that is returned.
+        name: Its key in a returned table; None where whatever is returned is the value.
         kind: As model/stage.py: Output.value.
         path: From the task's folder or absolute.
     """
@@ -101,7 +112,7 @@ class FunctionCall:
     """
 
     call: Call
-    arguments: Mapping[str, FileRef | list[FileRef] | StoredValue | Value]
+    arguments: Mapping[str, FileRef | list[FileRef | StoredValue] | StoredValue | Value]
     returns: tuple[Return, ...] = ()
     context: CallContext = CallContext()
     setup: Call | None = None
@@ -138,7 +149,7 @@ class Task:
     outputs: Sequence[str] = ()
     timeout: float | None = None
     log: str = ""
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
     resources: Mapping[str, float] = field(default_factory=dict)
     process: bool = False
 

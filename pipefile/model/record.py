@@ -14,7 +14,7 @@ class Component(NamedTuple):
     """One thing that an edge depends on. The key is the hash of all of them in order; `why` is the difference between two lists of them.
 
     Args:
-        kind: "format", "python", "run", "argv", "shell", "call", "code", "param", "version", "env", "value", "input", "set", "output", ...
+        kind: "format", "python", "run", "argv", "shell", "call", "code", "package", "param", "version", "env", "value", "input", "set", "output", ...
         name: What it is called: an input's or parameter's name, a variable.
         path: The file concerned, from the project root; "" for what is no file.
         value: A digest, a text, a value as JSON.
@@ -45,7 +45,7 @@ class Record:
         attempt: Random hex text, the same in all records of one attempt.
         key: The edge's key at that time; "" where no key can match (degraded, tainted).
         output: The output that this record stands beside; None for an edge without outputs.
-        outputs: All outputs of the attempt.
+        outputs: All outputs of the attempt: the declared ones in their order, then files that a function has named when it returned.
         main: This one stands beside the first output (or the edge has none): only it has the fields below.
         components: What the key was made of.
         discovered: Path from the root (or absolute) -> digest, or ABSENT.
@@ -53,6 +53,7 @@ class Record:
         reasons: Why it ran, as text.
         duration: Seconds of the attempt.
         accepted: The reason given to `accept`; "" for a record of a real run.
+        degraded: The fallback that made the outputs, in which case *key* is ""; "" where the stage itself did.
         members: For sets of files among the components, by the component's name: path and digest of each file, where the set is small
             enough to be kept in every record that uses it (explanations only; the component holds one digest over all).
     """
@@ -71,13 +72,15 @@ class Record:
     duration: float = 0.0
     accepted: str = ""
     members: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    degraded: str = ""
 
 
 class Remembered(NamedTuple):
     """What stands beside the outputs of an edge.
 
     Args:
-        records: One an output, in their order, or the only one of an edge without outputs; None where it is missing or damaged.
+        records: One an output, in their order, or the only one of an edge without outputs; None where it is missing or damaged. After those of the
+            declared outputs come those of files that the main record has besides, where the edge can have such.
         faults: Path of each damaged record, from the root, and what is wrong with it. A missing one is no fault.
     """
 
@@ -112,9 +115,11 @@ class Reason:
         subject: What differs: a path, a parameter's name.
         old: Value or digest in the record; "" where there was none.
         new: Value or digest now; "" where there is none.
+        where: The file that a symbol of code is in.
     """
 
     kind: str
     subject: str = ""
     old: str = ""
     new: str = ""
+    where: str = ""

@@ -14,7 +14,7 @@ from pipefile.base import digest as digests
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.record import ABSENT, Component
 from pipefile.model.stage import Call, Command, Field, Template
-from pipefile.plan.render import KEPT, argv_for_key, input_values, text_for_key
+from pipefile.plan.render import KEPT, ValueText, argv_for_key, input_values, text_for_key
 
 SHOWN = "="
 """Before the value of a variable that may be shown; the digest of one that may not begins otherwise."""
@@ -28,8 +28,9 @@ class Facts:
         digest: Path of an input -> its digest, ABSENT if nothing is there.
         set_digest: A set of files -> one digest over its paths and their digests.
         set_paths: A set of files -> its paths; for late sets as they are now.
+        value_text: What stands in a command for a value that another stage returns.
         env: The environment of stages, tracked variables included.
-        code: An edge whose action is a function -> (path, digest) of every file of its code.
+        code: The edge's code, symbol by symbol, and the packages that this uses: of a function, or of Python scripts that its command names.
         python: Minor version of the Python that runs functions, "3.11".
         tracked: Variables that `[pipefile] env` tracks for every stage.
         shown: Variables whose values records may hold, by `[pipefile] show_env`; of others they hold a digest.
@@ -38,8 +39,9 @@ class Facts:
     digest: Callable[[str], str]
     set_digest: Callable[[FileSet], str]
     set_paths: Callable[[FileSet], tuple[str, ...]]
+    value_text: ValueText
     env: Mapping[str, str]
-    code: Callable[[Edge], tuple[tuple[str, str], ...]]
+    code: tuple[Component, ...]
     python: str
     tracked: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
@@ -67,11 +69,14 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
         lists = [need.name for need in edge.needs if need.many and need.name]
         lists += [output.name for output in edge.outputs if output.many and output.name]
         found.append(Component("lists", "", "", " ".join(dict.fromkeys(lists))))
-        found += [Component("code", "", path, digest) for path, digest in facts.code(edge)]
+    found += facts.code
     for need in edge.needs:
         found.append(_input(need, facts))
+        if need.files is not None and need.files.value:
+            found.append(_taken_as(need, need.files))
     for output in edge.outputs:
-        found.append(Component("output", output.name or "", output.path, "directory" if output.directory else "file"))
+        kind = "directory" if output.directory else f"value:{output.value}" if output.value else "file"
+        found.append(Component("output", output.name or "", output.path, kind))
     if stage.params:
         found += [Component("param", name, "", dumps(stage.params[name], sort_keys=True)) for name in sorted(stage.params)]
     if stage.version:
@@ -119,6 +124,13 @@ def _input(need: Need, facts: Facts) -> Component:
     return Component("set", set_label(need), "", facts.set_digest(files))
 
 
+def _taken_as(need: Need, files: FileSet) -> Component:
+    """That an input is a value, of which kind, and which part of it: the same bytes are another argument otherwise."""
+    if files.kind == "file":
+        return Component("value-kind", need.name or "", files.paths[0], f"{files.value}.{files.entry}" if files.entry else files.value)
+    return Component("value-kind", set_label(need), "", files.value)
+
+
 def set_label(need: Need) -> str:
     """What a set of files is called in components and records: its text, after the input's name if it has one."""
     text = "" if need.files is None else need.files.text
@@ -129,11 +141,11 @@ def _text(template: Template, edge: Edge, facts: Facts) -> str:
     """The command with inputs and values filled in, and outputs, `{threads}`, `{store}` and `{depfile}` left as they are written."""
     if len(template) == 1 and isinstance(template[0], str) and "{" not in template[0]:
         return template[0]
-    return text_for_key(template, lambda field: input_values(field, edge, facts.set_paths), _kept(edge))
+    return text_for_key(template, lambda field: input_values(field, edge, facts.set_paths, facts.value_text), _kept(edge))
 
 
 def _argv(argv: tuple[Template, ...], edge: Edge, facts: Facts) -> list[str]:
-    return argv_for_key(argv, lambda field: input_values(field, edge, facts.set_paths), _kept(edge))
+    return argv_for_key(argv, lambda field: input_values(field, edge, facts.set_paths, facts.value_text), _kept(edge))
 
 
 def _kept(edge: Edge) -> Callable[[Field], bool]:

@@ -50,6 +50,7 @@ class References:
         self._reduced: dict[FileSet, dict[int, FileSet]] = {}
         self._globs: dict[str, FileSet] = {}
         self._sorted: list[str] | None = None
+        self._values_below = f"{pipeline.settings.store}/values/"
         self._depfiles = frozenset([stage.depfile for stage in pipeline.stages.values() if stage.depfile and stage.depfile not in producer])
 
     def cache_of(self, folder: str) -> dict[str, FileSet | GlobalValue]:
@@ -143,6 +144,8 @@ class References:
                 outputs = maker.outputs if wanted == "outputs" else tuple([output for output in maker.outputs if output.name == wanted])
                 if outputs:
                     return self._outputs(text, outputs, whole=wanted == "outputs", maker=maker, stage=stage)
+                if len(maker.outputs) == 1 and maker.outputs[0].value == "result" and "/" not in wanted and not is_glob(wanted):
+                    return self._entry(text, wanted, maker, stage)
             cut = text.find(".", cut + 1)
         return None
 
@@ -153,9 +156,17 @@ class References:
             raise self._ambiguous(text, what, stage)
         number = self._numbers[maker.name]
         if whole or len(outputs) > 1 or outputs[0].many:
-            return FileSet(text, "outputs", tuple([output.path for output in outputs]), number)
+            kinds = [output.value for output in outputs]
+            return FileSet(text, "outputs", tuple([output.path for output in outputs]), number, value=",".join(kinds) if any(kinds) else "")
         output = outputs[0]
-        return FileSet(output.shown, "directory" if output.directory else "file", (output.path,), number)
+        return FileSet(output.shown, "directory" if output.directory else "file", (output.path,), number, value=output.value)
+
+    def _entry(self, text: str, key: str, maker: Stage, stage: Stage) -> FileSet:
+        """One key of the table that a function without declared outputs returns: which keys that has is known when it has run."""
+        if self._also_file(text, stage):
+            raise self._ambiguous(text, f"what stage `{show(maker.name)}` returns", stage)
+        output = maker.outputs[0]
+        return FileSet(output.path, "file", (output.path,), self._numbers[maker.name], value=output.value, entry=key)
 
     def _global(self, text: str, stage: Stage) -> GlobalValue | None:
         at: Value | Mapping[str, Value] = self._pipeline.globals
@@ -274,9 +285,9 @@ class References:
         return ""
 
     def _outputs_from(self, prefix: str) -> list[str]:
-        """The outputs whose paths begin with *prefix*."""
+        """The outputs whose paths begin with *prefix*, without values: these lie in the store, where neither globs nor directories look."""
         if self._sorted is None:
-            self._sorted = sorted(self._producer)
+            self._sorted = sorted([path for path in self._producer if not path.startswith(self._values_below)])
         first = bisect_left(self._sorted, prefix)
         return self._sorted[first : bisect_left(self._sorted, prefix + "\U0010ffff", first)] if prefix else self._sorted
 

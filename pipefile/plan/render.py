@@ -19,6 +19,9 @@ Kept = Callable[[Field], bool]
 
 SetPaths = Callable[[FileSet], tuple[str, ...]]
 
+ValueText = Callable[[str, str, str], str]
+"""Path, kind and entry of a value that another stage returns -> what stands for it in a command."""
+
 
 _LIKE_A_PLACEHOLDER = re.compile(r"(?<!\$)\{(?=[^\W\d][\w.-]*(?:\[[0-9]+\])?\}|\Z)")
 
@@ -66,8 +69,14 @@ def _doubled(text: str) -> str:
     return _LIKE_A_PLACEHOLDER.sub("{{", text) if "{" in text else text
 
 
-def input_values(field: Field, edge: Edge, set_paths: SetPaths) -> str | list[str]:
+def input_values(field: Field, edge: Edge, set_paths: SetPaths, text_of: ValueText) -> str | list[str]:
     """What an input, `{inputs}` or `{params.k}` becomes in a command. (`{global.k}` is filled in when the Pipefile is loaded.)
+
+    Args:
+        field: The placeholder.
+        edge: Whose command it is.
+        set_paths: The files of a set.
+        text_of: What stands for a value of another stage.
 
     Returns:
         One text for a single file or value, a list for several files.
@@ -91,6 +100,9 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths) -> str | list[st
             text = value_text(need.value)
             values += [text] if isinstance(text, str) else text
             many = many or not isinstance(text, str)
+        elif need.files.value:
+            files = need.files
+            values += [text_of(path, kind, files.entry) if kind else as_argument(path) for path, kind in zip(files.paths, files.kinds, strict=True)]
         else:
             values += [as_argument(path) for path in set_paths(need.files)]
     if not known:

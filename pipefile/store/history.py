@@ -7,10 +7,10 @@ from typing import NoReturn, TypeGuard, TypeVar
 
 from pipefile.base.errors import StoreError, UsageError
 from pipefile.base.locations import Place
+from pipefile.base.names import file_name
 from pipefile.base.paths import show
 from pipefile.model.ports import Disk
 from pipefile.model.run import EdgeResult, Run
-from pipefile.store.names import file_name
 from pipefile.store.orphans import is_alive
 
 FORMAT = 1
@@ -162,6 +162,17 @@ class RunReader:
     def log_path(self, run: str, stage: str) -> str:
         """Where the log of an edge is, if it printed anything."""
         return log_folder(self._store, run, stage) + "/log.txt"
+
+    def earlier_logs(self, run: str, stage: str) -> tuple[tuple[int, str], ...]:
+        """Logs of attempts of an edge that were followed by others: number of the attempt and path, in order."""
+        folder = log_folder(self._store, run, stage)
+        try:
+            names = [name for name, kind in self._disk.names(folder) if kind == "file"]
+        except OSError:
+            return ()
+        numbers = [name[4:-4] for name in names if name.startswith("log.") and name.endswith(".txt") and name != "log.txt"]
+        whole = sorted(int(text) for text in numbers if text.isdecimal() and text.isascii())
+        return tuple([(number, f"{folder}/log.{number}.txt") for number in whole])
 
     def _damaged(self, run: str, name: str) -> str:
         return f"`{show(self._store)}/runs/{run}/{name}` is damaged"

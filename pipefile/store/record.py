@@ -18,9 +18,12 @@ A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` betw
 - `checksum`: 32 hex digits of the blake3 of all other bytes of the file: those before `"checksum"`, then those after its comma and blank. Every later
   format begins with these two names and this checksum, so that a whole record of another version can be told from a damaged one.
 - Only the record beside the first output (or the only one of an edge without outputs) has `accepted components discovered duration members own
-  reasons`; the others have the other six names. No record has further names.
+  reasons`, and `degraded` (before `discovered`) where a fallback made the outputs: its name; the `key` is "" then. The others have the other six
+  names. No record has further names.
 - Paths are relative to the record's own folder, absolute ones stay: a tree that is moved or copied keeps its records. Beside an output outside the
   project they are relative to the project root. `output` is null for an edge without outputs.
+- `outputs` has the declared outputs in their order, then files that a function has made and named when it returned (values of kind "file"). Such a
+  file has a record beside it as the others have.
 - `components`: kind, name, path ("" for what is no file), value (model/record.py: Component). `outputs`: path, "file" or "directory", digest.
   `discovered`: path to digest, "" for a file that was absent. `members`: the name of a set of files to pairs of path and digest.
 - A byte of a name that is no UTF-8 is the escape `\\udc80` to `\\udcff`, as os.fsdecode gives it. No other lone surrogate occurs.
@@ -38,11 +41,11 @@ from blake3 import blake3
 
 from pipefile.base.digest import is_digest
 from pipefile.base.errors import RecordError
+from pipefile.base.names import LONGEST, file_name, hashed
 from pipefile.base.paths import absolute_from, folder_of, name_of, relative
 from pipefile.model.ports import Disk
 from pipefile.model.record import ABSENT, Component, Made, Record, Remembered
 from pipefile.model.stage import Output
-from pipefile.store.names import LONGEST, file_name, hashed
 
 FORMAT = 1
 LIMIT = 256 << 20  # bytes; a record of a million inputs has half of it
@@ -52,6 +55,7 @@ _MARK = b'"checksum": "'
 _BODY_AT = len(_HEAD) + len(_MARK) + 32 + len(b'", ')
 _OTHER = ("attempt", "edge", "key", "output", "outputs", "pipefile")
 _MAIN = ("accepted", "attempt", "components", "discovered", "duration", "edge", "key", "members", "output", "outputs", "own", "pipefile", "reasons")
+_DEGRADED = (*_MAIN[:3], "degraded", *_MAIN[3:])
 
 
 def record_path(output: str) -> str:
@@ -108,6 +112,7 @@ def encode(record: Record, at: str) -> bytes:
             "accepted": record.accepted,
             "attempt": record.attempt,
             "components": components,
+            **({"degraded": record.degraded} if record.degraded else {}),
             "discovered": discovered,
             "duration": float(record.duration),
             "edge": record.edge,
@@ -179,7 +184,7 @@ def _unknown(data: bytes) -> RecordError:
 def _record(values: dict[str, object], at: str) -> Record:
     folder = _folder(at)
     main = "components" in values
-    if tuple(values) != (_MAIN if main else _OTHER):
+    if tuple(values) != (_DEGRADED if "degraded" in values else _MAIN if main else _OTHER):
         raise RecordError("it has other names than a record")
     edge, output = _text(values["edge"]), values["output"]
     outputs = []
@@ -201,6 +206,9 @@ def _record(values: dict[str, object], at: str) -> Record:
     pipefile, attempt, key = _path(values["pipefile"], folder), _text(values["attempt"]), _text(values["key"])
     if not main:
         return Record(edge, pipefile, attempt, key, output, tuple(outputs), main=False)
+    degraded = _text(values.get("degraded", ""))
+    if (degraded and key) or ("degraded" in values and not degraded):
+        raise RecordError("it is of a fallback, and has a key all the same")
     duration = values["duration"]
     if type(duration) is not float or not 0 <= duration < 1e12:
         raise RecordError("its duration is no duration")
@@ -218,6 +226,7 @@ def _record(values: dict[str, object], at: str) -> Record:
         reasons=tuple([_text(reason) for reason in _list(values["reasons"])]),
         duration=duration,
         accepted=_text(values["accepted"]),
+        degraded=degraded,
     )
 
 
@@ -265,6 +274,17 @@ def _list(value: object) -> list[object]:
     return value
 
 
+def names_files(outputs: Sequence[Output]) -> bool:
+    """Whether the function that makes *outputs* may name files when it returns, which are outputs then."""
+    return any(output.value == "file" for output in outputs)
+
+
+def named_in(record: Record, outputs: Sequence[Output]) -> list[Made]:
+    """Those outputs of an edge's record that are not declared: the function has named them when it returned."""
+    declared = {output.path for output in outputs}
+    return [made for made in record.outputs if made.path not in declared]
+
+
 class Records:
     """The records of a project, beside its outputs. It keeps nothing in memory (model/ports.py: Records).
 
@@ -288,21 +308,23 @@ class Records:
 
     def read(self, edge: str, outputs: Sequence[Output]) -> Remembered:
         """What stands beside the outputs of an edge. Links are not followed; nothing is changed."""
-        records: list[Record | None] = []
-        faults = []
-        for path in self.paths(edge, outputs):
-            try:
-                records.append(decode(self._disk.read(path, LIMIT, follow=False), path))
-                continue
-            except (FileNotFoundError, NotADirectoryError):
-                pass
-            except OSError as error:
-                faults.append((path, (error.strerror or "it cannot be read").lower()))
-            except RecordError as error:
-                faults.append((path, str(error)))
-                self._notice(error)
-            records.append(None)
+        faults: list[tuple[str, str]] = []
+        records = [self._read(path, faults) for path in self.paths(edge, outputs)]
+        if records[0] is not None and names_files(outputs):
+            records += [self._read(record_path(made.path), faults) for made in named_in(records[0], outputs)]
         return Remembered(tuple(records), tuple(faults))
+
+    def _read(self, path: str, faults: list[tuple[str, str]]) -> Record | None:
+        try:
+            return decode(self._disk.read(path, LIMIT, follow=False), path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            faults.append((path, (error.strerror or "it cannot be read").lower()))
+        except RecordError as error:
+            faults.append((path, str(error)))
+            self._notice(error)
+        return None
 
     def _notice(self, error: RecordError) -> None:
         if error.unknown_format is not None and not self._warned:

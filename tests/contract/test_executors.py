@@ -272,7 +272,7 @@ def test_a_log_ends_at_its_limit(real: Setup):
     task = replace(real.prints("x" * 2000), log_limit=1000)
     done = real.run(task)
 
-    assert real.log(task) == b"x" * 1000 + b"\n[pipefile: output beyond 1000B dropped]\n"
+    assert real.log(task) == b"x" * 1000 + b"\n[pipefile: output beyond 1KB dropped]\n"
     assert (done.output, done.log_size) == (real.log(task), len(real.log(task)))
 
 

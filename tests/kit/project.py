@@ -213,6 +213,7 @@ class Project:
             skipped=list(result.skipped),
             fresh=result.fresh,
             would_run=list(result.would_run),
+            degraded=list(result.degraded),
             events=events,
         )
 
@@ -293,7 +294,22 @@ class Project:
     def declared(self) -> list[str]:
         """Paths of all declared outputs, as the Pipefile has them; placeholders are not filled in."""
         stages = tomllib.loads(self.read("Pipefile.toml").removeprefix("\ufeff")).get("stage", {})
-        return [path.rstrip("/") for stage in stages.values() for path in _paths(stage.get("outputs", []))]
+        return [path.rstrip("/") for name, stage in stages.items() for path in _paths(self._placed(name, stage.get("outputs", [])))]
+
+    def value(self, stage: str, name: str, kind: str = "json") -> str:
+        """Where the value of a stage with a plain name is kept."""
+        return f"{self._store()}/values/{stage}/{name}{ {'stream': '.stream', 'any': '.value'}.get(kind, '.json') }"
+
+    def _store(self) -> str:
+        settings = tomllib.loads(self.read("Pipefile.toml").removeprefix("\ufeff")).get("pipefile", {})
+        return str(settings.get("store", "pipeline_outputs"))
+
+    def _placed(self, stage: str, outputs: Any) -> Any:
+        """Outputs with the files of values in place of their types."""
+        if not isinstance(outputs, dict):
+            return outputs
+        values = {name: each[6:] for name, each in outputs.items() if isinstance(each, str) and each.startswith("value:")}
+        return {name: self.value(stage, name, values[name]) if name in values else each for name, each in outputs.items()}
 
     def outputs(self) -> dict[str, object]:
         """Contents of all declared outputs; None for one that is not there."""
@@ -311,7 +327,7 @@ class Project:
     def clean_outputs(self, *targets: str) -> dict[str, object]:
         """As `outputs`, after a build from scratch of a copy elsewhere, without records, outputs and store."""
         outputs = {os.path.normpath(path) for path in self.declared()}
-        store = tomllib.loads(self.read("Pipefile.toml").removeprefix("\ufeff")).get("pipefile", {}).get("store", "pipeline_outputs")
+        store = self._store()
 
         def left_out(folder: str, names: list[str]) -> list[str]:
             here = os.path.relpath(folder, self.root)
@@ -340,12 +356,15 @@ def _paths(outputs: object) -> list[str]:
 
 def _said(events: list[Any]) -> str:
     """What a reader of the events is told: output of stages, errors, notes."""
-    from pipefile.model.event import Note, StageFinished
+    from pipefile.model.event import Note, StageFinished, StageRetried
+    from pipefile.report.words import retried
 
     lines = []
     for event in events:
         if isinstance(event, StageFinished):
             lines += [event.output.decode("utf-8", "surrogateescape"), f"{event.error}\n" if event.error else ""]
+        elif isinstance(event, StageRetried):
+            lines.append(f"note: {retried(event)}\n")
         elif isinstance(event, Note):
             lines.append(f"{event.level}: {event.text}\n")
     return "".join(lines)

@@ -1,4 +1,4 @@
-"""Names of stages and runs as names of files in the store."""
+"""Names of stages, values and runs as names of files in the store."""
 
 from __future__ import annotations
 
