@@ -6,7 +6,8 @@ Each message is a tuple of what `marshal` knows, in one packet of a SOCK_SEQPACK
     L   the tuple is in a memory file, whose descriptor is the last one of the packet: for what is too large for a socket
 
 From the builder to a zygote: ("preload", environment, modules, judged), then ("fork", worker) with the worker's socket; ("close",) at an orderly end.
-From a zygote: ("ready", modules, judgements), ("forked", worker, pid), ("unforked", worker, reason), ("ended", worker, wait status, CPU seconds, peak KiB).
+From a zygote: ("ready", modules, judgements), ("forked", worker, pid), ("unforked", worker, reason),
+("ended", worker, wait status, CPU seconds, peak KiB).
 From the builder to a worker: ("task", stays, survey, name, environment, folder, temporary folder, call), with the pipe that is printed to.
 From a worker: ("done", error, exit status, names of the exception, stays, CPU seconds, peak KiB, surveyed modules).
 

@@ -21,7 +21,18 @@ from pipefile.model.stage import Call
 from pipefile.testing import FakeExecutor
 
 STEPS = """
-import os, select
+import os, select, subprocess, sys
+
+def leaves(status):
+    sys.exit(int(status))
+
+def tells(variable):
+    print(os.environ.get(variable, "unset"), os.getcwd(), repr(sys.stdin.read()), end="")
+
+def daemon(here, go):
+    script = f"echo here > {here}; read line < {go}; echo over > {here}"
+    subprocess.run(["sh", "-c", f"({script}) &"], stdin=subprocess.DEVNULL)
+    print("started", end="", flush=True)
 
 def prints(text):
     print(text, end="")
@@ -50,6 +61,10 @@ class Setup:
     waits: Callable[[], Task]
     gate: Gate
     failure: str
+    raised: tuple[str, ...] = ()
+    leaves: Callable[[int], Task] = lambda _: pytest.skip("a fake has no exit status")
+    tells: Callable[[str], Task] = lambda _: pytest.skip("a fake has no environment")
+    daemon: Callable[[], Task] = lambda: pytest.skip("a fake has no processes")
     ids: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
 
     def run(self, task: Task) -> Completion:
@@ -113,6 +128,10 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
             lambda: _function(setup, "waits", here=ends[0], go=ends[1]),
             gate,
             "ValueError: bad",
+            ("ValueError", "builtins.ValueError", "Exception", "builtins.Exception", "BaseException", "builtins.BaseException"),
+            lambda status: _function(setup, "leaves", status=str(status)),
+            lambda variable: _function(setup, "tells", variable=variable),
+            lambda: _function(setup, "daemon", here=ends[0], go=ends[1]),
         )
     else:
         setup = Setup(
@@ -123,6 +142,10 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
             lambda: _command(setup, "sh", "-c", gate.shell),
             gate,
             "exit status 3",
+            (),
+            lambda status: _command(setup, "sh", "-c", f"exit {status}"),
+            lambda name: _command(setup, "sh", "-c", f"printf \"%s %s '%s'\" \"${{{name}-unset}}\" \"$PWD\" \"$(cat)\""),
+            lambda: _command(setup, "sh", "-c", f"({gate.shell}; echo over > $GATES/gate.here) & printf started"),
         )
     return setup
 
@@ -314,3 +337,54 @@ def test_three_hundred_tasks_leave_no_descriptor(real: Setup):
         real.finish(3)
 
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_was_raised_is_named(real: Setup):
+    """The class and all its bases, plain and with module; () where nothing was raised."""
+    assert real.run(real.fails()).raised == real.raised
+    assert real.run(real.prints("x")).raised == ()
+
+
+@pytest.mark.parametrize("status", [0, 1, 75])
+def test_exit_statuses_are_told(real: Setup, status: int):
+    done = real.run(real.leaves(status))
+
+    expected = ("ok", "", 0) if status == 0 else ("failed", f"exit status {status}", status)
+    assert (done.outcome, done.error, done.exit_status) == expected
+
+
+def test_a_task_has_its_folder_its_environment_and_no_input(real: Setup):
+    task = replace(real.tells("MINE"), cwd=os.fspath(real.folder))
+    unset = real.run(task)
+    mine = real.run(replace(task, id=next(real.ids), env={**task.env, "MINE": "yes"}))
+
+    assert (unset.output, mine.output) == (f"unset {real.folder} ''".encode(), f"yes {real.folder} ''".encode())
+
+
+def test_a_daemon_delays_nothing(real: Setup):
+    """Case 43: what a task leaves running may hold its pipe; the task has ended, and its daemon lives."""
+    done = real.run(real.daemon())
+
+    assert (done.outcome, done.output) == ("ok", b"started")
+    real.gate.wait()
+    real.gate.release()
+    real.gate.wait()
+
+
+def test_two_cancels_complete_a_task_once(real: Setup):
+    real.executor.submit(real.waits())
+    real.gate.wait()
+    real.executor.cancel()
+    real.executor.cancel(urgent=True)
+
+    assert [done.outcome for done in real.finish(1)] == ["cancelled"]
+    assert real.executor.wait(0) == []
+
+
+def test_the_executor_goes_on_after_a_cancel(real: Setup):
+    real.executor.submit(real.waits())
+    real.gate.wait()
+    real.executor.cancel(urgent=True)
+    real.finish(1)
+
+    assert real.run(real.prints("x")).output == b"x"

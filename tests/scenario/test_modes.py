@@ -9,6 +9,7 @@ import signal
 import pytest
 from kit import Project
 
+QUOTED = "'made'"
 OUTPUT = "    with open(out, 'w') as file:\n        file.write('made')\n"
 
 
@@ -44,7 +45,9 @@ def test_the_rules(project: Project) -> None:
     }
 
 
-@pytest.mark.parametrize(("asked", "found"), [("process", ["process"] * 3), ("function", ["function"] * 3), ("auto", ["function", "process", "function"])])
+@pytest.mark.parametrize(
+    ("asked", "found"), [("process", ["process"] * 3), ("function", ["function"] * 3), ("auto", ["function", "process", "function"])]
+)
 def test_the_option_overrides_every_stage(project: Project, asked: str, found: list[str]) -> None:
     function(project, "plain")
     function(project, "late", timeout="1m", mode="function")
@@ -203,7 +206,7 @@ def test_no_warning_of_forks_beside_threads(project: Project, mode: str) -> None
 @pytest.mark.parametrize("mode", ["function", "process", "setup", "command"])
 def test_many_trivial_stages_at_once(project: Project, mode: str) -> None:
     """Case 54: -j 64; PIPEFILE_ROUNDS builds of 60 stages each."""
-    project.write("steps.py", "def load():\n    return 1\ndef run(outputs, n):\n    with open(outputs[0], 'w') as file:\n        file.write(str(n))\n")
+    project.write("steps.py", "def load():\n    return 1\ndef run(outputs, n):\n    with open(outputs[0], 'w') as out:\n        out.write(str(n))\n")
     keys = {"setup": "steps:load", "mode": "process"} if mode == "setup" else {"mode": mode}
     for number in range(60):
         if mode == "command":
@@ -219,7 +222,7 @@ def test_many_trivial_stages_at_once(project: Project, mode: str) -> None:
 
 def test_code_that_a_stage_makes_is_seen_by_workers_that_are_kept(project: Project) -> None:
     """A stage in between writes the module that the next one calls; both share a worker's setup."""
-    project.write("steps.py", "def load():\n    return 1\ndef run(out, setup):\n    import made\n    with open(out, 'w') as file:\n        file.write(made.NAME)\n")
+    project.write("steps.py", f"def load():\n    return 1\ndef run(out, setup):\n    from made import NAME\n{OUTPUT.replace(QUOTED, 'NAME')}")
     project.write("name", "one")
     project.stage("make", inputs="name", outputs="made.py", run="printf 'NAME = \"%s\"\\n' $(cat {inputs}) > {outputs}", infer_inputs=False)
     project.stage("a", outputs={"out": "a.txt"}, call="steps:run", setup="steps:load", mode="process")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,14 +47,14 @@ class Preloading:
 
 
 @pytest.fixture
-def preloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Preloading]:
+def preloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preloading:
     site = tmp_path / "lib" / "site-packages"
     for name, text in LIBRARIES.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(os.fspath(site))
     (tmp_path / "project").mkdir()
-    yield Preloading(tmp_path / "project")
+    return Preloading(tmp_path / "project")
 
 
 def test_what_was_imported_last_time_is_imported_before_the_fork(preloading: Preloading):
