@@ -203,9 +203,7 @@ class Writer:
             target = chance.choice([each for each in self.usable if re.fullmatch(r"(m1|m2|pkg(\.[ab])?)\.f\w+\(\)", each)])
             text = f"def {name}():\n    return {self.number()}\n{target[:-2]} = {name}"
         self.usable.append(use)
-        if "(" not in use.rstrip("()") and "." not in use:
-            made.append(use)
-        elif re.fullmatch(r"\w+\(\)\.get\(\)", use):
+        if ("(" not in use.rstrip("()") and "." not in use) or re.fullmatch(r"\w+\(\)\.get\(\)", use):
             made.append(use)
         return text
 
