@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from pipefile.base.disk import OsDisk
-from pipefile.model.ports import Completion, Task
+from pipefile.model.ports import Completion, Poll, Task
 from pipefile.model.record import Record, Remembered
 from pipefile.model.stage import Output
 from pipefile.store.record import edge_record_path, named_in, names_files, record_path
@@ -28,16 +28,21 @@ __all__ = ["FakeClock", "FakeExecutor", "FaultyDisk", "MemoryRecords"]
 
 
 class FakeClock:
-    """A clock that goes only when it is told to, or slept on.
+    """A clock that goes only when it is told to, or slept on, or waited with.
 
     Args:
         now: Seconds since the epoch at its start.
+
+    Attributes:
+        slept: Seconds of each sleep.
+        waited: Seconds of each wait that nothing else has ended.
     """
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._start = now
         self._elapsed = 0.0
         self.slept: list[float] = []
+        self.waited: list[float] = []
 
     def monotonic(self) -> float:
         return self._elapsed
@@ -49,6 +54,14 @@ class FakeClock:
         """Return at once, *seconds* later."""
         self.slept.append(seconds)
         self.advance(seconds)
+
+    def wait(self, poll: Poll, seconds: float | None, /) -> None:
+        """Return at once, *seconds* later unless *poll* has something to tell by now; without *seconds* nothing else can end it."""
+        if seconds is None:
+            poll.poll(None)
+        elif not poll.poll(0):
+            self.waited.append(seconds)
+            self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -77,6 +77,26 @@ class UsageError(PipefileError):
     """The command line asks for something that does not exist or does not go together."""
 
 
+class UnknownTargetError(UsageError):
+    """A target that is no alias, stage or output.
+
+    Args:
+        target: What was asked for, escaped.
+        near: The alias, stage or output that is probably meant, escaped; "" if none is near.
+        is_path: Whether *near* is a path, from the root: whoever knows where the user stands makes one from there of it.
+    """
+
+    def __init__(self, target: str, near: str = "", is_path: bool = False) -> None:
+        super().__init__(f"no alias, stage or output is called `{target}`", (), meant(near))
+        self.near = near
+        self.is_path = is_path
+
+
+def meant(near: str) -> str:
+    """The hint that names what was meant; "" where nothing is near."""
+    return f"did you mean `{near}`?" if near else ""
+
+
 class InputError(PipefileError):
     """An input cannot be read as what it is declared to be: a FIFO, a directory without its slash, a read error."""
 

@@ -26,7 +26,7 @@ def command(request: Request, targets: tuple[str, ...], reason: str | None, no_w
     names = resolve(request, targets)
     why = _reason(request, reason)
     wanted = Options(targets=names, wait=not no_wait, environ=request.environ, command=request.command)
-    with locked(request.project, wanted, request.warn, request.waiting) as session:
+    with locked(request.project, wanted, request.warn, request.waiting, request.note) as session:
         accepted = accept(session, names, why)
     if request.verbosity >= 0:
         for name in accepted:

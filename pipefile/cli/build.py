@@ -28,6 +28,8 @@ class Given(TypedDict):
     why: bool
     strict: bool
     schedule: str
+    mode: str | None
+    debug: str
     no_wait: bool
     as_json: bool
 
@@ -42,6 +44,8 @@ class Given(TypedDict):
 @options.why
 @options.strict
 @options.schedule
+@options.mode
+@options.debug
 @options.no_wait
 @options.as_json
 @options.global_options
@@ -49,6 +53,8 @@ class Given(TypedDict):
 def command(request: Request, **given: Unpack[Given]) -> int:
     """Build what is stale of each TARGET: a file, a folder, a stage or an alias; the default set if none is named."""
     wanted = options_of(request, given)
+    if wanted.debug:
+        _check_debug(given)
     report = report_of(request, wanted, given["as_json"])
     try:
         return _build(request, wanted, report)
@@ -80,6 +86,14 @@ def _build(request: Request, wanted: Options, report: TerminalReport | JsonRepor
     return result.exit_status
 
 
+def _check_debug(given: Given) -> None:
+    if given["targets"]:
+        raise UsageError("`--pdb` builds what its stage needs, and takes no targets")
+    for option in ("as_json", "dry_run"):
+        if given[option]:
+            raise UsageError(f"`--pdb` does not go with `{'--json' if option == 'as_json' else '--dry-run'}`")
+
+
 def _command_hint(words: tuple[str, ...]) -> str:
     """For `pipefile biuld`, which is a target that nobody knows."""
     from pipefile.cli.main import COMMANDS
@@ -108,6 +122,8 @@ def options_of(request: Request, given: Given) -> Options:
         environ=request.environ,
         command=request.command,
         verbose=request.verbosity,
+        mode=given["mode"] or "",
+        debug=given["debug"],
     )
 
 
@@ -117,6 +133,8 @@ def report_of(request: Request, wanted: Options, as_json: bool) -> TerminalRepor
 
     out = request.err if as_json else request.out
     people = TerminalReport(out, request.err, request.project.root, wanted.verbose, wanted.why)
+    if wanted.debug:  # the terminal is the debugger's
+        people.live = False
     if not as_json:
         return people
     from pipefile.report.json_lines import JsonReport

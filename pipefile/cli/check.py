@@ -25,7 +25,7 @@ def command(request: Request, strict: bool) -> int:
         warnings += 1
         request.warn(text)
 
-    session = Session(request.project, request.environ, warn)
+    session = Session(request.project, request.environ, warn, note=request.note)
     found = check(session)
     faults = 0
     for finding in found:

@@ -33,9 +33,9 @@ def command(request: Request, targets: tuple[str, ...], dead: bool, dry_run: boo
         raise UsageError("`--dead` takes no targets: it is about stages that are gone")
     names = resolve(request, targets)
     if dry_run:
-        return _clean(request, Session(request.project, request.environ, request.warn), names, dead, dry=True)
+        return _clean(request, Session(request.project, request.environ, request.warn, note=request.note), names, dead, dry=True)
     options_ = Options(targets=names, wait=not no_wait, environ=request.environ, command=request.command)
-    with locked(request.project, options_, request.warn, request.waiting) as session:
+    with locked(request.project, options_, request.warn, request.waiting, request.note) as session:
         return _clean(request, session, names, dead, dry=False)
 
 

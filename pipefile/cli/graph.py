@@ -21,7 +21,7 @@ def command(request: Request, targets: tuple[str, ...], graph_format: str, waves
     from pipefile.engine.session import Session
     from pipefile.report import graph
 
-    session = Session(request.project, request.environ, request.warn)
+    session = Session(request.project, request.environ, request.warn, note=request.note)
     shown = view(session, resolve(request, targets))
     write = {"text": graph.as_text, "dot": graph.as_dot, "json": graph.as_json}[graph_format]
     for part in write(shown, waves):

@@ -23,7 +23,7 @@ def command(request: Request, with_status: bool, as_json: bool) -> int:
     """List the stages with description and last duration. Nothing is written, nothing is run."""
     from pipefile.engine.query import listing
 
-    found = listing(request.project, request.environ, request.warn, as_json)
+    found = listing(request.project, request.environ, request.warn, as_json, request.note)
     states = _states(request, found) if with_status else {}
     if as_json:
         _print_json(request, found, states)
@@ -35,8 +35,10 @@ def command(request: Request, with_status: bool, as_json: bool) -> int:
 def _states(request: Request, found: Listing) -> dict[str, EdgeStatus]:
     from pipefile.engine.inspect import status
     from pipefile.model.options import Options
+    from pipefile.plan.fallback import mains
 
-    names = tuple(each.stage.name for each in found.stages)
+    fallbacks = mains(found.pipeline.stages.values())
+    names = tuple(each.stage.name for each in found.stages if each.stage.name not in fallbacks)
     if not names:
         return {}
     return {each.name: each for each in status(request.project, Options(targets=names, environ=request.environ, command=request.command))}

@@ -77,6 +77,10 @@ strict = click.option("--strict", is_flag=True, help="Warnings make the exit sta
 schedule = click.option(
     "--schedule", type=click.Choice(["eager", "waves"]), default="eager", help="Start stages as soon as they can, or wave by wave."
 )
+mode = click.option(
+    "--mode", type=click.Choice(["auto", "function", "process"]), help="Where Python functions run, whatever their stages say."
+)
+debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 check = click.option("--check", is_flag=True, help="Exit with status 1 if anything is stale.")

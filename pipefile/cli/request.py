@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipefile.base.errors import PipefileError, UsageError
+from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError, meant
 from pipefile.base.paths import show
 from pipefile.report.stream import Stream, painted_error
 
@@ -88,6 +88,13 @@ class Request:
             self.err.write(painted_error(f"warning: {text}", self.err) + "\n")
             self.err.flush()
 
+    def note(self, text: str) -> None:
+        """Print a note beside what a command answers; -q hides it."""
+        if self.verbosity >= 0:
+            self.out.flush()
+            self.err.write(f"note: {show(text)}\n")
+            self.err.flush()
+
     def waiting(self, pid: int, command: str) -> None:
         """Tell which other build is waited for."""
         if self.verbosity >= 0:
@@ -102,6 +109,8 @@ class Request:
     def show_error(self, error: PipefileError) -> None:
         """Print a user's error. Where the shell stands outside the project's root, that is named first, in make's words, which editors know."""
         self.out.flush()
+        if isinstance(error, UnknownTargetError) and error.is_path and error.near and self.cwd != self.project.root:
+            error.hint = meant(os.path.relpath(f"{self.project.root}/{error.near}", self.cwd))  # as it has to be typed here
         if "project" in self.__dict__ and error.places and not self._stands_in(self.project.root):
             self.err.write(f"pipefile: Entering directory '{show(self.project.root)}'\n")
         self.err.write(painted_error(str(error), self.err) + "\n")

@@ -93,7 +93,7 @@ def log_(request: Request, run: str, stage: str | None) -> int:
     reader = _reader(request)
     found = reader.resolve(run)
     if stage is not None:
-        if not _print_log(request, reader.log_path(found, stage)):
+        if not _print_logs(request, reader, found, stage):
             names = [_name(edge) for edge in reader.edges(found)[0]]
             if stage not in names:
                 raise UsageError(f"no stage `{show(stage)}` ran in {found}", hint=_near(stage, names))
@@ -101,7 +101,7 @@ def log_(request: Request, run: str, stage: str | None) -> int:
     for edge in reader.edges(found)[0]:
         if edge.log:
             request.out.write(request.out.paint(f"==> {show(_name(edge))} <==", "bold") + "\n")
-            _print_log(request, reader.log_path(found, _name(edge)))
+            _print_logs(request, reader, found, _name(edge))
     return 0
 
 
@@ -114,6 +114,17 @@ def _near(stage: str, names: list[str]) -> str:
 
 def _name(edge: EdgeResult) -> str:
     return f"{edge.stage}@{edge.instance}" if edge.instance not in ("", edge.stage) else edge.stage
+
+
+def _print_logs(request: Request, reader: RunReader, run: str, stage: str) -> bool:
+    """Print what all attempts of an edge have printed; False if there is nothing."""
+    earlier = reader.earlier_logs(run, stage)
+    for number, path in earlier:
+        request.out.write(request.out.paint(f"==> attempt {number} <==", "bold") + "\n")
+        _print_log(request, path)
+    if earlier:
+        request.out.write(request.out.paint("==> last attempt <==", "bold") + "\n")
+    return _print_log(request, reader.log_path(run, stage)) or bool(earlier)
 
 
 def _print_log(request: Request, path: str) -> bool:
@@ -179,6 +190,8 @@ def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult
         out.write(f"\n{show(_name(edge))}  {out.paint(edge.status, _EDGE_STYLES.get(edge.status, 'dim'))}  {duration(edge.duration_seconds)}\n")
         for reason in edge.reasons:
             out.write(f"  {show(reason)}\n")
+        if edge.mode_reason:
+            out.write(f"  mode: {show(edge.mode)} ({show(edge.mode_reason)})\n")
         if edge.error:
             out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
         if edge.log:
@@ -187,7 +200,7 @@ def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult
             out.write(f"  artifact: {show(path)}\n")
 
 
-_EDGE_STYLES = {"ran": "green", "failed": "red", "interrupted": "yellow"}
+_EDGE_STYLES = {"ran": "green", "degraded": "yellow", "failed": "red", "interrupted": "yellow"}
 
 
 def _fields(run: Run) -> dict[str, object]:

@@ -26,12 +26,12 @@ def command(request: Request, targets: tuple[str, ...], check: bool, as_json: bo
     from pipefile.model.options import Options
 
     wanted = Options(targets=resolve(request, targets), environ=request.environ, command=request.command)
-    found = status(request.project, wanted)
+    found = status(request.project, wanted, request.note)
     if as_json:
         _print_json(request, found)
     else:
         _print_text(request, found)
-    return 1 if check and any(each.state != "fresh" for each in found) else 0
+    return 1 if check and any(each.state in ("stale", "unknown") for each in found) else 0
 
 
 def _print_text(request: Request, found: list[EdgeStatus]) -> None:
@@ -40,7 +40,7 @@ def _print_text(request: Request, found: list[EdgeStatus]) -> None:
     from pipefile.report.words import counts
 
     out = request.out
-    totals = dict.fromkeys(("stale", "unknown", "fresh"), 0)
+    totals = dict.fromkeys(_STYLES, 0)
     for each in found:
         totals[each.state] += 1
         if request.verbosity < 0 or (each.state == "fresh" and request.verbosity < 1):
@@ -48,10 +48,10 @@ def _print_text(request: Request, found: list[EdgeStatus]) -> None:
         because = f": {describe(each.reasons[0])}" if each.reasons else ""
         more = f" (and {len(each.reasons) - 1} more)" if len(each.reasons) > 1 else ""
         out.write(f"{out.paint(f'{each.state:<7}', _STYLES[each.state])} {show(each.name)}{because}{more}\n")
-    out.write((counts((totals["stale"], "stale"), (totals["unknown"], "unknown"), (totals["fresh"], "fresh")) or "no stages") + "\n")
+    out.write((counts(*[(number, state) for state, number in totals.items()]) or "no stages") + "\n")
 
 
-_STYLES = {"stale": "yellow", "unknown": "cyan", "fresh": "green"}
+_STYLES = {"stale": "yellow", "unknown": "cyan", "skipped": "dim", "fresh": "green"}
 
 
 def _print_json(request: Request, found: list[EdgeStatus]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pipefile.base import paths
-from pipefile.base.errors import UsageError
+from pipefile.base.errors import PipefileError, UsageError
 
 if TYPE_CHECKING:
     from pipefile.cli.request import Request
@@ -58,4 +58,17 @@ def _names(project: Project) -> frozenset[str]:
     except (OSError, UnicodeDecodeError, TOMLDecodeError, RecursionError):
         return frozenset()
     found = [tables.get("alias"), tables.get("stage")]
-    return frozenset(name for table in found if isinstance(table, dict) for name in table)
+    names = frozenset(name for table in found if isinstance(table, dict) for name in table)
+    settings = tables.get("pipefile")
+    return names | _decorated(project) if isinstance(settings, dict) and settings.get("python") else names
+
+
+def _decorated(project: Project) -> frozenset[str]:
+    """Names of what Python files declare."""
+    from pipefile.engine.declare import names
+    from pipefile.load.loader import load
+
+    try:
+        return names(project.disk, load(project.disk, project.file, {}).settings)
+    except PipefileError:
+        return frozenset()

@@ -21,16 +21,18 @@ def command(request: Request, target: str) -> int:
     from pipefile.plan.stale import describe, details
 
     (resolved,) = resolve(request, (target,))
-    chain = why(request.project, Options(targets=(resolved,), environ=request.environ, command=request.command), resolved)
+    chain = why(request.project, Options(targets=(resolved,), environ=request.environ, command=request.command), resolved, request.note)
     out = request.out
     if all(each.state == "fresh" for each in chain):
         out.write(f"`{show(target)}` is fresh\n")
         return 0
     for each in chain:
-        state = {"unknown": "may become stale", "stale": "is stale", "fresh": "is fresh"}[each.state]
+        state = {"unknown": "may become stale", "stale": "is stale", "skipped": "is skipped", "fresh": "is fresh"}[each.state]
         out.write(f"`{show(each.name)}` {state}\n")
         for reason in each.reasons:
             out.write(f"  {describe(reason)}\n")
             for line in details(reason):
                 out.write(f"    {line}\n")
+        if each.mode.reason and each.state != "fresh":
+            out.write(f"  mode: {each.mode.name} ({each.mode.reason})\n")
     return 0

@@ -88,7 +88,7 @@ def _record(session: Session, decider: Decider, edge: Edge, decision: Decision, 
     made += tuple([Made(path, "file", files.output_digest(path)) for path in _named(session, decider, edge)])
     return Record(
         edge=edge.name,
-        pipefile=edge.stage.file,
+        pipefile=session.project.file,
         attempt=secrets.token_hex(8),
         key=decision.key,
         output=made[0].path if made else None,
@@ -114,9 +114,10 @@ def _discovered(session: Session, decider: Decider, edge: Edge, decision: Decisi
     """What the edge is known to read beyond its declaration, as it is now: as after a run that read the same files as the last one."""
     files = session.files
     skipped = {output.path for output in edge.outputs} | {edge.stage.depfile} | set(decision.own)
+    skipped |= decider.code.scripts(edge)
     skipped |= {path for need in edge.needs if need.files is not None for path in files.set_paths(need.files)}
     found = {}
-    for path in (*decision.discovered, *edge.literal, *decider.script_modules(edge)):
+    for path in (*decision.discovered, *edge.literal):
         if path in found or path in skipped:
             continue
         state = files.state(path)

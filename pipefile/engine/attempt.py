@@ -23,7 +23,8 @@ from pipefile.engine.tasks import Tasks
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
-from pipefile.model.stage import Call, Output
+from pipefile.model.stage import Output
+from pipefile.plan.mode import NO_MODE, Mode, Modes
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
@@ -42,18 +43,25 @@ class Attempt:
         edge: Which one.
         decision: Why it runs, and its key.
         number: From 1.
+        rerun: Its inputs changed while an earlier attempt ran.
+        fallback: What runs in place of the stage, which has failed: *edge* is that one's then, by the name of the stage; "" for the stage itself.
         inputs: Declared inputs -> what they were when the key was computed.
         discovered: The same for known discovered inputs.
         start: The disk's stamp when it started, ns; 0 where nothing needs it.
+        command: What runs, as a person would type it.
+        mode: How it runs.
     """
 
     edge: Edge
     decision: Decision
-    number: int
+    number: int = 1
+    rerun: bool = False
+    fallback: str = ""
     inputs: dict[str, State] = field(default_factory=dict)
     discovered: dict[str, State] = field(default_factory=dict)
     start: int = 0
     command: str = ""
+    mode: Mode = NO_MODE
 
 
 @dataclass(slots=True)
@@ -64,17 +72,21 @@ class Verdict:
         error: Why it failed all the same; "" if it did not.
         hint: What to do about it.
         again: It has to be repeated: its inputs changed meanwhile.
+        kept: It failed, but its outputs stand where they belong.
         warnings: What a person should know.
         outputs: What was made: path -> digest.
         changed: Inputs that changed while it ran.
+        own: The error is the stage's: it did not make its outputs.
     """
 
     error: str = ""
     hint: str = ""
     again: bool = False
+    kept: bool = False
     warnings: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     changed: Sequence[str] = ()
+    own: bool = False
 
 
 class Attempts:
@@ -86,9 +98,12 @@ class Attempts:
         places: Where outputs are written.
         discovery: Finds undeclared inputs.
         tick: How stamps behave on the store's disk.
+        modes: What decides how functions run, besides their stages.
     """
 
-    def __init__(self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks) -> None:
+    def __init__(  # what an attempt is made of
+        self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks, modes: Modes
+    ) -> None:
         self._session = session
         self._disk = session.disk
         self._files: Files = session.files
@@ -97,7 +112,7 @@ class Attempts:
         self._places = places
         self._discovery = discovery
         self._tick = tick
-        self._tasks = Tasks(session)
+        self._tasks = Tasks(session, modes)
         self._naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
@@ -146,22 +161,24 @@ class Attempts:
         text = show(files.text)
         return f"no file matches `{text}` in what stage `{maker}` made" if files.kind == "late" else f"stage `{maker}` did not make `{text}`"
 
-    def prepare(self, edge: Edge, decision: Decision, number: int, log: Callable[[Edge], str]) -> tuple[Attempt, Task]:
+    def prepare(self, attempt: Attempt, log: Callable[[Edge], str]) -> Task:
         """Make an attempt ready: places, removed records where it writes in place, the task.
 
         Raises:
             InputError: An input is not there.
             OSError: The disk does not take it.
         """
-        attempt = Attempt(edge, decision, number, self.inputs_of(edge))
+        edge, number = attempt.edge, attempt.number
+        attempt.inputs = self.inputs_of(edge)
+        if attempt.fallback:
+            self._check_inputs(edge, attempt.inputs)
         if self._tampered:
             for path in self._tampered.intersection(attempt.inputs):
                 raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
-        if isinstance(edge.stage.action, Call):
-            for path, _ in self._decider.code(edge):
-                attempt.inputs[path] = self._files.state(path)
+        for path in attempt.decision.code:
+            attempt.inputs[path] = self._files.state(path)
         if edge.literal or edge.stage.depfile:
-            attempt.discovered = self._discovery.before(edge, decision)
+            attempt.discovered = self._discovery.before(edge, attempt.decision)
         if edge.stage.depfile or names_files(edge.outputs):
             if number > 1 and self._tick.tick:  # a change of the first attempt must not look like one of this
                 ticks.pass_tick(min(self._tick.tick, ticks.WHOLE_SECONDS), self._session.project.clock)
@@ -170,14 +187,35 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command = self._tasks.task(edge, attempt.inputs, log(edge), number)
-        return attempt, task
+        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number)
+        return task
+
+    def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:
+        """What a fallback needs was not waited for by anybody, and may be missing."""
+        for need in edge.needs:
+            if need.files is not None and not need.optional:
+                for path in self._files.set_paths(need.files):
+                    if inputs[path].kind == "absent":
+                        raise InputError(f"`{show(path)}`, which it needs, is not there")
 
     # -- after
 
     def failed(self, attempt: Attempt) -> None:
         """Remove what a failed or interrupted attempt has left."""
         self._places.discard(attempt.edge)
+
+    def changed(self, attempt: Attempt) -> list[str]:
+        """Inputs that changed while a failed attempt ran: the next one gets them as they are now."""
+        states = {**attempt.inputs, **attempt.discovered}
+        found = [path for path, state in states.items() if not self._is_same(path, state)]
+        self._files.moved(found)
+        return found
+
+    def _is_same(self, path: str, state: State) -> bool:
+        try:
+            return self._files.same(path, state)
+        except (OSError, InputError):
+            return False
 
     def commit(self, attempt: Attempt, completion: Completion) -> Verdict:
         """Check, hash, put in place and record what a successful action has made.
@@ -188,8 +226,8 @@ class Attempts:
         edge, verdict = attempt.edge, Verdict()
         text, hint = self._places.fault_of(edge)
         if text:
-            return Verdict(error=f"{_ended(completion)} but {text}", hint=hint)
-        last = attempt.number > 1
+            return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
+        last = attempt.rerun
         changed = [path for path, state in attempt.inputs.items() if not self._files.same(path, state)]
         found = Found()
         if edge.literal or edge.stage.depfile:
@@ -199,6 +237,7 @@ class Attempts:
         changed += found.changed
         if changed:
             self._files.moved(changed)
+            self._decider.code.moved(changed)
             return self._tampered_with(attempt, changed) or self._tainted(attempt, completion, changed)
         for path in found.own:
             if path not in attempt.decision.own:
@@ -210,7 +249,7 @@ class Attempts:
         if names_files(edge.outputs):
             named, fault = self._naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
-                return Verdict(error=fault.message, hint=fault.hint)
+                return Verdict(error=fault.message, hint=fault.hint, own=True)
         made = self._hash_outputs(edge)
         made.update(named)
         self._put_in_place(edge, made)
@@ -240,14 +279,24 @@ class Attempts:
 
     def _tainted(self, attempt: Attempt, completion: Completion, changed: list[str]) -> Verdict:
         names = ", ".join(f"`{show(path)}`" for path in changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-        if attempt.number == 1 and completion.elapsed < PATIENCE:
+        if not attempt.rerun and completion.elapsed < PATIENCE:
             self._places.discard(attempt.edge)
             return Verdict(again=True, warnings=[f"{names} changed while stage `{show(attempt.edge.name)}` ran: it runs again"], changed=changed)
+        linked = self._hard_link(attempt.edge, changed)
         self._keep_unrecorded(attempt.edge)
-        hint = "its outputs are kept, but not believed"
+        hint = f"output `{show(linked)}` is a hard link of it: copy it instead" if linked else "its outputs are kept, but not believed"
         if any(path in attempt.edge.literal for path in changed):
             hint = "if the stage changes it itself, declare it as an output or set `infer_inputs = false`"
-        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, changed=changed)
+        return Verdict(error=f"was made from inputs that changed while it ran: {names}", hint=hint, kept=True, changed=changed)
+
+    def _hard_link(self, edge: Edge, changed: list[str]) -> str:
+        """The output that is a hard link of the one input that changed: to make the link is the change. "" if there is none."""
+        source = self._disk.stat(changed[0]) if len(changed) == 1 else None
+        for output in edge.outputs:
+            seen = self._disk.lstat(written_at(output))
+            if source is not None and seen is not None and (seen.st_dev, seen.st_ino) == (source.st_dev, source.st_ino):
+                return output.shown
+        return ""
 
     def _keep_unrecorded(self, edge: Edge) -> None:
         self._records.remove(edge.name, edge.outputs)
@@ -360,9 +409,9 @@ class Attempts:
         outputs = tuple([Made(path, "directory" if path in folders else "file", state.digest) for path, state in made.items()])
         record = Record(
             edge=edge.name,
-            pipefile=edge.stage.file,
+            pipefile=self._session.project.file,
             attempt=os.urandom(8).hex(),
-            key=decision.key,
+            key="" if attempt.fallback else decision.key,
             output=outputs[0].path if outputs else None,
             outputs=outputs,
             components=tuple(decision.parts),
@@ -371,6 +420,7 @@ class Attempts:
             reasons=reason_texts(decision.reasons),
             duration=round(completion.elapsed, 6),
             members=self._decider.members(edge) if any(part.kind == "set" for part in decision.parts) else {},
+            degraded=attempt.fallback,
         )
         self._records.write(record, self._sync)
         self._decider.made(edge, record)

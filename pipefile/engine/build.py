@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import show
 from pipefile.engine import dead, ticks
 from pipefile.engine.attempt import Attempts
+from pipefile.engine.conditions import Conditions
+from pipefile.engine.debug import check_debug
 from pipefile.engine.decide import Decider
+from pipefile.engine.declare import Running
 from pipefile.engine.discover import Discovery
 from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.inspect import dry_run
@@ -19,18 +24,23 @@ from pipefile.engine.loop import Loop, Work
 from pipefile.engine.places import Places
 from pipefile.engine.save import Saver, request_text
 from pipefile.engine.session import Project, Session
+from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
+from pipefile.plan.mode import Modes
 from pipefile.plan.schedule import Schedule
 from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested
 from pipefile.store.runs import RunWriter
 
+if TYPE_CHECKING:
+    from pipefile.load.collect import Joined
+
 Emit = Callable[[Event], None]
 
 
-def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts | None = None) -> RunResult:
+def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts | None = None, library: Library | None = None) -> RunResult:
     """Build targets.
 
     Args:
@@ -38,6 +48,7 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         options: What was asked for.
         emit: Takes the events; if it has a `flush`, that is called when nothing more is to come for a while.
         interrupts: Signals that end the build; None where somebody else handles them.
+        library: What a program asks for that builds one of its own pipelines.
 
     Returns:
         What it came to; `exit_status` as 3-cli lists them.
@@ -52,10 +63,15 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         warnings.append(text)
         emit(Note("warning", text))
 
-    if options.dry_run:
+    if options.dry_run and library is None:
         return dry_run(project, options, emit, warn)
+    library = library or Library()
+    running = Running(project.disk, options.environ, options.force, library.pipeline, library.config)
+    extra = Extra(running, library.config, library.pipeline is not None)
+    if options.dry_run:
+        return dry_run(project, options, emit, warn, extra)
     check_not_nested(options.environ, project.root)
-    session = Session(project, options.environ, warn)
+    session = Session(project, options.environ, warn, extra)
     check_store(project.disk, session.pipeline.settings)
     lock = Lock(project.disk, session.store, project.clock, options.command)
     waited = False
@@ -71,14 +87,28 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         if not held:
             return _interrupted(interrupts, project.clock.monotonic() - started)
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
-            session = Session(project, options.environ, warn)
+            session = Session(project, options.environ, warn, extra)
+        running.keep(session.pipeline.settings, warn)
         work = Work(session, options, emit, warn, Decider(session), lock.fd, interrupts)
-        builder = _Build(work, warnings)
+        builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None)
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
     finally:
         lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What a program asks for that builds one of its own pipelines.
+
+    Args:
+        pipeline: Which one; there need be no Pipefile then.
+        config: Laid over `[global]`.
+    """
+
+    pipeline: Joined | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Build:
@@ -87,10 +117,14 @@ class _Build:
     Args:
         work: What it works with.
         warnings: What `work.warn` has taken.
+        as_on_disk: The command line would build the same graph.
+        library: A program asks, and wants the values.
     """
 
-    def __init__(self, work: Work, warnings: list[str]) -> None:
+    def __init__(self, work: Work, warnings: list[str], as_on_disk: bool, library: bool) -> None:
         self.work = work
+        self.library = library
+        self.as_on_disk = as_on_disk
         self.session = work.session
         self.options = work.options
         self.emit = work.emit
@@ -103,11 +137,13 @@ class _Build:
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
-        requested = session.select(options.targets)
+        requested = session.select((options.debug,) if options.debug else options.targets)
+        if options.debug:
+            check_debug(session, options.debug)
         nodes, extra = extra_dependencies(session, self.decider, requested)
         edges = [session.graph.edges[node] for node in nodes if node < len(session.graph.edges)]
         try:
-            self.places.check(edges)
+            self.places.check([edge for edge in edges if edge.id not in session.left_out])
         except PipefileError as error:
             session.locate(error)
             raise
@@ -123,10 +159,10 @@ class _Build:
         )
         tick = self._probe()
         discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, extra))
-        attempts = Attempts(session, self.decider, self.places, discovery, tick)
+        attempts = Attempts(session, self.decider, self.places, discovery, tick, Modes(session.pipeline.settings, options.mode))
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer)
+        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra))
         try:
             loop.run(len(edges))
         finally:
@@ -134,7 +170,15 @@ class _Build:
             attempts.close()
             for path in self.places.sweep():
                 self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
+        self._tell_left_out(requested)
         return self._finish(loop, writer, tick, nodes, started)
+
+    def _tell_left_out(self, requested: Sequence[int]) -> None:
+        """Say of what was named on the command line that a condition has kept it from running."""
+        for number in requested if self.options.targets else ():
+            why = self.session.left_out.get(number)
+            if why is not None:
+                self.emit(Note("note", f"stage `{show(self.session.graph.edges[number].name)}` is skipped: {why}"))
 
     def _probe(self) -> ticks.Ticks:
         try:
@@ -164,16 +208,19 @@ class _Build:
         if whole:
             removed = dead.remove(session, gone, self.warn)
             for path in removed:
-                self.emit(Note("note", f"removed `{show(path)}`, which no stage makes any more"))
+                why = "whose stage is skipped" if path.rstrip("/") in session.files.left_out else "which no stage makes any more"
+                self.emit(Note("note", f"removed `{show(path)}`, {why}"))
         try:
+            self.decider.code.save(session.pipeline.settings.durability == "full")
             saver = Saver(session, self.decider, loop.decided, tick, self.began)
-            saver.save(request_text(options.targets) if status == "succeeded" else None, nodes, [path for path in gone if path not in removed])
+            answers = status == "succeeded" and self.as_on_disk
+            saver.save(request_text(options.targets) if answers else None, nodes, [path for path in gone if path not in removed])
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.counts(), loop.history.results)
         writer.close()
         seconds = session.project.clock.monotonic() - started
-        self.emit(BuildFinished(status, len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped), seconds, run))
+        self.emit(BuildFinished(status, len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped), seconds, run, len(loop.degraded)))
         _flush(self.emit)
         exit_status = 128 + number if number else 1 if loop.failed or (options.strict and self.warnings) else 0
         return RunResult(
@@ -187,7 +234,16 @@ class _Build:
             seconds,
             run,
             abandoned=loop.abandoned,
+            degraded=tuple(loop.degraded),
+            errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.history.results if entry.status == "failed"},
+            values=self._values(loop) if self.library else {},
         )
+
+    def _values(self, loop: Loop) -> Mapping[str, object]:
+        from pipefile.engine.results import Results
+
+        degraded = set(loop.degraded)
+        return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.decided or edge.name in degraded])
 
 
 def _interrupted(interrupts: Interrupts | None, seconds: float) -> RunResult:

@@ -38,13 +38,19 @@ def _faults(session: Session) -> list[PipefileError]:
     """Inputs that nobody makes, and outputs whose places are taken."""
     graph = session.graph
     found: list[PipefileError] = []
-    missing = missing_sources(graph, closure(graph, range(len(graph.edges))), session.world)
-    if missing is not None:
+    nodes = [node for node in closure(graph, range(len(graph.edges)), session.left_out) if node not in session.left_out and node not in session.open]
+    missing = missing_sources(graph, nodes, session.world)
+    if missing is not None and not session.pipeline.unknown:  # who makes it may only be known to a build
         found.append(missing)
     places = Places(session.files, session.pipeline.settings.outside)
     for edge in graph.edges:
         try:
             places.check([edge])
+        except PipefileError as error:
+            found.append(error)
+    if len(found) == (missing is not None):  # else not every folder has been looked at
+        try:
+            places.check_links(graph.edges)
         except PipefileError as error:
             found.append(error)
     return found

@@ -100,6 +100,8 @@ class Cleaner:
         real = Real(self._session)
         decider = Decider(self._session)
         sources = needed(self._session, decider, real)
+        left = {real.of(path) for path in self._session.files.left_out}  # who reads these can do without
+        readers = {place: name for place, name in sources.items() if place not in left}
         for at, record in list(records_of_gone(self._session, living(self._session, decider))):
             made = next((each for each in record.outputs if each.path == record.output), None)
             if made is None:
@@ -107,7 +109,7 @@ class Cleaner:
                 continue
             shown = made.path + "/" if made.kind == "directory" else made.path
             place = real.of(made.path)
-            fault = "holds outputs of other stages now" if place in real.above else self._dead_fault(made, sources.get(place, ""))
+            fault = "holds outputs of other stages now" if place in real.above else self._dead_fault(made, readers.get(place, ""))
             if fault:
                 self._kept.append((shown, fault))
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pipefile.base.digest import ALGORITHMS
@@ -22,8 +22,9 @@ def find(session: Session, decider: Decider) -> list[str]:
     """Places of dead outputs, as far as the index remembers what was made; without an index the whole tree is searched for records."""
     index = session.index
     made = living(session, decider)
+    left = session.files.left_out
     if index.edge_names or index.dead:
-        known = dict.fromkeys(index.dead)
+        known = dict.fromkeys([*index.dead, *sorted(left)])
         for at in range(len(index.edge_names)):
             known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
         gone = [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
@@ -33,14 +34,22 @@ def find(session: Session, decider: Decider) -> list[str]:
         return []
     real = Real(session)
     sources = needed(session, decider, real)
-    return [path for path in gone if real.of(path) not in real.outputs and real.of(path) not in sources and real.allowed(path)]
+    unread = [path for path in gone if path in left or real.of(path) not in sources]
+    return [path for path in unread if real.of(path) not in real.outputs and real.allowed(path)]
+
+
+def made_now(session: Session) -> Mapping[str, int]:
+    """Output path -> edge, without edges that a condition keeps from running: what these made before is dead."""
+    made, left = session.graph.producer, session.left_out
+    return {path: edge for path, edge in made.items() if edge not in left} if left else made
 
 
 def living(session: Session, decider: Decider) -> Container[str]:
-    """What edges make: the outputs that the Pipefile names, and those that functions have named when they last returned."""
-    graph = session.graph
-    named = [path for number in sorted(decider.naming) for path in decider.named(graph.edges[number])]
-    return {*graph.producer, *named} if named else graph.producer
+    """What edges make: the outputs that the Pipefile names, and those that functions have named when they last returned; of edges that are not left
+    out."""
+    made, left = made_now(session), session.left_out
+    named = [path for edge in sorted(decider.naming.difference(left)) for path in decider.named(session.graph.edges[edge])]
+    return {*made, *named} if named else made
 
 
 class Real:
@@ -52,7 +61,7 @@ class Real:
 
     def __init__(self, session: Session) -> None:
         self._disk = session.disk
-        self._made = session.graph.producer
+        self._made = made_now(session)
         self._folders: dict[str, str] = {}
         places = (".", *session.pipeline.settings.outside)
         self._places = [os.path.realpath(session.disk.at(place)).rstrip("/") for place in places]

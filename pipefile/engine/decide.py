@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipefile.base import digest as digests
+from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, name_of
-from pipefile.engine.modules import Reach, reach
+from pipefile.engine.code import CodeReader
 from pipefile.engine.session import Session, python
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
-from pipefile.model.stage import Call
 from pipefile.plan.key import Facts, components, key_of, set_label
 from pipefile.plan.stale import compare, runs_anyway
 from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
@@ -35,6 +35,7 @@ class Decision:
         parts: What the key is made of.
         discovered: Known discovered inputs: those of its record, then files named in its command.
         own: Files named in the command that the stage writes itself.
+        code: Path -> digest of every file that its code was found in.
         seconds: How long it took last time, 0.0 if not known.
         named: Files that the edge's function has made and named when it returned: outputs that the Pipefile does not know.
     """
@@ -44,6 +45,7 @@ class Decision:
     parts: list[Component]
     discovered: tuple[str, ...]
     own: tuple[str, ...]
+    code: Mapping[str, str]
     seconds: float = 0.0
     named: tuple[str, ...] = ()
 
@@ -67,10 +69,9 @@ class Decider:
         self._remembered: dict[int, Remembered] = {}
         self._folders: dict[str, frozenset[str] | None] = {}
         self._set_users: dict[int, int] | None = None
-        self._parsed: dict[tuple[object, ...], frozenset[str]] = {}
-        self._code: dict[tuple[str, str], Reach] = {}
         self._python = python()
         self.naming = frozenset([edge.id for edge in session.graph.edges for output in edge.outputs if output.value == "file"])
+        self.code = CodeReader(session, self._python)
         self.written: dict[int, Record] = {}
         self.owners: dict[str, int] = {}  # files that functions have named: who made them, of the edges that have ended
 
@@ -164,11 +165,19 @@ class Decider:
         """Whether an edge can have discovered inputs at all."""
         return bool(edge.literal or edge.stage.depfile)
 
+    def code_made(self, edge: Edge) -> tuple[str, ...]:
+        """Files of an edge's code that some edge makes, as the disk has them now."""
+        try:
+            return tuple([path for path in self.code.of(edge).made if path in self._session.graph.producer])
+        except InputError:
+            return ()  # it is told when the edge is decided
+
     # -- decisions
 
     def decide(self, edge: Edge) -> Decision:
         """Whether an edge whose inputs are final is fresh, and why not."""
-        parts = components(edge, self._facts(edge))
+        code = self.code.of(edge)
+        parts = components(edge, self._facts(edge, code.parts))
         key = key_of(parts, self._algorithm)
         anyway = runs_anyway(edge)
         at = self.indexed(edge)
@@ -177,7 +186,7 @@ class Decider:
             if runs_anyway(edge, discovered) is None:
                 named = self._indexed_named(edge, at) if edge.id in self.naming else ()
                 self.owners.update(dict.fromkeys(named, edge.id))
-                return Decision((), key, parts, discovered, (), self._index.edge_seconds[at], named)
+                return Decision((), key, parts, discovered, (), code.files, self._index.edge_seconds[at], named)
         record = self.record(edge)
         files = self._files
         if record is not None:
@@ -191,13 +200,12 @@ class Decider:
         if anyway is not None:
             reasons = (anyway, *reasons)
         if record is None:
-            return Decision(reasons, key, parts, (), ())
-        reasons += self._new_modules(edge, record)
+            return Decision(reasons, key, parts, (), (), code.files)
         own = () if record.own and any(_of_program(reason) for reason in reasons) else record.own
         named = self.named(edge)
         if not reasons:
             self.owners.update(dict.fromkeys(named, edge.id))
-        return Decision(reasons, key, parts, tuple(record.discovered), own, record.duration, named)
+        return Decision(reasons, key, parts, tuple(record.discovered), own, code.files, record.duration, named)
 
     def _as_indexed(self, edge: Edge, at: int, key: str) -> bool:
         if digests.raw(key) != self._index.edge_keys[32 * at : 32 * at + 32]:
@@ -207,14 +215,9 @@ class Decider:
             return False
         same = self._files.as_indexed
         discovered = self._index.discovered(at)
-        if not (all(same(row, True) for row in rows) and all(same(row, bool(self._index.flags[row] & OUTPUT)) for row in discovered)):
-            return False
-        if any(path.endswith(".py") for path in edge.literal):
-            known = {self._index.paths[row] for row in discovered}
-            return all(path in known for path in self.script_modules(edge))
-        return True
+        return all(same(row, True) for row in rows) and all(same(row, bool(self._index.flags[row] & OUTPUT)) for row in discovered)
 
-    def _facts(self, edge: Edge) -> Facts:
+    def _facts(self, edge: Edge, code: tuple[Component, ...]) -> Facts:
         files = self._files
         session = self._session
         environment = session.environment(edge.stage)
@@ -225,49 +228,11 @@ class Decider:
             set_paths=files.set_paths,
             value_text=session.values.text,
             env=environment,
-            code=self.code,
+            code=code,
             python=self._python,
             tracked=settings.env,
             shown=settings.show_env,
         )
-
-    # -- code
-
-    def code(self, edge: Edge) -> tuple[tuple[str, str], ...]:
-        """Path and digest of every file that a function's module reaches by static import."""
-        action = edge.stage.action
-        assert isinstance(action, Call)
-        return tuple([(path, self._files.digest(path)) for path in self._reach(action.module, edge.stage.folder)])
-
-    def script_modules(self, edge: Edge) -> tuple[str, ...]:
-        """The project's modules that Python scripts named in a command import, without the scripts themselves."""
-        found: list[str] = []
-        for path in edge.literal:
-            if path.endswith(".py") and self._files.state(path).kind == "file":
-                found += [other for other in self._reach(path, edge.stage.folder) if other != path and other not in found]
-        return tuple(found)
-
-    def _reach(self, start: str, folder: str) -> tuple[str, ...]:
-        found = self._code.get((folder, start))
-        if found is None:
-            found = self._code[folder, start] = reach(self._session.disk, folder, start, self._parsed)
-        return found.files
-
-    def code_folders(self) -> list[str]:
-        """Folders in which a new file could become part of some code that was looked at: their names have to stay as they are."""
-        return sorted({folder for found in self._code.values() for folder in found.folders})
-
-    def code_stands(self) -> bool:
-        """Whether all code that was looked at still reaches the same files."""
-        return all(reach(self._session.disk, *at, self._parsed) == found for at, found in self._code.items())
-
-    def _new_modules(self, edge: Edge, record: Record) -> tuple[Reason, ...]:
-        if not any(path.endswith(".py") for path in edge.literal):
-            return ()
-        known = {*record.discovered, *record.own}
-        declared = {path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)}
-        new = [path for path in self.script_modules(edge) if path not in known and path not in declared]
-        return tuple([Reason("discovered", path, ABSENT, self._files.digest(path)) for path in new])
 
     # -- members of sets, for explanations
 
@@ -298,4 +263,4 @@ class Decider:
 
 def _of_program(reason: Reason) -> bool:
     """Whether a reason says that something else runs than last time: that may read what the old one wrote."""
-    return reason.kind in ("run", "argv", "action", "shell") or reason.subject.endswith(PROGRAMS)
+    return reason.kind.partition("-")[0] in ("run", "argv", "action", "shell", "code") or reason.subject.endswith(PROGRAMS)

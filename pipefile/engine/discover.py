@@ -1,4 +1,4 @@
-"""Inputs that nobody declared: listed by a depfile, or named literally in the command, with the modules that such a Python script imports."""
+"""Inputs that nobody declared: listed by a depfile, or named literally in the command. Python scripts that it runs count as code (engine/code.py)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Discovery:
     Args:
         graph: All edges.
         files: The project's files.
-        decider: Knows the modules of scripts.
+        decider: Knows which scripts count as code.
         is_ancestor: Whether the first edge comes before the second.
     """
 
@@ -58,9 +58,9 @@ class Discovery:
     def before(self, edge: Edge, decision: Decision) -> dict[str, State]:
         """What the files that the edge is known or likely to read look like before it starts: those that exist, and paths that do not."""
         found: dict[str, State] = {}
-        declared = self._declared(edge)
-        for path in (*decision.discovered, *edge.literal, *self._decider.script_modules(edge)):
-            if path in found or path in declared or path in decision.own:
+        declared, scripts = self._declared(edge), self._decider.code.scripts(edge)
+        for path in (*decision.discovered, *edge.literal):
+            if path in found or path in declared or path in decision.own or path in scripts:
                 continue
             state = self._regular(path)
             if state is not None and (state.kind == "file" or path in decision.discovered or _has_slash(edge, path)):
@@ -79,8 +79,8 @@ class Discovery:
         """
         found = Found(own=list(decision.own))
         outputs = {output.path for output in edge.outputs} | {temporary(output.path) for output in edge.outputs}
-        skipped = outputs | self._declared(edge) | set(decision.own) | {edge.stage.depfile}
-        candidates = [path for path in (*edge.literal, *self._decider.script_modules(edge)) if path not in skipped]
+        skipped = outputs | self._declared(edge) | set(decision.own) | {edge.stage.depfile} | self._decider.code.scripts(edge)
+        candidates = [path for path in edge.literal if path not in skipped]
         if edge.stage.depfile:
             listed = self._listed(edge, found)
             if found.fault:

@@ -30,9 +30,8 @@ def extra_dependencies(session: Session, decider: Decider, requested: Sequence[i
                 continue
             looked.add(node)
             edge = graph.edges[node]
-            if not decider.has_discovered(edge):
-                continue
-            makers = {graph.producer.get(path, -1) for path in decider.known_discovered(edge)} - {-1, node}
+            known = decider.known_discovered(edge) if decider.has_discovered(edge) else ()
+            makers = {graph.producer.get(path, -1) for path in (*known, *decider.code_made(edge))} - {-1, node}
             new = makers.difference(graph.depends[node])
             if new:
                 extra[node] = tuple(sorted(new))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipefile.base import digest as digests
 from pipefile.base.errors import InputError
-from pipefile.base.paths import show
+from pipefile.base.paths import parents, show
 from pipefile.model.graph import FileSet
 from pipefile.model.ports import Disk
 from pipefile.model.record import ABSENT
@@ -71,6 +71,8 @@ class Files:
         self._kept_sets: list[FileSet] = []
         self.hashed = 0
         self.store = store
+        self.left_out: set[str] = set()
+        """Outputs of edges that are left out: what still stands there is dead, and no input."""
         self.late: Callable[[FileSet], tuple[str, ...]] = lambda files: files.paths
 
     # -- single paths
@@ -100,7 +102,18 @@ class Files:
         """Paths that were not the same throughout this command: whoever looked first saw other bytes than whoever looked last."""
         return {path for path, state in self._forgotten.items() if (now := self.known.get(path)) is not None and now.digest != state.digest}
 
+    def leave_out(self, paths: Iterable[str]) -> None:
+        """Take outputs for absent wherever they are inputs. As places of outputs they are looked at as ever."""
+        for path in paths:
+            self.left_out.add(path)
+            self.known.pop(path, None)
+
+    def is_left_out(self, path: str) -> bool:
+        return bool(self.left_out) and (path in self.left_out or any(folder in self.left_out for folder in parents(path)))
+
     def _look(self, path: str) -> State:
+        if self.is_left_out(path):
+            return NOTHING
         try:
             seen = self.seen.pop(path, None) or self.disk.stat(path)
             if seen is None:
@@ -153,6 +166,16 @@ class Files:
         if seen is None:
             return state.kind == "absent"
         return state.stamp is not None and stamp_of(seen) == state.stamp
+
+    def size_of(self, paths: Iterable[str]) -> int:
+        """Bytes of files and of all that is in directories, as far as this command has looked at them."""
+        size = 0
+        for path in paths:
+            for each in (path, *self.members.get(path, ((), ()))[0]):
+                state = self.known.get(each)
+                if state is not None and state.stamp is not None:
+                    size += state.stamp[2]
+        return size
 
     # -- directories
 
@@ -250,6 +273,8 @@ class Files:
     def set_paths(self, files: FileSet) -> tuple[str, ...]:
         """The paths of a set; a late one is expanded when it is first asked for, which is after its folder is final."""
         if files.kind != "late":
+            if self.left_out and files.kind == "glob":
+                return tuple([path for path in files.paths if not self.is_left_out(path)])
             return files.paths
         found = self._set_paths.get(id(files))
         if found is None:

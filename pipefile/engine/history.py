@@ -8,7 +8,7 @@ from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
 from pipefile.model.record import Reason
 from pipefile.model.run import EdgeResult
-from pipefile.plan.stale import action_name
+from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.store.runs import RunWriter, timestamp
 
 
@@ -38,6 +38,14 @@ class History:
         edge = attempt.edge
         self.results.append(self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict.outputs))
 
+    def degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict, error: str) -> None:
+        """A fallback has made the outputs of a stage that has failed with *error*."""
+        self.results.append(self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict.outputs))
+
+    def left_out(self, edge: Edge, why: str) -> None:
+        """A condition has kept an edge from running. Unlike what a failure keeps from it, that is told even if nothing runs after it."""
+        self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", (why,), mode=_undecided(edge).name, attempts=0))
+
     def failed(  # as Loop gives them
         self, edge: Edge, attempt: Attempt | None, completion: Completion, reasons: tuple[Reason, ...], status: str, error: str
     ) -> None:
@@ -45,7 +53,7 @@ class History:
 
     def skipped(self, edge: Edge) -> None:
         if self._writer.begun:
-            self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", mode=action_name(edge), attempts=0))
+            self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", mode=_undecided(edge).name, attempts=0))
 
     def _entry(  # noqa: PLR0913, PLR0917  # one a field of the entry
         self,
@@ -58,6 +66,7 @@ class History:
         outputs: dict[str, str],
     ) -> EdgeResult:
         parts = () if attempt is None else attempt.decision.parts
+        mode = _undecided(edge) if attempt is None else attempt.mode
         inputs = {part.path or part.name: part.value for part in parts if part.kind in ("input", "set")}
         return EdgeResult(
             stage=edge.stage.name,
@@ -65,17 +74,23 @@ class History:
             wave=edge.wave,
             status=status,
             reasons=reason_texts(reasons),
-            mode=action_name(edge),
+            mode=mode.name,
             attempts=attempt.number if attempt is not None else 0,
             started_at=timestamp(self._started.get(edge.id, self._clock.now())),
             duration_seconds=round(completion.elapsed, 6),
             cpu_seconds=round(completion.cpu, 6),
             peak_rss_bytes=completion.peak_rss,
-            key=attempt.decision.key if attempt is not None else "",
+            key=attempt.decision.key if attempt is not None and status != "degraded" else "",
             inputs=inputs,
             outputs=outputs,
             params=dict(edge.stage.params),
             exit_status=completion.exit_status,
             error=error,
             log=self._writer.log_path(edge.name) if completion.log_size else "",
+            mode_reason=mode.reason,
         )
+
+
+def _undecided(edge: Edge) -> Mode:
+    """How an edge would have run that never came to it, as far as its stage says."""
+    return mode_of(edge.stage, Modes(), lambda: 0)

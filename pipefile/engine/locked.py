@@ -15,7 +15,13 @@ from pipefile.store.lock import Lock, check_not_nested
 
 
 @contextmanager
-def locked(project: Project, options: Options, warn: Callable[[str], None], on_wait: Callable[[int, str], None]) -> Iterator[Session]:
+def locked(
+    project: Project,
+    options: Options,
+    warn: Callable[[str], None],
+    on_wait: Callable[[int, str], None],
+    note: Callable[[str], None] | None = None,
+) -> Iterator[Session]:
     """A look at the project that nobody else changes meanwhile.
 
     Args:
@@ -23,6 +29,7 @@ def locked(project: Project, options: Options, warn: Callable[[str], None], on_w
         options: `wait`, `environ` and `command` are used.
         warn: Takes warnings.
         on_wait: Told the pid and the command of the build that is waited for.
+        note: Told where not all of the graph is known.
 
     Raises:
         LockedError: Another build has the lock, and waiting was not wanted or would never end.
@@ -38,6 +45,6 @@ def locked(project: Project, options: Options, warn: Callable[[str], None], on_w
     lock = Lock(project.disk, settings.store, project.clock, options.command)
     lock.acquire(options.wait, on_wait)
     try:
-        yield Session(project, options.environ, warn)
+        yield Session(project, options.environ, warn, note=note)
     finally:
         lock.release()

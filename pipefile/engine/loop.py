@@ -7,27 +7,26 @@ import select
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from pipefile.base.errors import InputError, PipefileError
+from pipefile.base.errors import GraphError, InputError, PipefileError
 from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt, Attempts, Verdict
+from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.executors import Executors
 from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
+from pipefile.engine.retry import Failure, Tries, is_own, keep_log
 from pipefile.engine.session import Session
-from pipefile.execute.shell import ShellExecutor
-from pipefile.model.event import Event, PlanMade, StageFinished, StageStarted
+from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
-from pipefile.model.ports import Completion, Executor
+from pipefile.model.ports import Completion
 from pipefile.model.record import Reason
+from pipefile.plan.fallback import name_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
-
-if TYPE_CHECKING:
-    from pipefile.execute.function import FunctionExecutor
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
 _REDRAW = 0.1  # seconds between two looks at a terminal's status line while nothing happens
@@ -64,9 +63,10 @@ class Loop:
         schedule: What depends on what.
         attempts: Prepares and commits.
         writer: The run's history.
+        conditions: What is left out.
     """
 
-    def __init__(self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter) -> None:
+    def __init__(self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions) -> None:
         session, emit, interrupts = work.session, work.emit, work.interrupts
         self._session = session
         self._options = work.options
@@ -76,17 +76,16 @@ class Loop:
         self._decider = work.decider
         self._attempts = attempts
         self._writer = writer
-        self._inherit = work.inherit
         self._interrupts = interrupts
         self._graph = session.graph
         self._decisions: dict[int, Decision] = {}
         self._doubtful: set[int] = set()
         self._running: dict[int, Attempt] = {}
-        self._shell: Executor | None = None
-        self._function: FunctionExecutor | None = None
         self._poll = select.poll()
+        self._executors = Executors(session, work.inherit, work.options.jobs, self._poll, work.options.debug)
         self._queue: deque[int] = deque()
-        self._again_for: set[int] = set()
+        self._tries = Tries(self._graph, session.project.clock)
+        self._conditions = conditions
         self._cancelled = 0
         self._reported = 0
         self._live = bool(getattr(emit, "live", False))
@@ -96,6 +95,7 @@ class Loop:
         self.ran: list[str] = []
         self.failed: list[str] = []
         self.skipped: list[str] = []
+        self.degraded: list[str] = []
         self.fresh = 0
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
@@ -103,10 +103,11 @@ class Loop:
     @property
     def abandoned(self) -> bool:
         """A thread of a function stage still runs: the process has to end by os._exit."""
-        return self._function is not None and bool(self._function.abandoned)
+        return self._executors.abandoned
 
     def counts(self) -> dict[str, int]:
-        return {"ran": len(self.ran), "fresh": self.fresh, "failed": len(self.failed), "skipped": len(self.skipped)}
+        counts = {"ran": self.ran, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
+        return {"fresh": self.fresh, **{name: len(edges) for name, edges in counts.items()}}
 
     def run(self, total: int) -> None:
         """Run until everything that can end has ended.
@@ -118,6 +119,7 @@ class Loop:
         self._emit(PlanMade(total))
         while True:
             self._heed_interrupts()
+            self._heed_tries()
             queue.extend(schedule.decidable())
             if not queue or self._running or len(self.decided) + len(self._decisions) >= LOOK_AHEAD:
                 self._start_ready()
@@ -125,7 +127,7 @@ class Loop:
                 self._decide(queue.popleft())
                 if self._running:
                     self._take(0.0)
-            elif self._running:
+            elif self._running or self._tries.next_due() is not None:
                 self._flush()
                 self._take(None)
             elif schedule.done or schedule.stopping:
@@ -138,11 +140,16 @@ class Loop:
     def _decide(self, number: int) -> None:
         edge = self._graph.edges[number]
         try:
+            why = self._conditions.why_left_out(edge)
+            if why:
+                self._leave_out(edge, why)
+                return
+            self._conditions.clear(edge, self._removed)
             decision = self._decider.decide(edge)
-        except InputError as error:
+        except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
-        if self._options.force:
+        if self._options.force or (decision.fresh and edge.name == self._options.debug):
             decision.reasons = (FORCED, *decision.reasons)
         elif number in self._schedule.dropped:
             decision.reasons = (Reason("order"), *decision.reasons)
@@ -154,6 +161,15 @@ class Loop:
             return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
+
+    def _leave_out(self, edge: Edge, why: str) -> None:
+        self.skipped.append(edge.name)
+        self.history.left_out(edge, why)
+        self._emit(StageFinished(edge.stage.name, instance(edge), "skipped", reason=why))
+        self._schedule.end(edge.id, "left")
+
+    def _removed(self, path: str) -> None:
+        self._emit(Note("note", f"removed `{show(path)}`, whose stage is skipped"))
 
     def _fail_undecided(self, edge: Edge, error: PipefileError) -> None:
         text = error.message + (f"; {error.hint}" if error.hint else "")
@@ -175,62 +191,44 @@ class Loop:
                 if renewed is None:
                     continue
                 decision = renewed
-            attempt = 2 if number in self._again_for else 1
-            self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt))
-            self._launch(edge, decision, attempt)
+            attempt = self._tries.begin(edge, decision)
+            self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
+            self._launch(attempt)
 
-    def _launch(self, edge: Edge, decision: Decision, number: int) -> None:
+    def _launch(self, attempt: Attempt) -> None:
+        edge, reasons = attempt.edge, attempt.decision.reasons
         try:
-            attempt, task = self._attempts.prepare(edge, decision, number, self._log_path)
+            task = self._attempts.prepare(attempt, self._log_path)
         except InputError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), decision.reasons)
+            self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), reasons)
             return
         except OSError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=_disk_text(error)), decision.reasons)
+            self._finish_failed(edge, None, Completion(edge.id, "failed", error=_disk_text(error)), reasons)
             return
         self._running[edge.id] = attempt
         self.history.started(edge.id)
-        executor = self._function_executor() if task.function is not None else self._shell_executor()
-        executor.submit(task)
+        self._executors.submit(task)
 
     def _log_path(self, edge: Edge) -> str:
         return self._session.disk.at(self._writer.log_path(edge.name))
 
-    def _shell_executor(self) -> Executor:
-        if self._shell is None:
-            self._shell = ShellExecutor((self._inherit,) if self._inherit >= 0 else ())
-            self._poll.register(self._shell.fileno(), select.POLLIN)
-        return self._shell
-
-    def _function_executor(self) -> Executor:
-        if self._function is None:
-            from pipefile.execute.function import FunctionExecutor
-
-            self._function = FunctionExecutor()
-            self._poll.register(self._function.fileno(), select.POLLIN)
-        return self._function
-
     # -- waiting
-
-    def _executors(self) -> list[Executor]:
-        return [executor for executor in (self._shell, self._function) if executor is not None]
 
     def _take(self, timeout: float | None) -> None:
         """Take completions; wait for one if *timeout* is None."""
         if timeout is None:
-            self._poll.poll(self._patience())
-        for executor in self._executors():
-            for completion in executor.wait(0):
-                self._ended(completion)
+            self._session.project.clock.wait(self._poll, self._patience())
+        for completion in self._executors.ended():
+            self._ended(completion)
 
-    def _patience(self) -> int | None:
-        """Longest wait in milliseconds; None for ever."""
-        deadlines = [deadline for executor in self._executors() if (deadline := executor.next_deadline()) is not None]
+    def _patience(self) -> float | None:
+        """Longest wait in seconds; None for ever."""
+        deadline = min([due for due in (self._executors.next_deadline(), self._tries.next_due()) if due is not None], default=None)
         seconds = _REDRAW if self._live or self._options.load is not None else None
-        if deadlines:
-            left = max(0.0, min(deadlines) - self._session.project.clock.monotonic())
+        if deadline is not None:
+            left = max(0.0, deadline - self._session.project.clock.monotonic())
             seconds = left if seconds is None else min(seconds, left)
-        return None if seconds is None else int(seconds * 1000) + 1
+        return seconds
 
     def _heed_interrupts(self) -> None:
         interrupts = self._interrupts
@@ -240,8 +238,14 @@ class Loop:
         urgent = interrupts.count > 1
         self._cancelled = interrupts.count
         self._schedule.stop()
-        for executor in self._executors():
-            executor.cancel(urgent)
+        self._executors.cancel(urgent)
+
+    def _heed_tries(self) -> None:
+        if self._schedule.stopping:
+            for failure in self._tries.give_up():
+                self._settle(failure)
+        for number in self._tries.due():
+            self._schedule.mark_ready(number)
 
     # -- ending
 
@@ -254,7 +258,8 @@ class Loop:
             self._start_ready()
         else:
             self._clean_up(attempt)
-            self._finish_failed(edge, attempt, completion, decision.reasons)
+            if not self._repeat_lost(attempt, completion):
+                self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
             return
         try:
             verdict = self._attempts.commit(attempt, completion)
@@ -267,15 +272,14 @@ class Loop:
         if verdict.changed:
             self._doubt(verdict.changed)
         if verdict.again and not self._schedule.stopping:
-            again = self._decide_again(edge, decision)
-            if again is not None:
-                self._decisions[edge.id] = again
-                self._again_for.add(edge.id)
-                self._schedule.mark_ready(edge.id)
+            self._repeat(edge, decision)
         elif verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
-            self._clean_up(attempt, verdict)
-            self._finish_failed(edge, attempt, completion, decision.reasons, text, verdict.hint)
+            if not verdict.kept:
+                self._clean_up(attempt)
+            self._failed(Failure(attempt, completion, text, verdict.hint, verdict.own))
+        elif attempt.fallback:
+            self._degraded(attempt, completion, verdict)
         else:
             self.ran.append(edge.name)
             self.decided[edge.id] = decision
@@ -283,11 +287,75 @@ class Loop:
             self._emit(self._finished(edge, "ran", completion, attempt))
             self._schedule.end(edge.id, "ran")
 
+    def _repeat(self, edge: Edge, decision: Decision) -> None:
+        again = self._decide_again(self._graph.edges[edge.id], decision)
+        if again is not None:
+            self._decisions[edge.id] = again
+            self._tries.repeat(edge.id)
+            self._schedule.mark_ready(edge.id)
+
+    def _repeat_lost(self, attempt: Attempt, completion: Completion) -> bool:
+        """Whether an attempt is made once more of which the executor cannot tell how it ended: that is not the stage's fault."""
+        if completion.outcome != "lost" or attempt.rerun or self._schedule.stopping or self._cancelled:
+            return False
+        self._warn(f"stage `{show(attempt.edge.name)}` runs again: {completion.error}")
+        self._schedule.free(attempt.edge.id)
+        self._repeat(attempt.edge, attempt.decision)
+        return True
+
+    def _failed(self, failure: Failure) -> None:
+        """An attempt has failed: another one follows, or the fallback, or the edge has failed."""
+        again = None
+        if failure.own and not self._schedule.stopping and not self._interrupted(failure.completion):
+            again = self._tries.after(failure)
+        if again is None:
+            self._settle(failure)
+            return
+        attempt, edge = failure.attempt, failure.attempt.edge
+        self._schedule.free(edge.id)
+        self._doubt(self._attempts.changed(attempt))
+        self._decisions[edge.id] = attempt.decision
+        self._doubtful.add(edge.id)
+        failure.log = self._keep_log(attempt, failure.completion)
+        if again.delay is None:
+            self._schedule.mark_ready(edge.id)
+            return
+        error = failure.text.partition("\n")[0]
+        next_one = attempt.number + 1
+        self._emit(StageRetried(edge.stage.name, instance(edge), next_one, again.attempts, again.delay, error, failure.log, attempt.fallback))
+
+    def _keep_log(self, attempt: Attempt, completion: Completion) -> str:
+        if not completion.log_size:
+            return ""
+        log = self._writer.log_path(attempt.edge.name)
+        try:
+            return keep_log(self._session.disk, log, attempt.number)
+        except OSError as error:
+            self._warn(f"the log of an attempt is not kept: {_disk_text(error)}")
+            return ""
+
+    def _settle(self, failure: Failure) -> None:
+        attempt = failure.attempt
+        self._decisions.pop(attempt.edge.id, None)
+        self._finish_failed(attempt.edge, attempt, failure.completion, attempt.decision.reasons, failure.text, failure.hint)
+
+    def _degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict) -> None:
+        edge = attempt.edge
+        failure = self._tries.settle(edge.id)
+        assert failure is not None  # it is why the fallback ran
+        error = failure.text
+        self.degraded.append(edge.name)
+        self.history.degraded(attempt, completion, verdict, error)
+        self._emit(self._finished(edge, "degraded", completion, attempt, error))
+        text = f"stage `{show(edge.name)}` failed ({show(error)}): its outputs come from fallback `{show(attempt.fallback)}`"
+        self._warn(text + (f"\n  log: {show(failure.log)}" if failure.log else ""))
+        self._schedule.end(edge.id, "ran")
+
     def _doubt(self, changed: Sequence[str]) -> None:
         """Files have changed meanwhile: what waits with a key of the old ones gets another before it starts, and code is imported anew."""
         self._doubtful.update(self._decisions)
-        if self._function is not None and any(path.endswith(".py") for path in changed):
-            self._function.renew()
+        if any(path.endswith(".py") for path in changed):
+            self._executors.renew()
 
     def _decide_again(self, edge: Edge, before: Decision) -> Decision | None:
         """The key of an edge that has to run, as it is now; None if the edge has failed with that."""
@@ -300,9 +368,7 @@ class Loop:
         decision.reasons = before.reasons
         return decision
 
-    def _clean_up(self, attempt: Attempt, verdict: Verdict | None = None) -> None:
-        if verdict is not None and verdict.error.startswith("was made from inputs"):
-            return
+    def _clean_up(self, attempt: Attempt) -> None:
         try:
             self._attempts.failed(attempt)
         except OSError as error:
@@ -317,10 +383,15 @@ class Loop:
         error: str = "",
         hint: str = "",
     ) -> None:
-        interrupted = completion.outcome == "cancelled" or (self._interrupts is not None and self._interrupts.number > 0)
+        interrupted = self._interrupted(completion)
         text = error or completion.error
         if hint:
             text += f"\nhint: {hint}"
+        before = self._tries.settle(edge.id)
+        if before is not None:
+            name = name_of(self._graph.edges[edge.id].stage)
+            log = f"\nlog of that: {show(before.log)}" if before.log else ""
+            text = f"{before.text}{log}\nfallback `{show(name)}` failed: {text}" + (f"\nhint: {before.hint}" if before.hint else "")
         status = "interrupted" if interrupted else "failed"
         if not interrupted:
             self.failed.append(edge.name)
@@ -328,6 +399,9 @@ class Loop:
         self.history.failed(edge, attempt, completion, reasons, status, text)
         self._emit(self._finished(edge, status, completion, attempt, text))
         self._schedule.end(edge.id, "failed")
+
+    def _interrupted(self, completion: Completion) -> bool:
+        return completion.outcome == "cancelled" or (self._interrupts is not None and self._interrupts.number > 0)
 
     def _finished(self, edge: Edge, status: str, completion: Completion, attempt: Attempt | None, error: str = "") -> StageFinished:
         log = self._writer.log_path(edge.name) if completion.log_size else ""
@@ -358,8 +432,7 @@ class Loop:
 
     def close(self) -> None:
         """End what still runs, at once."""
-        for executor in self._executors():
-            executor.close()
+        self._executors.close()
 
 
 def _disk_text(error: OSError) -> str:

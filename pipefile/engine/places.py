@@ -73,10 +73,10 @@ class Places:
                     what = _what(seen.st_mode)
                     wanted = "a directory" if output.directory else "a file"
                     raise _fault(edge, output, f"is {what}, but stage `{show(edge.name)}` makes {wanted} there", f"move `{show(output.path)}` away")
-        self._check_links(edges)
+        self.check_links(edges)
 
-    def _check_links(self, edges: Iterable[Edge]) -> None:
-        """Refuse two outputs that are one file because a link leads from the folder of one to that of the other."""
+    def check_links(self, edges: Iterable[Edge]) -> None:
+        """Refuse two outputs that are one file because a link leads from the folder of one to that of the other: edges that `check` has seen."""
         real = self._real
         if len(set(real.values())) == len(real):
             return

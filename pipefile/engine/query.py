@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Position
 from pipefile.base.paths import BadPathError, normalise, parents
+from pipefile.engine.declare import Looking
 from pipefile.engine.session import Project, Session
-from pipefile.load.loader import load
+from pipefile.load.declared import python_locator
+from pipefile.load.loader import Extra, load
 from pipefile.load.scanner import make_locator
 from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan.closure import closure
 from pipefile.plan.cycles import topological
+from pipefile.plan.fallback import mains
 from pipefile.store import index as index_file
 from pipefile.store.record import Records
 
@@ -52,7 +55,9 @@ class Listing:
     stages: tuple[Listed, ...]
 
 
-def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], None], places: bool) -> Listing:
+def listing(
+    project: Project, environ: Mapping[str, str], warn: Callable[[str], None], places: bool, note: Callable[[str], None] | None = None
+) -> Listing:
     """What is declared: without resolving, so that it works while sources are missing.
 
     Args:
@@ -60,16 +65,19 @@ def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], 
         environ: The environment.
         warn: Takes warnings.
         places: Also find where each stage stands, which costs as much as all the rest.
+        note: Told where not all of the graph is known.
 
     Raises:
         PipefileError: The Pipefile is wrong.
     """
     locate = make_locator(project.disk)
     try:
-        pipeline = load(project.disk, project.file, environ)
+        pipeline = load(project.disk, project.file, environ, Extra(Looking(project.disk, note)))
     except PipefileError as error:
         error.locate(locate)
         raise
+    if pipeline.sources:
+        locate = python_locator(project.disk, pipeline.sources)
     default = pipeline.settings.default
     if default is None:
         default = tuple([stage.name for stage in pipeline.stages.values() if stage.outputs])
@@ -86,7 +94,7 @@ def listing(project: Project, environ: Mapping[str, str], warn: Callable[[str], 
                     locate(stage.file, ("stage", stage.name)) if places else None,
                     seconds(stage),
                 )
-                for stage in pipeline.stages.values()
+                for stage in (*pipeline.stages.values(), *[stage for name, stage in pipeline.partial.items() if name not in pipeline.stages])
             ]
         ),
     )
@@ -301,6 +309,7 @@ class Shown:
         after: Edges that come before it for no file's sake.
         inputs: Its inputs as a person knows them: paths, globs, `STAGE.outputs`.
         outputs: Directories with a slash.
+        fallback_of: The stages that it stands in for when they have failed, in the order of declaration.
     """
 
     id: int
@@ -311,6 +320,7 @@ class Shown:
     after: tuple[int, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    fallback_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,8 +346,13 @@ def view(session: Session, targets: tuple[str, ...]) -> GraphView:
     graph = session.graph
     count = len(graph.edges)
     nodes = closure(graph, session.select(targets)) if targets else topological(graph.depends, graph.order, range(count))
+    if targets:  # what may run for them, although they do not need it
+        names = {edge.stage.fallback for node in nodes if node < count and isinstance((edge := graph.edges[node]).stage.fallback, str)}
+        inside = set(nodes)
+        nodes = nodes + [node for name in sorted(names - {""}) for node in graph.by_stage[name] if node not in inside]
     users = _group_users(graph, nodes)
-    shown = [_shown(graph, graph.edges[node], users) for node in nodes if node < count]
+    fallbacks = mains(edge.stage for edge in graph.edges)
+    shown = [_shown(graph, graph.edges[node], users, fallbacks) for node in nodes if node < count]
     shown.sort(key=lambda each: each.wave)
     return GraphView(tuple(shown), {node: graph.groups[node - count] for node in nodes if node >= count and users[node] > 1})
 
@@ -352,7 +367,7 @@ def _group_users(graph: Graph, nodes: Iterable[int]) -> dict[int, int]:
     return users
 
 
-def _shown(graph: Graph, edge: Edge, users: Mapping[int, int]) -> Shown:
+def _shown(graph: Graph, edge: Edge, users: Mapping[int, int], fallbacks: Mapping[str, Sequence[str]]) -> Shown:
     count = len(graph.edges)
     needs: dict[int, None] = {}
     for node in graph.depends[edge.id]:
@@ -362,4 +377,5 @@ def _shown(graph: Graph, edge: Edge, users: Mapping[int, int]) -> Shown:
             needs[node] = None
     inputs = dict.fromkeys(need.files.text for need in edge.needs if need.files is not None)
     outputs = tuple([output.shown for output in edge.outputs])
-    return Shown(edge.id, edge.name, edge.stage.name, edge.wave, tuple(needs), graph.order.get(edge.id, ()), tuple(inputs), outputs)
+    after, instead = graph.order.get(edge.id, ()), tuple(fallbacks.get(edge.stage.name, ()))
+    return Shown(edge.id, edge.name, edge.stage.name, edge.wave, tuple(needs), after, tuple(inputs), outputs, instead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -105,9 +106,8 @@ class Saver:
             if need.files is not None:
                 for path in files.set_paths(need.files):
                     self._add(path, 0)
-        for part in decision.parts:
-            if part.kind == "code":
-                self._add(part.path, 0)
+        for path in decision.code:
+            self._add(path, 0)
         outputs = [*[output.path for output in edge.outputs], *self._decider.named(edge)]
         for path in outputs:
             self._add(path, OUTPUT)
@@ -124,8 +124,10 @@ class Saver:
     def _rests_on_the_past(self, edge: Edge, decision: Decision) -> bool:
         """Whether an input changed after this edge was decided and was then looked at again: its row is newer than the edge's key."""
         for part in decision.parts:
-            if part.kind in ("input", "code") and self._rows[part.path][0].digest != part.value:
+            if part.kind == "input" and self._rows[part.path][0].digest != part.value:
                 return True
+        if any(self._rows[path][0].digest != digest for path, digest in decision.code.items()):
+            return True
         record = self._decider.written.get(edge.id)
         discovered = tuple(record.discovered) if record is not None else decision.discovered
         paths = [path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)]
@@ -143,7 +145,7 @@ class Saver:
         """Keep what the old index knows of an edge that this build did not look at, unless a row that it rests on has changed."""
         old = self._old
         at = old.edge(edge.name)
-        if at < 0 or not old.edge_flags[at] & FRESH:
+        if at < 0 or not old.edge_flags[at] & FRESH or edge.id in self._decider.written:  # degraded: its records are not those of the old index
             return
         outputs, discovered = old.outputs(at), old.discovered(at)
         for row in (*outputs, *discovered):
@@ -237,7 +239,8 @@ class Saver:
         for path, (_, inner) in self._files.members.items():
             if path in self._rows:
                 folders.update(inner)
-        folders.update(self._decider.code_folders())
+        folders.update(self._decider.code.folders())
+        folders.update(self._condition_folders() or ())
         believed = ticks.folders_tell(self._disk.root)
         gone: set[str] = set()
         for folder in sorted(folders):
@@ -261,7 +264,7 @@ class Saver:
         session, files = self._session, self._files
         outdated = any(self._rows[path][0].digest != (digest or ABSENT) for path, digest in session.pipeline.files.items())
         outdated |= session.world.forget_changed(self._folders)
-        outdated |= not self._decider.code_stands()
+        outdated |= not self._decider.code.stands()
         for path, (state, _) in self._rows.items():
             if state.kind == "directory" and path in files.members:
                 try:
@@ -366,7 +369,32 @@ class Saver:
         names = set(self._session.pipeline.settings.env)
         for stage in self._session.pipeline.stages.values():
             names.update(name for name, value in stage.env.items() if value is None)
+            if stage.should_run is not None and stage.should_run.kind == "env":
+                names.add(stage.should_run.name)
         return {name: digests.hide(name, self._session.environ.get(name)) for name in sorted(names)}
+
+    def _still_holds(self, edge: Edge) -> bool:
+        """Whether the path of a condition is there still: the stamps of folders are newer than the look at it."""
+        condition = edge.stage.should_run
+        return condition is None or condition.kind != "exists" or self._disk.stat(condition.name) is not None
+
+    def _condition_folders(self) -> set[str] | None:
+        """Folders whose names tell whether the paths of conditions exist; None where a link on the way keeps them from telling."""
+        graph, found = self._session.graph, set()
+        for number in graph.conditional:
+            condition = graph.edges[number].stage.should_run
+            if condition is None or condition.kind != "exists":
+                continue
+            path = self._disk.at(condition.name)
+            if condition.name.startswith("/"):  # on a disk of which nobody has asked whether its folders tell
+                return None
+            if os.path.realpath(path) != os.path.join(os.path.realpath(self._disk.root), condition.name):
+                return None
+            folder = folder_of(condition.name)
+            while folder and not os.path.isdir(self._disk.at(folder)):
+                folder = folder_of(folder)
+            found.add(folder)
+        return found
 
     def _requests(
         self, request: str | None, nodes: Sequence[int], row_of: Mapping[str, int], trusted: Sequence[bool], folders: Sequence[str]
@@ -379,14 +407,18 @@ class Saver:
             return b"", array("i")
         paths = set(self._session.pipeline.files)
         needed = {folder for match in self._session.world.globs.values() for folder in match.folders}
-        needed.update(self._decider.code_folders())
+        needed.update(self._decider.code.folders())
+        conditions = self._condition_folders()
+        if conditions is None or any(edge.id in self._session.left_out or not self._still_holds(edge) for edge in edges):
+            return b"", array("i")  # what is left out is told of in every build
+        needed.update(conditions)
         for edge in edges:
             _, _, outputs, discovered, _ = known[edge.name]
             paths.update(outputs, discovered)
             for need in edge.needs:
                 if need.files is not None:
                     paths.update(self._files.set_paths(need.files))
-            paths.update(part.path for part in self._decided[edge.id].parts if part.kind == "code")
+            paths.update(self._decided[edge.id].code)
             needed.update(folder_of(path) for path in self._record_paths(edge.name, outputs))
         for path in list(paths):
             inner, below = self._files.members.get(path, ((), ()))

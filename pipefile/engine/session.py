@@ -13,15 +13,20 @@ from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Locator
+from pipefile.base.paths import show
+from pipefile.engine.declare import Looking
 from pipefile.engine.files import Files
 from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
-from pipefile.load.loader import load
+from pipefile.load.declared import python_locator
+from pipefile.load.loader import Extra, load
 from pipefile.load.scanner import make_locator
-from pipefile.model.graph import Graph
+from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan import resolve
+from pipefile.plan.conditions import false_text, static
+from pipefile.plan.cycles import topological
 from pipefile.store import index as index_file
 from pipefile.store.index import Index
 from pipefile.store.lock import VARIABLE, variable
@@ -85,22 +90,34 @@ class Session:
         project: Which project.
         environ: The environment that stages inherit.
         warn: Takes warnings: about damaged state, for example.
+        extra: What joins the Pipefile. Without, what is known of Python files without running them.
+        note: Told where that is not all.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong; its places have their lines.
     """
 
-    def __init__(self, project: Project, environ: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        environ: Mapping[str, str],
+        warn: Callable[[str], None],
+        extra: Extra | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
         self.project = project
         self.disk = project.disk
         self.locator: Locator = make_locator(project.disk)
         self.warn = warn
         self._pipefile_stamp = self._stamp(project.file)
+        self.extra = extra or Extra(Looking(project.disk, note))
         try:
-            self.pipeline: Pipeline = load(project.disk, project.file, environ)
+            self.pipeline: Pipeline = load(project.disk, project.file, environ, self.extra)
         except PipefileError as error:
             error.locate(self.locator)
             raise
+        if self.pipeline.sources:
+            self.locator = python_locator(project.disk, self.pipeline.sources)
         settings = self.pipeline.settings
         self.store = settings.store
         self._index_stamp = self._stamp(f"{self.store}/{index_file.NAME}")
@@ -113,10 +130,17 @@ class Session:
             self.graph: Graph = resolve.resolve(self.pipeline, self.world)
         except PipefileError as error:
             error.locate(self.locator)
+            self._explain(error)
             raise
         self.world.made = self.graph.producer
         self.files.late = self.world.expand_late
         self.environ = environ
+        self.left_out: dict[int, str] = {}
+        """Edges that a condition keeps from running, and why: those that are known, which grow while a build runs."""
+        self.open: frozenset[int] = frozenset()
+        """Edges that may turn out to be left out."""
+        if self.graph.conditional:
+            self._leave_out()
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
     # -- what is remembered
@@ -156,6 +180,31 @@ class Session:
         meta = self.index.meta
         return meta.saved - _CRASH_SPAN if meta.boot != index_file.boot_id() else None
 
+    # -- what is left out
+
+    def _leave_out(self) -> None:
+        graph = self.graph
+        order = topological(graph.depends, graph.order, range(len(graph.edges)))
+        left, self.open = static(graph, order, self._static_fault)
+        for edge, why in left.items():
+            self.leave_out(edge, why)
+
+    def _static_fault(self, edge: Edge) -> str:
+        """Why a condition that is known from the start does not hold; "" if it does."""
+        condition = edge.stage.should_run
+        assert condition is not None
+        value: object = condition.value
+        if condition.kind == "env":
+            value = self.environ.get(condition.name, self.pipeline.dotenv.get(condition.name))
+        elif condition.kind == "exists":
+            value = self.disk.stat(condition.name) is not None
+        return false_text(condition, value)
+
+    def leave_out(self, edge: int, why: str) -> None:
+        """Keep an edge from running; what it made before is no input of others any more."""
+        self.left_out[edge] = why
+        self.files.leave_out([output.path for output in self.graph.edges[edge].outputs])
+
     # -- what is asked for
 
     def select(self, targets: Sequence[str]) -> tuple[int, ...]:
@@ -176,16 +225,40 @@ class Session:
         Raises:
             GraphError: A source that one of them needs does not exist.
         """
-        nodes = resolve.closure(self.graph, edges)
+        nodes = resolve.closure(self.graph, edges, self.left_out)
+        self.check_sources(nodes)
+        return nodes
+
+    def check_sources(self, nodes: Sequence[int], certain: bool = False) -> None:
+        """See that the sources that a part of the graph needs are there; those of fallbacks too.
+
+        Args:
+            nodes: The nodes, in topological order.
+            certain: All of them run. Else edges that are left out, and those that may be, are not looked at.
+
+        Raises:
+            GraphError: A source does not exist.
+        """
+        if not certain and self.graph.conditional:
+            nodes = [node for node in nodes if node not in self.left_out and node not in self.open]
+        stages = [self.graph.edges[node].stage for node in nodes if node < len(self.graph.edges)]
+        fallbacks = {stage.fallback for stage in stages if stage.fallback and isinstance(stage.fallback, str)}
+        if fallbacks:
+            nodes = [*nodes, *sorted(self.graph.by_stage[name][0] for name in fallbacks)]
         fault = resolve.missing_sources(self.graph, nodes, self.world)
-        if fault is not None:
+        if fault is not None and not self.pipeline.unknown:  # who makes it may only be known to a build
             self.locate(fault)
             raise fault
-        return nodes
 
     def locate(self, error: PipefileError) -> None:
         """Fill in the lines of an error's places."""
         error.locate(self.locator)
+        self._explain(error)
+
+    def _explain(self, error: PipefileError) -> None:
+        """What is missing may be declared by a file that has not been run yet."""
+        if self.pipeline.unknown and not error.hint:
+            error.hint = f"the graph of `{show(self.pipeline.unknown[0])}` is unknown until a build"
 
     def line_of(self, stage: Stage) -> int | None:
         """The line on which a stage begins in its Pipefile."""

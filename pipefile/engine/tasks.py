@@ -16,6 +16,7 @@ from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
 from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
+from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import as_argument, input_values
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
 
@@ -27,10 +28,12 @@ class Tasks:
 
     Args:
         session: The project.
+        modes: What decides how functions run, besides their stages.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, modes: Modes) -> None:
         self._session = session
+        self._modes = modes
         self._files = session.files
         self._programs = Programs()
         self._words: dict[int, tuple[Template, ...] | None] = {}
@@ -39,14 +42,14 @@ class Tasks:
         self._root = session.disk.root
         self._here = _is_current(self._root)
 
-    def task(self, edge: Edge, inputs: Mapping[str, State], log: str, attempt: int) -> tuple[Task, str]:
-        """The task of an edge, and its command as a person would type it.
+    def task(self, edge: Edge, inputs: Mapping[str, State], log: str, number: int) -> tuple[Task, str, Mode]:
+        """The task of an edge, its command as a person would type it, and how it is carried out.
 
         Args:
             edge: Which one.
             inputs: Its declared inputs as they are now.
             log: Absolute path for its log.
-            attempt: Its number, from 1.
+            number: Which attempt it is, from 1.
         """
         stage = edge.stage
         argv: tuple[str, ...] = ()
@@ -55,10 +58,11 @@ class Tasks:
         if isinstance(stage.action, Command):
             argv, shown = self._argv(edge, stage.action)
         elif isinstance(stage.action, Call):
-            context = CallContext(attempt, f"{os.path.dirname(log)}/artifacts", {name: _copy(value) for name, value in stage.params.items()})
+            context = CallContext(number, f"{os.path.dirname(log)}/artifacts", {name: _copy(value) for name, value in stage.params.items()})
             limit = self._session.pipeline.settings.value_limit
-            function = FunctionCall(stage.action, self._arguments(edge, inputs), self._returns(edge), context, value_limit=limit)
+            function = FunctionCall(stage.action, self._arguments(edge, inputs), self._returns(edge), context, stage.setup, limit)
             shown = f"{stage.action.module}:{stage.action.function}"
+        mode = mode_of(stage, self._modes, lambda: self._files.size_of(inputs))
         task = Task(
             edge.id,
             edge.name,
@@ -71,8 +75,9 @@ class Tasks:
             stage.timeout,
             log,
             stage.log_limit,
+            process=mode.name == "process",
         )
-        return task, shown
+        return task, shown, mode
 
     # -- commands
 

@@ -13,23 +13,26 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from time import monotonic
 from typing import Any
 
-from pipefile.execute.modules import CallError, ProjectModules
+from pipefile.execute.call import call_function
+from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
+from pipefile.execute.modules import ProjectModules
 from pipefile.execute.output import Capture, duration_text
 from pipefile.execute.raised import Raised
 from pipefile.execute.routing import Printer, Routing, belong
-from pipefile.execute.values import arguments_of, store_returned, takes_items
-from pipefile.model.ports import Completion, FunctionCall, Task
+from pipefile.model.ports import Completion, FunctionCall, Outcome, Task
+from pipefile.model.stage import Call
 
 AGAIN = 0.02  # seconds until an interrupt is tried again that could do harm now
 GRACE = 1.5  # seconds that an interrupted function has to end, as long as a command has until SIGKILL
 
 
 class _Running:
-    __slots__ = ("calling", "cancelled", "due", "failure", "interrupting", "last", "over", "printer", "started", "task", "thread")
+    __slots__ = ("calling", "cancelled", "due", "failure", "interrupting", "last", "over", "printer", "started", "task", "temporary", "thread")
 
     def __init__(self, task: Task, printer: Printer, started: float) -> None:
         self.task = task
@@ -42,6 +45,7 @@ class _Running:
         self.cancelled = False
         self.over = False  # its Completion has been made
         self.failure = ""  # what was done to the process while it ran
+        self.temporary = ""  # what `ctx.tmpdir` would be; "" until there is a `ctx`
         self.thread: threading.Thread
 
 
@@ -65,6 +69,8 @@ class FunctionExecutor:
         self._env: Mapping[str, str] = {}
         self._environ: dict[str, str] = {}  # what os.environ has to be: theirs, and what imported modules have set
         self._set_by_imports: dict[str, str] = {}
+        self._setups: dict[tuple[str, Call], object] = {}  # what `setup` functions have given, in this environment and with this code
+        self._setup_lock = threading.Lock()
         self._before: tuple[str, dict[str, str]] | None = None  # what the process had, while it is changed
 
     # Executor
@@ -171,10 +177,12 @@ class FunctionExecutor:
         if before != folder:
             os.chdir(folder)
         self._before = (before, dict(os.environ))
+        if self._outdated or self._env != env:
+            self._setups.clear()
         self._folder = folder
         self._env = env
         self._environ = {**self._set_by_imports, **env}
-        _set_environ(self._environ)
+        set_environ(self._environ)
         self._routing.install()
         if folder not in self._modules:
             self._modules[folder] = ProjectModules(folder)
@@ -190,7 +198,7 @@ class FunctionExecutor:
         if self._before is not None:
             folder, environ = self._before
             self._before = None
-            _set_environ(environ)
+            set_environ(environ)
             try:
                 os.chdir(folder)
             except OSError:  # removed meanwhile; there is nothing to go back to
@@ -207,22 +215,33 @@ class FunctionExecutor:
             with raised:
                 function = modules.function(call.call)
                 self._accept_environ_of_imports()
-                check_arguments(function, call)
                 running.calling = not (running.cancelled or running.over)
                 if running.calling:
-                    returned = function(**arguments_of(call))  # type: ignore[operator]  # `ProjectModules.function` has looked
-                    store_returned(returned, call.returns, call.value_limit)  # which runs a generator that it is
+                    call_function(function, call, lambda: _context(running, call), lambda: self._setup(modules, call))
             running.calling = False
             if raised.trace:
                 running.printer.write(raised.text(modules.owns_file).encode("utf-8", "backslashreplace"))
         except BaseException as fault:  # an interrupt that comes after the function's end
             raised.error = raised.error or type(fault).__name__
         running.calling = False
+        if running.temporary:
+            remove_temporary_folder(running.temporary)
         with self._lock:
             if running in self._running:
                 self._look_at_process()
             self._over.append((running, raised))
         self._wake()
+
+    def _setup(self, modules: ProjectModules, call: FunctionCall) -> object:
+        """What the stage's `setup` gives: it is run once for all stages that have the same, whichever comes first."""
+        assert call.setup is not None
+        at = (modules.folder, call.setup)
+        with self._setup_lock:
+            if at not in self._setups:
+                function: Any = modules.function(call.setup)
+                self._setups[at] = function()
+                self._accept_environ_of_imports()
+            return self._setups[at]
 
     def _accept_environ_of_imports(self) -> None:
         """What modules set while they are imported (numerical libraries do) is theirs to set: it holds until the end of the build."""
@@ -267,7 +286,8 @@ class FunctionExecutor:
     def _finish(self, running: _Running, raised: Raised) -> None:
         self._left += [thread for thread in running.printer.threads if thread.is_alive()]
         error = raised.error or running.failure
-        self._complete(running, "cancelled" if running.cancelled else "failed" if error else "ok", error, raised.exit_status)
+        outcome: Outcome = "cancelled" if running.cancelled else "failed" if error else "ok"
+        self._complete(running, Completion(running.task.id, outcome, raised.exit_status, error=error, raised=raised.names))
 
     def _give_up(self, running: _Running) -> None:
         with self._lock:
@@ -278,16 +298,16 @@ class FunctionExecutor:
             _interrupt(running)
         self._left += [running.thread, *(thread for thread in running.printer.threads if thread.is_alive())]
         if running.cancelled:
-            self._complete(running, "cancelled", "did not end when it was interrupted")
+            self._complete(running, Completion(running.task.id, "cancelled", error="did not end when it was interrupted"))
         else:
-            self._complete(running, "failed", f"timed out after {duration_text(running.task.timeout or 0)}", timed_out=True)
+            error = f"timed out after {duration_text(running.task.timeout or 0)}"
+            self._complete(running, Completion(running.task.id, "failed", timed_out=True, error=error))
 
-    def _complete(self, running: _Running, outcome: Any, error: str, exit_status: int | None = None, timed_out: bool = False) -> None:
+    def _complete(self, running: _Running, end: Completion) -> None:
         output, size, log_error = running.printer.close()
-        if outcome == "ok" and log_error:
-            outcome, error = "failed", log_error
-        elapsed = monotonic() - running.started
-        self._ended.append(Completion(running.task.id, outcome, exit_status, 0, timed_out, error, elapsed, output=output, log_size=size))
+        if end.outcome == "ok" and log_error:
+            end = replace(end, outcome="failed", error=log_error)
+        self._ended.append(replace(end, elapsed=monotonic() - running.started, output=output, log_size=size))
 
     def _look_at_process(self) -> None:
         """Find what a function has changed for everybody, put it back, and fail all that ran meanwhile: their paths may have led elsewhere."""
@@ -302,7 +322,7 @@ class FunctionExecutor:
         if os.environ != self._environ:
             now = dict(os.environ)
             names = sorted(name for name in now.keys() | self._environ.keys() if now.get(name) != self._environ.get(name))
-            _set_environ(self._environ)
+            set_environ(self._environ)
             failure = f"os.environ was changed while it ran (`{'`, `'.join(names)}`): functions share it"
         if failure:
             for running in self._running:
@@ -310,33 +330,9 @@ class FunctionExecutor:
         self._routing.hold()
 
 
-def check_arguments(function: object, call: FunctionCall) -> None:
-    """See that a function takes what its stage hands over, before it is called.
-
-    Raises:
-        CallError: It does not, or calling it would not run it.
-    """
-    import inspect
-
-    written = f"`{call.call.module}:{call.call.function}`"
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise CallError(f"cannot call {written}: it is async; call it with asyncio.run from a plain function")
-    if inspect.isgeneratorfunction(function) and not takes_items(call.returns):
-        raise CallError(f"cannot call {written}: it is a generator, so calling it would run nothing")
-    try:
-        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # a function in C that does not tell
-        return
-    by_name = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    extra = [name for name in call.arguments if name not in by_name]
-    if extra and not takes_all:
-        takes = ", ".join(f"`{name}`" for name in by_name) or "no arguments"
-        raise CallError(f"cannot call {written}: it takes no `{extra[0]}`, which its stage hands over; it takes {takes}")
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    missing = [name for name in needed if name not in call.arguments]
-    if missing:
-        raise CallError(f"cannot call {written}: it wants `{missing[0]}`, which is no input, output or param of its stage")
+def _context(running: _Running, call: FunctionCall) -> Context:
+    running.temporary = temporary_folder(running.task.env)
+    return Context(call.context, running.task.name, running.temporary, running.printer.write)
 
 
 def _same(folder: str) -> bool:
@@ -346,7 +342,8 @@ def _same(folder: str) -> bool:
         return False
 
 
-def _set_environ(environ: Mapping[str, str]) -> None:
+def set_environ(environ: Mapping[str, str]) -> None:
+    """Make os.environ what *environ* is, by as few changes as that takes."""
     if os.environ == environ:
         return
     for name in [name for name in os.environ if name not in environ]:

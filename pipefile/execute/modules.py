@@ -27,7 +27,7 @@ class CallError(Exception):
     """The function of a stage cannot be called; the text is for people."""
 
 
-class _SourceLoader(SourceFileLoader):
+class SourceLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         code: CodeType = self.source_to_code(self.get_data(path), path)
@@ -47,13 +47,14 @@ class ProjectModules:
         prefixes = {prefix.rstrip("/") + "/" for prefix in (sys.prefix, sys.base_prefix)}
         self._installations = tuple(prefix for prefix in prefixes if prefix.startswith(self._below) and prefix != self._below)
         self._installed = False
+        self._callers: dict[str, ModuleType] = {}
 
     def install(self) -> None:
         """Make the folder the first place for imports, and forget what was imported from it before."""
         if self._installed:
             return
         self._installed = True
-        self._forget()
+        self._callers = {name: module for name, module in self._forget().items() if not isinstance(module.__dict__.get("__loader__"), SourceLoader)}
         sys.path_hooks.insert(0, self._finder)
         sys.path.insert(0, self.folder)
 
@@ -72,6 +73,8 @@ class ProjectModules:
         if self.folder in sys.path:
             sys.path.remove(self.folder)
         self._forget()
+        sys.modules.update(self._callers)  # a program that builds with its own modules goes on with them
+        self._callers = {}
 
     def function(self, call: Call) -> object:
         """What a call names.
@@ -112,16 +115,18 @@ class ProjectModules:
     def _finder(self, path: str) -> FileFinder:
         if not (path == self.folder or self.owns_file(path + "/")) or not os.path.isdir(path):
             raise ImportError("not a folder of the project")  # the next hook's
-        loaders = ((ExtensionFileLoader, EXTENSION_SUFFIXES), (_SourceLoader, SOURCE_SUFFIXES), (SourcelessFileLoader, BYTECODE_SUFFIXES))
+        loaders = ((ExtensionFileLoader, EXTENSION_SUFFIXES), (SourceLoader, SOURCE_SUFFIXES), (SourcelessFileLoader, BYTECODE_SUFFIXES))
         return FileFinder(path, *loaders)
 
-    def _forget(self) -> None:
-        """Drop the project's modules, and those that another build left: their names may be this one's too."""
+    def _forget(self) -> dict[str, ModuleType]:
+        """Drop the project's modules, and those that another build left: their names may be this one's too. Returns them."""
+        dropped = {}
         for name, module in list(sys.modules.items()):
             if name.partition(".")[0] in ("pipefile", "__main__") or not isinstance(module, ModuleType):  # a project may be pipefile itself
                 continue
-            if isinstance(module.__dict__.get("__loader__"), _SourceLoader) or self.owns(module):
-                del sys.modules[name]
+            if isinstance(module.__dict__.get("__loader__"), SourceLoader) or self.owns(module):
+                dropped[name] = sys.modules.pop(name)
         for path in list(sys.path_importer_cache):
             if path == self.folder or path.startswith(self._below):
                 del sys.path_importer_cache[path]
+        return dropped

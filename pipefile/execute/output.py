@@ -14,6 +14,9 @@ from pipefile.base.paths import show
 SHOWN = 64 << 10
 """Most bytes of a task's output that are kept in memory, as `Completion.output`."""
 
+LOG_FAULT = "cannot write the log"
+"""How an error begins that is the log's, not the task's."""
+
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -113,7 +116,7 @@ class Capture:
             self.discard()
 
     def _fail(self, fault: OSError) -> None:
-        self.error = f"cannot write the log `{show(self._path)}`: {reason_text(fault)}"
+        self.error = f"{LOG_FAULT} `{show(self._path)}`: {reason_text(fault)}"
 
 
 def reason_text(fault: OSError) -> str:
@@ -124,9 +127,9 @@ def reason_text(fault: OSError) -> str:
 
 def size_text(size: int) -> str:
     """A size as Pipefiles write it: "64MB", "1500B"."""
-    for unit, bits in (("GB", 30), ("MB", 20), ("KB", 10)):
-        if size and not size & ((1 << bits) - 1):
-            return f"{size >> bits}{unit}"
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("KB", 1000)):
+        if size and size % length == 0:
+            return f"{size // length}{unit}"
     return f"{size}B"
 
 

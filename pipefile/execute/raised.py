@@ -17,13 +17,14 @@ class Raised:
     """Catches whatever leaves its block.
 
     `error` is "" where nothing did, or it was `sys.exit(0)`; else one line. `exit_status` is that of a `sys.exit`. `trace` is set where a traceback
-    tells more than `error`.
+    tells more than `error`. `names` are those of the exception's class and of its bases, as `Completion.raised` has them.
     """
 
     def __init__(self) -> None:
         self.error = ""
         self.exit_status: int | None = None
         self.trace: TracebackException | None = None
+        self.names: tuple[str, ...] = ()
 
     def __enter__(self) -> Raised:
         return self
@@ -38,11 +39,13 @@ class Raised:
                 self.exit_status = 1  # as Python itself does with a text
                 print(fault.code, file=sys.stderr)
             self.error = f"exit status {self.exit_status}" if self.exit_status else ""
+            self.names = names_of(type(fault)) if self.error else ()
         elif isinstance(fault, CallError):
             self.error = str(fault)
         else:
             from traceback import TracebackException
 
+            self.names = names_of(type(fault))
             self.trace = TracebackException.from_exception(fault)
             lines = list(self.trace.format_exception_only())
             self.error = lines[-1 if isinstance(fault, SyntaxError) else 0].strip().partition("\n")[0]
@@ -63,3 +66,11 @@ class Raised:
             trace.stack[:] = frames[first:]
             todo += [other for other in (trace.__cause__, trace.__context__, *(trace.exceptions or ())) if other is not None]
         return "".join(self.trace.format())
+
+
+def names_of(kind: type[BaseException]) -> tuple[str, ...]:
+    """Names of an exception's class and of its bases, nearest first, each plain and with its module: what `retry_on` can name."""
+    found: dict[str, None] = {}
+    for each in kind.__mro__[:-1]:
+        found[each.__qualname__] = found[f"{each.__module__}.{each.__qualname__}"] = None
+    return tuple(found)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipefile.base import digest as digests
 from pipefile.base.errors import PipefileSyntaxError
 from pipefile.base.locations import KeyPath, Position
-from pipefile.base.paths import BadPathError, folder_of, join, normalise, show, within
-from pipefile.load import values
+from pipefile.base.paths import BadPathError, folder_of, normalise, show, within
+from pipefile.base.paths import join as join_paths
+from pipefile.load import policies, values
+from pipefile.load.declared import Asked, Declarations, Declare, DeclaredPipeline, DeclaredStage, join, without_unknown
+from pipefile.load.declared import located as located_in_python
 from pipefile.load.faults import FaultError, at_offset, did_you_mean, kind_of, located, unplaced
 from pipefile.load.schema import PIPEFILE, SECTIONS
 from pipefile.load.stages import StageReader, not_posix, posix
 from pipefile.model.ports import Disk
-from pipefile.model.stage import Command, Pipeline, Settings, Stage
+from pipefile.model.stage import Command, Pipeline, Settings, Source, Stage
 
 LARGEST = 50 << 20
 """Bytes of a Pipefile: ten times that of 100,000 stages."""
@@ -24,30 +28,51 @@ LARGEST = 50 << 20
 _LARGEST_DOTENV = 1 << 20
 
 
-def load(disk: Disk, file: str, environ: Mapping[str, str]) -> Pipeline:
+def load(disk: Disk, file: str, environ: Mapping[str, str], extra: Extra | None = None) -> Pipeline:
     """Read and check a Pipefile and its dotenv files.
 
     Args:
         disk: Where they are.
         file: The Pipefile, from the root.
         environ: The environment: a variable that it has already is not set by dotenv files.
+        extra: What joins it. Without, nothing is known of the Python files that it names.
 
     Raises:
         PipefileSyntaxError: It cannot be read, or something in it is wrong; located.
     """
-    data = _read(disk, file)
-    text = _decode(data, file)
+    extra = extra or Extra()
+    data = _read(disk, file, extra.may_lack)
+    text = _decode(data or b"", file)
     document = _parse(text, file)
+    loader = _Loader(disk, file, document)
     try:
-        return _Loader(disk, file, document).pipeline(data, environ)
+        return loader.pipeline(data, environ, extra)
     except FaultError as fault:
-        raise located(fault, file, text) from None
+        source = loader.source_of(fault)
+        raise (located(fault, file, text) if source is None else located_in_python(disk, fault, source)) from None
 
 
-def _read(disk: Disk, file: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What joins a Pipefile.
+
+    Args:
+        declare: Gives what Python files declare.
+        config: Laid over `[global]`.
+        may_lack: There need be no Pipefile: all is as if it were empty.
+    """
+
+    declare: Declare | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    may_lack: bool = False
+
+
+def _read(disk: Disk, file: str, may_lack: bool) -> bytes | None:
     try:
         return disk.read(file, limit=LARGEST)
     except FileNotFoundError:
+        if may_lack:
+            return None
         message = "there is no such file"
     except OSError as error:
         if error.errno == errno.EFBIG:
@@ -118,36 +143,83 @@ def _huge_integer(text: str, file: str) -> PipefileSyntaxError:
     return at_offset("an integer of more than 64 bits", show(file), text, start, start + 1)
 
 
+def _fallbacks(tables: Mapping[str, Any]) -> frozenset[str]:
+    """What tables of stages, unchecked, name as fallbacks."""
+    found = [table.get("fallback") for table in tables.values() if type(table) is dict]
+    return frozenset([name for name in found if isinstance(name, str)])
+
+
 class _Loader:
     def __init__(self, disk: Disk, file: str, document: dict[str, Any]) -> None:
         self._disk = disk
         self._file = file
         self._folder = folder_of(file)
         self._document = document
+        self._declared = Declarations()
+        self._mains: dict[str, list[str]] = {}  # fallback -> stages that it stands in for
 
-    def pipeline(self, data: bytes, environ: Mapping[str, str]) -> Pipeline:
-        document = self._document
-        for name, value in document.items():
+    def source_of(self, fault: FaultError) -> Source | None:
+        """Where what is at fault stands, if that is in a Python file."""
+        if len(fault.key) < 2 or fault.key[0] not in ("stage", "alias"):
+            return None
+        table: Mapping[str, DeclaredStage | DeclaredPipeline]
+        table = self._declared.stages if fault.key[0] == "stage" else self._declared.pipelines
+        found = table.get(str(fault.key[1]))
+        return found.source if found is not None else None
+
+    def pipeline(self, data: bytes | None, environ: Mapping[str, str], extra: Extra) -> Pipeline:
+        for name, value in self._document.items():
             if name not in SECTIONS or type(value) is not dict:
                 raise self._bad_section(name, value)
-        settings = self._settings(document.get("pipefile", {}))
-        table = document.get("global", {})
+        settings = self._settings(self._document.get("pipefile", {}))
+        table = self._document.get("global", {})
         values.check_value(table, ("global",))
-        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table))
-        stages = {name: reader.read(name, stage) for name, stage in document.get("stage", {}).items()}
+        if extra.config:
+            from pipefile.load.config import laid_over
+
+            table = laid_over(table, extra.config)
+        if extra.declare is not None:
+            self._declared = extra.declare(Asked(settings, table, _fallbacks(self._document.get("stage", {}))))
+        elif settings.python:
+            self._declared = Declarations(unknown=settings.python)
+        if self._declared.stages or self._declared.pipelines:
+            self._document = join(self._document, self._file, self._declared)
+        if self._declared.unknown:
+            self._document = without_unknown(self._document)
+            settings = self._settings(self._document["pipefile"])
+        document = self._document
+        known: tuple[Any, ...] = (self._declared.stages,) if self._declared.stages else ()
+        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), *known)
+        tables = document.get("stage", {})
+        self._mains = policies.mains_of(tables)
+        stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
         self._check_shells(settings, stages)
         self._check_after(stages)
+        stages = policies.checked(stages, tables, reader, self._disk)
+        for name, declared in self._declared.stages.items():
+            stages[name] = replace(stages[name], file=declared.source.file)
         aliases = self._aliases(document.get("alias", {}), settings, stages)
         dotenv, files = self._dotenv(settings)
+        own = None if data is None else self._digest(self._file, data, settings.hash)
         return Pipeline(
             root=self._disk.root,
             file=self._file,
-            files={self._file: self._digest(self._file, data, settings.hash), **files},
+            files={self._file: own, **files, **self._declared.files},
             settings=settings,
             globals=table,
             aliases=aliases,
             stages=stages,
             dotenv={name: value for name, value in dotenv.items() if name not in environ},
+            sources={
+                **{("stage", name): stage.source for name, stage in self._declared.stages.items()},
+                **{("stage", name): stage.source for name, stage in self._declared.partial.items()},
+                **{("alias", name): pipeline.source for name, pipeline in self._declared.pipelines.items()},
+            },
+            unknown=self._declared.unknown,
+            partial={
+                name: Stage(name, file=each.source.file, description=each.table.get("description", ""))
+                for name, each in self._declared.partial.items()
+            },
         )
 
     def _bad_section(self, name: str, value: object) -> FaultError:
@@ -176,6 +248,8 @@ class _Loader:
             given["outside"] = tuple([self._outside(folder, index) for index, folder in enumerate(given["outside"])])
         if "dotenv" in given:
             given["dotenv"] = tuple([self._dotenv_path(path, index) for index, path in enumerate(given["dotenv"])])
+        if "python" in given:
+            given["python"] = tuple(dict.fromkeys([self._python_path(path, index) for index, path in enumerate(given["python"])]))
         for index, name in enumerate(given.get("env", ())):
             if not name or "=" in name:
                 raise FaultError(f"`{show(name)}` in `env` of `[pipefile]` is no name of a variable", ("pipefile", "env", index))
@@ -191,12 +265,19 @@ class _Loader:
             raise FaultError(f"`{show(folder)}` in `outside` lies inside the project, where outputs may lie anyway", key)
         return path
 
+    def _python_path(self, path: str, index: int) -> str:
+        key = ("pipefile", "python", index)
+        found = values.project_path(path, self._folder, "a file of `python` in `[pipefile]`", key)
+        if not found.endswith(".py"):
+            raise FaultError(f"`{show(path)}` in `python` of `[pipefile]` is no Python file", key, "it names files such as `pipeline.py`")
+        return found
+
     def _dotenv_path(self, path: str, index: int) -> str:
         """From the root; absolute where it lies outside, which is fine for a file that is only read."""
         if not path:
             raise FaultError("`dotenv` in `[pipefile]` holds an empty path", ("pipefile", "dotenv", index))
         try:
-            return normalise(join(self._folder, path))
+            return normalise(join_paths(self._folder, path))
         except BadPathError:
             return normalise(os.path.join(self._disk.root, self._folder, path))
 
@@ -236,6 +317,9 @@ class _Loader:
     def _check_targets(
         self, targets: tuple[str, ...], what: str, key: KeyPath, aliases: dict[str, tuple[str, ...]], stages: dict[str, Stage]
     ) -> None:
+        for index, target in enumerate(targets):
+            if target in self._mains and target not in aliases:
+                raise policies.is_fallback(f"{what} names `{show(target)}`", self._mains[target][0], self._target_key(key, index))
         odd = [(index, target) for index, target in enumerate(targets) if target not in stages and target not in aliases]
         if not odd:
             return
@@ -244,15 +328,16 @@ class _Loader:
             path = target
             if not path.startswith("/"):
                 try:
-                    path = normalise(join(self._folder, target))
+                    path = normalise(join_paths(self._folder, target))
                 except BadPathError:
                     path = ""
             if path in outputs or any(within(path, output) for output, directory in outputs.items() if directory):
                 continue
             hint = did_you_mean(target, [*aliases, *stages, *outputs])
-            one = self._document[str(key[0])][str(key[1])]
-            at: KeyPath = (*key, index) if type(one) is list else key
-            raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", at, hint)
+            raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", self._target_key(key, index), hint)
+
+    def _target_key(self, key: KeyPath, index: int) -> KeyPath:
+        return (*key, index) if type(self._document[str(key[0])][str(key[1])]) is list else key
 
     def _check_alias_cycle(self, aliases: dict[str, tuple[str, ...]]) -> None:
         done: set[str] = set()

@@ -117,6 +117,11 @@ class Lines:
         return Position(line + 1, column, _neutral(source), width)
 
 
+def shown_line(source: str) -> str:
+    """A source line of another kind of file, for an error."""
+    return _neutral(source if len(source) <= _SHOWN else source[: _SHOWN - 1] + "…")
+
+
 def _neutral(source: str) -> str:
     """A source line that leaves the terminal alone and keeps its columns."""
     if source.isascii() and source.isprintable():

@@ -26,7 +26,8 @@ class Key:
         choices: The only values it may have; () for any.
         least: The smallest integer allowed.
         entries: What the values of a table may be; "input" is a table of INPUT, "value" anything that `[global]` can hold.
-        elements: What else than strings an array may hold.
+        elements: What else than strings an array may hold: "input", or a name of KINDS.
+        keys: The keys that a table may have: a name of TABLES; "" where `entries` tells, or any name will do.
         nonempty: An array must have an element, a string a character.
     """
 
@@ -36,6 +37,7 @@ class Key:
     least: int | None = None
     entries: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
+    keys: str = ""
     nonempty: bool = False
 
 
@@ -48,6 +50,7 @@ SECTIONS: dict[str, str] = {
 
 PIPEFILE: dict[str, Key] = {
     "default": Key(("strings", "string"), "Stages, aliases or targets built when none is named; absent: all stages that have outputs"),
+    "python": Key(("strings",), "Python files whose `@stage` functions and `@pipeline`s join the graph"),
     "store": Key(("string",), "Folder of what pipefile keeps: runs, records, index", nonempty=True),
     "hash": Key(("string",), "How contents are hashed", choices=("blake3", "sha256")),
     "shell": Key(("strings",), "The shell that runs commands written as strings", nonempty=True),
@@ -56,6 +59,7 @@ PIPEFILE: dict[str, Key] = {
     "strict_env": Key(("boolean",), "Stages see only the common variables and what `env` names"),
     "show_env": Key(("strings",), "Variables whose values records may show"),
     "outside": Key(("strings",), "Folders outside the project where outputs may lie"),
+    "track_packages": Key(("boolean",), "Code depends on the versions of the installed packages that it imports, not on their names alone"),
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
     "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
@@ -72,12 +76,18 @@ STAGE: dict[str, Key] = {
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
     "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
+    "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
+    "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),
+    "setup": Key(("string",), "The Python function that a worker calls once before: `module:function`", nonempty=True),
     "version": Key(("string",), "Changed by hand when all must be made anew"),
     "env": Key(("strings", "table"), "Environment variables that the stage depends on; a table sets them", entries=("string",)),
     "shell": Key(("strings",), "The shell that runs the command", nonempty=True),
     "after": Key(("strings", "string"), "Stages that come before, for the order only"),
     "always": Key(("boolean",), "Runs in every build"),
-    "timeout": Key(("duration",), "Ends the stage after this time"),
+    "timeout": Key(("duration",), "Ends an attempt after this time"),
+    "retry_policy": Key(("table",), "How often, and when, a failed attempt is repeated", keys="retry"),
+    "fallback": Key(("string",), "What makes the outputs when the stage has finally failed: a stage without outputs, or a function", nonempty=True),
+    "should_run": Key(("string", "boolean", "table"), "Whether the stage runs: `global.KEY`, `STAGE.VALUE` or a condition", keys="condition"),
     "depfile": Key(("string",), "Where the command lists what else it read, in Make's syntax", nonempty=True),
     "infer_inputs": Key(("boolean",), "Files named literally in `run` are inputs"),
     "description": Key(("string",), "What the stage is for"),
@@ -89,6 +99,23 @@ INPUT: dict[str, Key] = {
     "path": Key(("string",), "The path", nonempty=True),
     "optional": Key(("boolean",), "It may be absent"),
 }
+
+RETRY: dict[str, Key] = {
+    "max_attempts": Key(("integer",), "Attempts in all, the first one counted", least=1),
+    "backoff": Key(("string",), "How the wait grows from attempt to attempt", choices=("constant", "linear", "exponential")),
+    "delay": Key(("duration",), "The wait before the second attempt"),
+    "max_delay": Key(("duration",), "The longest wait"),
+    "jitter": Key(("boolean",), "Each wait is a random share, between a half and the whole"),
+    "retry_on": Key(("strings",), 'Failures to repeat: exception classes, exit statuses, "timeout", "signal"', elements=("integer",), nonempty=True),
+}
+
+CONDITION: dict[str, Key] = {
+    "env": Key(("string",), "A variable that is set, and not empty", nonempty=True),
+    "exists": Key(("string",), "A path that exists", nonempty=True),
+}
+
+TABLES: dict[str, dict[str, Key]] = {"input": INPUT, "retry": RETRY, "condition": CONDITION}
+"""Keys of tables within a stage, by the names that `Key.keys`, `entries` and `elements` use."""
 
 
 def types(keys: dict[str, Key]) -> dict[str, frozenset[type]]:

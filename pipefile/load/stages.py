@@ -13,21 +13,23 @@ from typing import Any, TypeGuard
 
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
-from pipefile.load import values
+from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
+from pipefile.load.functions import KEYS, call, function_keys
 from pipefile.load.schema import INPUT, STAGE, types
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
 from pipefile.load.value_outputs import PREFIX, ValueOutputs
-from pipefile.model.stage import Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
+from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
 
 _ALLOWED = types(STAGE)
 _RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or rule.choices or rule.least is not None}
+
+_FUNCTION_KEYS = frozenset(KEYS)
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][\w.+=,:#~%-]*")
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f@]")
 # no `.`, `..` or empty name in it, no braces, nothing that begins with a dot: what a path of pipefile's own could look like
 _PLAIN_PATH = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ -]*/?")
-_CALL = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 _OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
 _IN_FILE = re.compile(r"[^\s:]+\.(?:toml|json|ya?ml):\S+")
 
@@ -57,8 +59,13 @@ class StageReader:
         self._store_below = settings.store + "/"
         self._taken = frozenset([settings.store, file])
 
-    def read(self, name: str, table: Any) -> Stage:
+    def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
         """Check one stage and make it.
+
+        Args:
+            name: Its name.
+            table: `[stage.NAME]`.
+            fallback: It is the fallback of others, whose outputs its command may name: `policies.check_fallbacks` looks at its placeholders.
 
         Raises:
             FaultError: Something in it is wrong.
@@ -79,12 +86,13 @@ class StageReader:
         action, asked = self._action(name, table, shell)
         outputs = self._outputs(name, table["outputs"], isinstance(action, Command), asked) if "outputs" in table else ()
         if len(outputs) > 1 or (outputs and inputs and outputs[0].name is not None):
-            _check_names(name, inputs, outputs, table["outputs"])
+            check_names(name, inputs, outputs, table["outputs"])
         if params and isinstance(action, Call):
-            _check_arguments(name, inputs, outputs, params)
-        if asked:
-            self._check_placeholders(name, action, inputs, outputs, params, depfile)
+            check_arguments(name, inputs, outputs, params)
+        if asked and not fallback:
+            self.check_placeholders(name, action, inputs, outputs, params, depfile)
 
+        function = function_keys(name, table, action) if not _FUNCTION_KEYS.isdisjoint(table) else {}
         timeout = log_limit = None
         if "timeout" in table:
             timeout = values.duration(table["timeout"], f"`timeout` of stage `{show(name)}`", (*where, "timeout"))
@@ -109,6 +117,10 @@ class StageReader:
             log_limit=settings.log_limit if log_limit is None else log_limit,
             file=self._file,
             folder=self._folder,
+            retry=policies.retry(table["retry_policy"], name) if "retry_policy" in table else ONCE,
+            fallback=get("fallback", ""),
+            should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
+            **function,
         )
 
     def _check_types(self, name: str, table: dict[str, Any]) -> None:
@@ -250,17 +262,13 @@ class StageReader:
     # --- the action and what it knows
 
     def _action(self, stage: str, table: dict[str, Any], shell: tuple[str, ...]) -> tuple[Command | Call, Asked]:
-        run, call = table.get("run"), table.get("call")
+        run, function = table.get("run"), table.get("call")
         if run is None:
-            if call is None:
+            if function is None:
                 hint = "a name for several stages is an `[alias]`" if "after" in table and "outputs" not in table else ""
                 raise FaultError(f"stage `{show(stage)}` has neither `run` nor `call`", ("stage", stage), hint)
-            match = _CALL.fullmatch(call)
-            if match is None:
-                key = ("stage", stage, "call")
-                raise FaultError(f"`call` of stage `{show(stage)}` must be `module:function`, not `{show(call)}`", key)
-            return Call(match[1], match[2]), NOTHING
-        if call is not None:
+            return call(stage, "call", function), NOTHING
+        if function is not None:
             raise FaultError(f"stage `{show(stage)}` has both `run` and `call`", ("stage", stage, "call"), "a stage is one of the two")
         if type(run) is str and shell is not self._settings.shell and name_of(shell[0]) not in _POSIX_SHELLS:
             raise not_posix(stage, shell)
@@ -287,7 +295,7 @@ class StageReader:
             params[name] = value
         return params
 
-    def _check_placeholders(
+    def check_placeholders(
         self,
         stage: str,
         action: Command | Call,
@@ -327,6 +335,25 @@ class StageReader:
                 raise self._unknown(stage, field, [*named, *sizes, *RESERVED, *(f"params.{param}" for param in params)])
             elif field.index is not None:
                 raise self._misfit(stage, field, "asks for one of a list, but it is one value")
+
+    def check_fallback(self, fallback: Stage, main: Stage) -> None:
+        """Check a fallback against one of the stages that it stands in for: it gets that one's inputs besides its own, and its outputs.
+
+        Raises:
+            FaultError: A name means two things, or a placeholder nothing.
+        """
+        action, name = fallback.action, fallback.name
+        taken = {group.name for group in fallback.inputs if group.name}
+        inputs = (*fallback.inputs, *[group for group in main.inputs if group.name not in taken])
+        for output in main.outputs:
+            if output.name in taken:
+                what = f"`{show(output.name)}` is both an input of stage `{show(name)}`"
+                text = f"{what} and an output of stage `{show(main.name)}`, whose fallback it is"
+                raise FaultError(text, ("stage", name, "inputs", output.name))
+        if isinstance(action, Command):
+            self.check_placeholders(name, action, inputs, main.outputs, fallback.params, "")
+        else:
+            check_arguments(name, inputs, main.outputs, fallback.params)
 
     def _misfit(self, stage: str, field: Field, why: str) -> FaultError:
         return FaultError(f"`{field}` in `run` of stage `{show(stage)}` {why}", ("stage", stage, "run"), needle=str(field))
@@ -382,7 +409,7 @@ def _check_name(name: str, key: KeyPath) -> None:
         raise FaultError(f"the stage name `{show(name)}` {why}", key)
 
 
-def _check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], raw: Any) -> None:
+def check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], raw: Any) -> None:
     """Refuse what is declared twice: an output, or a name that is both an input's and an output's. A value is no argument, so its name is free."""
     taken = {group.name for group in inputs}
     seen = set()
@@ -399,7 +426,7 @@ def _check_names(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Outp
         seen.add(output.path)
 
 
-def _check_arguments(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], params: Mapping[str, Value]) -> None:
+def check_arguments(stage: str, inputs: tuple[InputGroup, ...], outputs: tuple[Output, ...], params: Mapping[str, Value]) -> None:
     """A function gets inputs, outputs and params by name, so no two can have the same."""
     taken = {group.name or "inputs": "an input" for group in inputs}
     taken |= {output.name or "outputs": "an output" for output in outputs if not output.value}

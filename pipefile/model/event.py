@@ -25,10 +25,42 @@ class PlanMade:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
+    """An attempt begins.
+
+    Args:
+        reasons: Why the edge is stale.
+        attempt: From 1; every execution of the edge in this build counts, that of its fallback too.
+        fallback: The fallback that runs in place of the stage; "" for the stage itself.
+    """
+
     stage: str
     instance: str
     reasons: tuple[Reason, ...]
     attempt: int = 1
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRetried:
+    """An attempt has failed, and another one follows.
+
+    Args:
+        attempt: The next one.
+        attempts: How many there will be at most.
+        delay: Seconds until then.
+        error: Why the last one failed.
+        log: Path of its log from the root; "" if it printed nothing.
+        fallback: As in StageStarted.
+    """
+
+    stage: str
+    instance: str
+    attempt: int
+    attempts: int
+    delay: float
+    error: str
+    log: str = ""
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +68,15 @@ class StageFinished:
     """An edge ended.
 
     Args:
-        status: "ran", "failed", "fresh" (early cutoff found it so), "skipped" (something above failed), "interrupted".
+        status: "ran", "degraded" (its fallback ran), "failed", "fresh" (early cutoff found it so), "skipped" (something above failed, or a condition
+            said so), "interrupted".
         seconds: Wall-clock time of the attempt.
         output: The first bytes of what it printed, at most `execute.SHOWN` of them; all of it if `log_size` is no larger.
         log: Path of its log from the root; "" if it printed nothing.
-        error: What went wrong, one line or more; "" if nothing.
+        error: What went wrong, one line or more; "" if nothing. Of a degraded stage, why it failed itself.
         line: Line of the stage in its Pipefile, for failures.
         command: The command as it ran, for people.
+        reason: Which condition left it out, where one did.
     """
 
     stage: str
@@ -56,6 +90,7 @@ class StageFinished:
     file: str = ""
     line: int | None = None
     command: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +125,7 @@ class BuildFinished:
     skipped: int
     seconds: float
     run: str = ""
+    degraded: int = 0
 
 
-Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageFinished | Note | Waiting | BuildFinished
+Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRetried | StageFinished | Note | Waiting | BuildFinished

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipefile.model.stage import Output, Stage, Value
@@ -85,6 +85,15 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueOf:
+    """A value that a condition asks for: the edge that makes it, its output, and the key of a returned table that is meant; "" for all of it."""
+
+    edge: int
+    output: Output
+    entry: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """All edges, joined by files.
 
@@ -98,6 +107,8 @@ class Graph:
         order: For each edge the edges of `after`, which come before it for no file's sake; only for edges that have any.
         producer: Output path (directories without slash) -> edge id.
         by_stage: Stage name -> ids of its edges, in order.
+        conditional: Edges whose stages have a `should_run`, by id.
+        conditions: Of these, those that a value of another stage decides.
     """
 
     edges: Sequence[Edge]
@@ -106,3 +117,5 @@ class Graph:
     order: Mapping[int, tuple[int, ...]]
     producer: Mapping[str, int]
     by_stage: Mapping[str, tuple[int, ...]]
+    conditional: tuple[int, ...] = ()
+    conditions: Mapping[int, ValueOf] = field(default_factory=dict)

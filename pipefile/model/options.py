@@ -22,6 +22,8 @@ class Options:
         wait: Wait for another build in the tree; False raises LockedError.
         environ: The environment, complete.
         command: The command line, for run.json and for whoever waits.
+        mode: Where functions run, whatever their stages say: "auto", "function" or "process"; "" as they say.
+        debug: Name of the stage that runs in the debugger; "" for none.
         verbose: 1 and more for -v, -1 for -q.
     """
 
@@ -38,3 +40,5 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     verbose: int = 0
+    mode: str = ""
+    debug: str = ""

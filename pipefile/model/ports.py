@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from os import stat_result
 
 
+class Poll(Protocol):
+    """What tells of descriptors that can be read, as select.poll does: milliseconds, None for ever."""
+
+    def poll(self, timeout: float | None = None, /) -> Sequence[object]: ...
+
+
 class Clock(Protocol):
     def monotonic(self) -> float: ...
     def now(self) -> float: ...
     def sleep(self, seconds: float, /) -> None: ...
+
+    def wait(self, poll: Poll, seconds: float | None, /) -> None:
+        """Return when *poll* has something to tell, or when *seconds* are over (None: never), whichever comes first."""
 
 
 class Disk(Protocol):
@@ -140,9 +149,12 @@ class Task:
     outputs: Sequence[str] = ()
     timeout: float | None = None
     log: str = ""
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
     resources: Mapping[str, float] = field(default_factory=dict)
     process: bool = False
+
+
+Outcome = Literal["ok", "failed", "lost", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,7 @@ class Completion:
     """
 
     id: int
-    outcome: Literal["ok", "failed", "lost", "cancelled"]
+    outcome: Outcome
     exit_status: int | None = None
     signal: int = 0
     timed_out: bool = False

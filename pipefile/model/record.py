@@ -14,7 +14,7 @@ class Component(NamedTuple):
     """One thing that an edge depends on. The key is the hash of all of them in order; `why` is the difference between two lists of them.
 
     Args:
-        kind: "format", "python", "run", "argv", "shell", "call", "code", "param", "version", "env", "value", "input", "set", "output", ...
+        kind: "format", "python", "run", "argv", "shell", "call", "code", "package", "param", "version", "env", "value", "input", "set", "output", ...
         name: What it is called: an input's or parameter's name, a variable.
         path: The file concerned, from the project root; "" for what is no file.
         value: A digest, a text, a value as JSON.
@@ -53,6 +53,7 @@ class Record:
         reasons: Why it ran, as text.
         duration: Seconds of the attempt.
         accepted: The reason given to `accept`; "" for a record of a real run.
+        degraded: The fallback that made the outputs, in which case *key* is ""; "" where the stage itself did.
         members: For sets of files among the components, by the component's name: path and digest of each file, where the set is small
             enough to be kept in every record that uses it (explanations only; the component holds one digest over all).
     """
@@ -71,6 +72,7 @@ class Record:
     duration: float = 0.0
     accepted: str = ""
     members: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    degraded: str = ""
 
 
 class Remembered(NamedTuple):
@@ -113,9 +115,11 @@ class Reason:
         subject: What differs: a path, a parameter's name.
         old: Value or digest in the record; "" where there was none.
         new: Value or digest now; "" where there is none.
+        where: The file that a symbol of code is in.
     """
 
     kind: str
     subject: str = ""
     old: str = ""
     new: str = ""
+    where: str = ""

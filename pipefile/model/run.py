@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class EdgeResult:
-    """How one edge of a run ended: an entry of manifest.json. Digests are text, durations seconds, sizes bytes."""
+    """How one edge of a run ended: an entry of manifest.json. Digests are text, durations seconds, sizes bytes.
+
+    `mode` is "command", "function", "process" or "none"; `mode_reason` says of functions why, in words.
+    """
 
     stage: str
     instance: str
@@ -28,6 +31,7 @@ class EdgeResult:
     exit_status: int | None = None
     error: str = ""
     log: str = ""
+    mode_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,16 @@ class RunResult:
         exit_status: As 3-cli lists them.
         ran: Names of edges that ran and succeeded, in the order of their ends.
         failed: Names of edges that failed.
-        skipped: Names of edges that were not started because of a failure above.
+        skipped: Names of edges that were not started because of a failure above, or because a condition said so.
         fresh: How many edges were fresh.
         warnings: How many warnings were given.
         run: Id of the run in the store, "" where none was written.
         would_run: For a dry run: names of edges that would run.
+        degraded: Names of edges that failed and whose fallbacks made their outputs.
         abandoned: A function did not end when its time was up: its thread runs on, and the process has to be ended by os._exit.
+        errors: Why edges failed, by name: the first line of what is told of it.
+        values: What functions returned, by `STAGE.OUTPUT`, for edges that are fresh or ran. Each is read from its file when it is asked for. Filled
+            by `Pipeline.run` alone.
     """
 
     status: str
@@ -58,6 +66,9 @@ class RunResult:
     run: str = ""
     would_run: tuple[str, ...] = ()
     abandoned: bool = False
+    degraded: tuple[str, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,8 +162,8 @@ class Stage:
         depfile: Path from the root, "" for none.
         log_limit: Bytes kept of one attempt's output.
         params: Names to values, `global.KEY` already looked up.
-        file: The Pipefile that declares it, from the project root.
-        folder: That file's folder, "" for the root: commands run there.
+        file: The Pipefile or Python file that declares it, from the project root.
+        folder: The Pipefile's folder, "" for the root: commands run there.
     """
 
     name: str
@@ -181,7 +181,7 @@ class Stage:
     infer_inputs: bool = True
     description: str = ""
     tags: tuple[str, ...] = ()
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
     file: str = "Pipefile.toml"
     folder: str = ""
     retry: Retry = ONCE
@@ -213,12 +213,27 @@ class Settings:
     outside: tuple[str, ...] = ()
     durability: str = "fast"
     keep_runs: int = 50
-    log_limit: int = 64 << 20
+    log_limit: int = 64_000_000
     python: tuple[str, ...] = ()
     track_packages: bool = False
     value_in_memory: int = 1_000_000
     value_limit: int = 100_000_000
     large_input: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a decorated stage or a pipeline stands.
+
+    Args:
+        file: The Python file, from the root.
+        line: Of the decorator, or of the call in a pipeline, from 1.
+        function: Name of the decorated function; "" for a call.
+    """
+
+    file: str
+    line: int
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +243,16 @@ class Pipeline:
     Args:
         root: Absolute path of the project root.
         file: The Pipefile, from the root.
-        files: Digest of every file that the pipeline was read from, by path from the root: the Pipefile and the dotenv files;
-            None for an absent dotenv file.
+        files: Digest of every file that the pipeline was read from, by path from the root: the Pipefile, the dotenv files, and the Python files that
+            declare stages with those that they import; None for one that is absent, where that counts.
         settings: `[pipefile]`.
         globals: `[global]`.
         aliases: `[alias]`: names of stages, aliases or targets, by alias.
         stages: By name, in the order of declaration.
         dotenv: Variables that the dotenv files set.
+        sources: Where what Python files declare stands: by ("stage", NAME) and ("alias", NAME).
+        unknown: Python files of which only a part is known, because they may not be run.
+        partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
     """
 
     root: str
@@ -245,3 +263,6 @@ class Pipeline:
     aliases: Mapping[str, tuple[str, ...]]
     stages: Mapping[str, Stage]
     dotenv: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[tuple[str, str], Source] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    partial: Mapping[str, Stage] = field(default_factory=dict)

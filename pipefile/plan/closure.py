@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipefile.base.errors import UsageError
+from pipefile.base.errors import UnknownTargetError, UsageError
 from pipefile.base.paths import BadPathError, normalise, show
 from pipefile.model.graph import Graph
 from pipefile.model.ports import World
 from pipefile.model.stage import Pipeline
 from pipefile.plan.cycles import topological
+from pipefile.plan.fallback import mains
 from pipefile.plan.targets import Targets
 
 
@@ -29,20 +30,33 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
     names = Targets(pipeline, graph.producer, graph.by_stage)
     if not targets:
         return names.default()
+    fallbacks = mains(pipeline.stages.values())
     for target in targets:
+        if target in fallbacks and target not in pipeline.aliases:
+            main = show(fallbacks[target][0])
+            text = f"`{show(target)}` is the fallback of stage `{main}`, and runs when that has failed, never by itself"
+            raise UsageError(text, (), f"name `{main}`")
         if not names.known(target):
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
-            raise UsageError(f"no alias, stage or output is called `{show(target)}`", (), names.did_you_mean(target))
+            near, is_path = names.near(target)
+            raise UnknownTargetError(show(target), show(near), is_path)
     return names.edges(targets)
 
 
-def closure(graph: Graph, ids: Iterable[int]) -> list[int]:
+def closure(graph: Graph, ids: Iterable[int], left_out: Iterable[int] = ()) -> list[int]:
     """The nodes (edges and groups) that edges *ids* are or need, order-only ones included, each after all that comes before it.
 
-    The same graph and ids give the same list.
+    What *left_out* edges need is not looked at for their sake, but for what is left out too, which may be why. The same arguments give the same list.
     """
-    return topological(graph.depends, graph.order, ids)
+    depends, order = graph.depends, graph.order
+    cut = frozenset(left_out)
+    if cut:
+        depends, order = list(depends), dict(order)
+        for edge in cut:
+            depends[edge] = tuple([node for node in depends[edge] if node in cut])
+            order[edge] = tuple([node for node in order.get(edge, ()) if node in cut])
+    return topological(depends, order, ids)
 
 
 def _is_source(target: str, graph: Graph, world: World | None) -> bool:

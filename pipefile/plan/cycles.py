@@ -97,7 +97,7 @@ def _shortest(start: int, depends: Sequence[tuple[int, ...]], order: Mapping[int
 
 
 def _link(edge: Edge, other: Edge, graph: Graph) -> tuple[str, str]:
-    """Why *edge* waits for *other*: "input", "literal" or "after", and the file concerned; "" for "after"."""
+    """Why *edge* waits for *other*: "input", "literal", "should_run", "fallback" or "after", and the file concerned; "" for the last three."""
     for need in edge.needs:
         files = need.files
         if files is None or files.node < 0:
@@ -113,6 +113,11 @@ def _link(edge: Edge, other: Edge, graph: Graph) -> tuple[str, str]:
     for path in edge.literal:
         if path in made or any(output.directory and path.startswith(output.path + "/") for output in other.outputs):
             return "literal", path
+    stage = edge.stage
+    if stage.should_run is not None and stage.should_run.kind == "output" and stage.should_run.name.startswith(f"{other.stage.name}."):
+        return "should_run", ""
+    if stage.fallback and isinstance(stage.fallback, str) and other.stage.name not in stage.after:
+        return "fallback", ""
     return "after", ""
 
 
@@ -120,9 +125,13 @@ def _line(edge: Edge, makes: str, link: tuple[str, str], waits_for: str) -> Plac
     """What one stage has to do with the cycle."""
     kind, path = link
     name, waits_for = show(edge.name), show(waits_for)
-    key = "run" if kind == "literal" else "after" if kind == "after" else "inputs"
+    key = {"literal": "run", "input": "inputs"}.get(kind, kind)
     if kind == "after":
         text = f"`{name}` comes after `{waits_for}`"
+    elif kind == "should_run":
+        text = f"a value of `{waits_for}` decides whether `{name}` runs"
+    elif kind == "fallback":
+        text = f"`{name}` comes after `{waits_for}`, for its fallback `{show(str(edge.stage.fallback))}`"
     elif kind == "literal":
         text = f"`{name}` makes `{show(makes)}`, and its command names `{show(path)}`" if makes else f"the command of `{name}` names `{show(path)}`"
     else:

@@ -30,7 +30,7 @@ class Facts:
         set_paths: A set of files -> its paths; for late sets as they are now.
         value_text: What stands in a command for a value that another stage returns.
         env: The environment of stages, tracked variables included.
-        code: An edge whose action is a function -> (path, digest) of every file of its code.
+        code: The edge's code, symbol by symbol, and the packages that this uses: of a function, or of Python scripts that its command names.
         python: Minor version of the Python that runs functions, "3.11".
         tracked: Variables that `[pipefile] env` tracks for every stage.
         shown: Variables whose values records may hold, by `[pipefile] show_env`; of others they hold a digest.
@@ -41,7 +41,7 @@ class Facts:
     set_paths: Callable[[FileSet], tuple[str, ...]]
     value_text: ValueText
     env: Mapping[str, str]
-    code: Callable[[Edge], tuple[tuple[str, str], ...]]
+    code: tuple[Component, ...]
     python: str
     tracked: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
@@ -64,10 +64,12 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     elif isinstance(action, Call):
         found.append(Component("python", "", "", facts.python))
         found.append(Component("call", "", "", f"{action.module}:{action.function}"))
+        if stage.setup is not None:
+            found.append(Component("setup", "", "", f"{stage.setup.module}:{stage.setup.function}"))
         lists = [need.name for need in edge.needs if need.many and need.name]
         lists += [output.name for output in edge.outputs if output.many and output.name]
         found.append(Component("lists", "", "", " ".join(dict.fromkeys(lists))))
-        found += [Component("code", "", path, digest) for path, digest in facts.code(edge)]
+    found += facts.code
     for need in edge.needs:
         found.append(_input(need, facts))
         if need.files is not None and need.files.value:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pipefile.base.errors import GraphError
+from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, normalise, show
-from pipefile.model.graph import Edge, Graph, Need
+from pipefile.model.graph import Edge, Graph, Need, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
 from pipefile.plan.closure import closure, select
+from pipefile.plan.conditions import value_of
 from pipefile.plan.cycles import CycleError, cycle_error, topological
+from pipefile.plan.fallback import before_fallback
 from pipefile.plan.missing import missing_sources
 from pipefile.plan.references import GlobalValue, References
 from pipefile.plan.targets import Targets
@@ -52,23 +54,25 @@ class _Resolver:
     def graph(self) -> Graph:
         for number, stage in enumerate(self.stages):
             self._join(number, stage)
-        order = self._order()
+        conditions = self._conditions()
+        order = self._order(conditions)
         self.targets.check()
         groups = self.references.groups
         depends = self.depends + groups
         try:
             nodes = topological(depends, order, range(len(depends)))
         except CycleError as found:
-            raise cycle_error(found.node, self._built(order, [0] * len(depends))) from None
-        return self._built(order, waves(depends, order, nodes, len(self.stages)))
+            raise cycle_error(found.node, self._built(order, conditions, [0] * len(depends))) from None
+        return self._built(order, conditions, waves(depends, order, nodes, len(self.stages)))
 
-    def _built(self, order: dict[int, tuple[int, ...]], wave: list[int]) -> Graph:
+    def _built(self, order: dict[int, tuple[int, ...]], conditions: dict[int, ValueOf], wave: list[int]) -> Graph:
         edges = [
             Edge(number, stage.name, stage, needs, stage.outputs, literal, level)
             for number, (stage, needs, literal, level) in enumerate(zip(self.stages, self.needs, self.literal, wave, strict=False))
         ]
         groups = self.references.groups
-        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage)
+        conditional = tuple([number for number, stage in enumerate(self.stages) if stage.should_run is not None])
+        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions)
 
     def _join(self, number: int, stage: Stage) -> None:
         references = self.references
@@ -122,23 +126,76 @@ class _Resolver:
             found[path] = None
         return tuple(found)
 
-    def _order(self) -> dict[int, tuple[int, ...]]:
+    def _order(self, conditions: dict[int, ValueOf]) -> dict[int, tuple[int, ...]]:
         order: dict[int, tuple[int, ...]] = {}
         known: dict[tuple[str, ...], tuple[int, ...]] = {}
         for number, stage in enumerate(self.stages):
-            if not stage.after:
+            if not stage.after and not stage.fallback and number not in conditions:
                 continue
             edges = known.get(stage.after)
             if edges is None:
                 edges = known[stage.after] = self._after(stage)
+            more = self._before_fallback(number, stage) if stage.fallback else ()
+            if number in conditions:
+                more += (conditions[number].edge,)
+            edges = tuple(dict.fromkeys(edges + more)) if more else edges
             if edges:
                 order[number] = edges
         return order
 
+    def _before_fallback(self, number: int, stage: Stage) -> tuple[int, ...]:
+        """What comes before a stage because its fallback may be wanted then: who makes that one's inputs, and its `after`."""
+        if not isinstance(stage.fallback, str):
+            return ()
+        other = self.by_stage[stage.fallback][0]
+        fallback = self.stages[other]
+        for need in self.needs[other]:
+            files = need.files
+            if files is not None and files.node >= 0 and (files.node == number or number in self._members(files.node)):
+                places = [Place(fallback.file, ("stage", fallback.name, "inputs"), f"`{show(fallback.name)}`")]
+                places.append(Place(stage.file, ("stage", stage.name, "fallback"), f"`{show(stage.name)}`"))
+                text = f"`{show(files.text)}`, an input of `{show(fallback.name)}`, is made by stage `{show(stage.name)}`, whose fallback that is"
+                raise GraphError(text, places, "a fallback runs when its stage has failed")
+        return before_fallback(number, other, self.depends, self.references.groups) + (self._after(fallback) if fallback.after else ())
+
+    def _members(self, node: int) -> frozenset[int]:
+        return self.references.members(node) if node >= len(self.stages) else frozenset()
+
+    def _conditions(self) -> dict[int, ValueOf]:
+        """The values that decide whether stages run. That each is one, the loader has found out."""
+        found = {}
+        for number, stage in enumerate(self.stages):
+            condition = stage.should_run
+            if condition is None:
+                continue
+            if condition.kind == "exists":
+                self._check_source(condition.name, stage)
+            elif condition.kind == "output":
+                value = value_of(condition.name, self.pipeline.stages)
+                if value is None:
+                    place = Place(stage.file, ("stage", stage.name, "should_run"), f"`{show(stage.name)}`")
+                    raise GraphError(f"`{show(condition.name)}` in `should_run` is no value of a stage", (place,))
+                maker, output, entry = value
+                found[number] = ValueOf(self.by_stage[maker][0], output, entry)
+        return found
+
+    def _check_source(self, path: str, stage: Stage) -> None:
+        """
+        Raises:
+            GraphError: A condition asks whether something is there that this very build makes: it would hold in the next one, whatever happens.
+        """
+        maker = self.producer.get(path, -1)
+        if maker < 0:
+            maker = self.references.maker_of(path)
+        if maker >= 0:
+            place = Place(stage.file, ("stage", stage.name, "should_run"), f"`{show(stage.name)}`")
+            text = f"`exists` in `should_run` names `{show(path)}`, which stage `{show(self.stages[maker].name)}` makes"
+            raise GraphError(text, (place,), "what a stage finds out is handed on as a value: `should_run = \"STAGE.VALUE\"`")
+
     def _after(self, stage: Stage) -> tuple[int, ...]:
         for name in stage.after:
             if name not in self.pipeline.aliases and name not in self.pipeline.stages:
-                hint = self.targets.did_you_mean(name, outputs=False)
+                hint = meant(show(self.targets.near_name(name)))
                 place = Place(stage.file, ("stage", stage.name, "after"), f"`{show(stage.name)}`")
                 raise GraphError(f"`{show(name)}` in `after` is neither a stage nor an alias", (place,), hint)
         return self.targets.edges(stage.after)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pipefile.model.graph import Graph
 
-Outcome = Literal["fresh", "ran", "failed", "skipped"]
+Outcome = Literal["fresh", "ran", "failed", "skipped", "left"]
 
 _ABSENT, _WAITING, _GIVEN, _READY, _RUNNING, _FREED, _ENDED = range(7)
 
@@ -151,7 +151,11 @@ class Schedule:
             self._state[edge] = _FREED
 
     def end(self, edge: int, outcome: Outcome) -> None:
-        """An edge has ended, whether it ran or was only decided."""
+        """An edge has ended, whether it ran or was only decided.
+
+        Below one that has "failed" or was "skipped" nothing runs. One that is "left" out lets go on what waits for it: who can do without its
+        files, and who is left out in turn, is for the engine to say when these are given out.
+        """
         state = self._state
         if state[edge] == _RUNNING:
             self._running -= 1

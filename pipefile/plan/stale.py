@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pipefile.base.paths import show
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Component, Reason, Record
-from pipefile.model.stage import Call, Command
 from pipefile.plan.key import SHOWN, hidden
 
 _ACTIONS = frozenset(["run", "argv", "call"])
-_OF_ACTIONS = _ACTIONS | {"shell", "python", "code", "lists"}
+_OF_ACTIONS = _ACTIONS | {"shell", "python", "setup", "code", "package", "lists"}
+_OF_CODE = frozenset(["code", "package"])
+_CALL = ("call", "", "")
 _ALWAYS = Reason("always")
 _NOTHING_TO_COMPARE = Reason("no-files")
 FORCED = Reason("forced")
@@ -53,7 +54,9 @@ def compare(
     if record is None:
         return (Reason("never"),)
     reasons: list[Reason] = []
-    if not record.key:
+    if record.degraded:
+        reasons.append(Reason("degraded", record.degraded))
+    elif not record.key:
         reasons.append(Reason("unfinished"))
     if list(record.components) != parts and [hidden(part) for part in record.components] != [hidden(part) for part in parts]:
         reasons += _differences(record, parts, members)
@@ -75,27 +78,28 @@ def _differences(record: Record, parts: list[Component], members: Mapping[str, t
     another_action = {kind for kind, _, _ in before} & _ACTIONS != {kind for kind, _, _ in now} & _ACTIONS
     if another_action:
         reasons.append(Reason("action"))
+    told = _OF_ACTIONS if another_action else _OF_CODE if before.get(_CALL) != now.get(_CALL) else frozenset()  # another function has other code
     for identity, value in now.items():
-        kind, name, path = identity
+        kind, name, _ = identity
         old = before.get(identity)
         if old is not None and kind == "env" and hidden(Component(*identity, old)) == hidden(Component(*identity, value)):
             continue
-        if old == value or (another_action and kind in _OF_ACTIONS):
+        if old == value or kind in told:
             continue
         if kind == "value-kind" and not _input_of(identity, before):
             continue  # the input itself is new, which says it all
         if kind == "set":
             reasons += _set_differences(name, record.members.get(name), members.get(name), old)
         elif old is None:
-            reasons.append(Reason(f"{kind}-added", path or name, "", value))
+            reasons.append(_reason(f"{kind}-added", identity, "", value))
         else:
-            reasons.append(Reason(kind, path or name, old, value))
+            reasons.append(_reason(kind, identity, old, value))
     for identity, value in before.items():
-        kind, name, path = identity
+        kind = identity[0]
         if kind == "value-kind" and not _input_of(identity, now):
             continue
-        if identity not in now and not (another_action and kind in _OF_ACTIONS):
-            reasons.append(Reason(f"{kind}-removed", path or name, value, ""))
+        if identity not in now and kind not in told:
+            reasons.append(_reason(f"{kind}-removed", identity, value, ""))
     return reasons or [Reason("order")]
 
 
@@ -103,6 +107,11 @@ def _input_of(identity: tuple[str, str, str], parts: Mapping[tuple[str, str, str
     """Whether the input that a "value-kind" is about is among *parts*."""
     _, name, path = identity
     return ("input", name, path) in parts or ("set", name, path) in parts
+
+
+def _reason(kind: str, identity: tuple[str, str, str], old: str, new: str) -> Reason:
+    of, name, path = identity
+    return Reason(kind, name, old, new, path) if of == "code" else Reason(kind, path or name, old, new)
 
 
 def _set_differences(
@@ -137,7 +146,7 @@ _NOUNS = {
     "input": "input",
     "set": "input",
     "discovered": "file it read,",
-    "code": "code",
+    "package": "package",
     "param": "param",
     "env": "environment variable",
     "value": "value of input",
@@ -146,6 +155,7 @@ _NOUNS = {
     "version": "version",
     "python": "Python version",
     "call": "function",
+    "setup": "setup function",
 }
 
 
@@ -155,10 +165,18 @@ def describe(reason: Reason) -> str:
     subject = f"`{show(reason.subject)}`"
     if plain is not None:
         return plain
+    if reason.kind.partition("-")[0] == "code":
+        return _code(reason)
     if reason.kind == "output-missing":
         return f"output {subject} is missing"
     if reason.kind == "output-changed":
         return f"output {subject} was changed since"
+    if reason.kind == "degraded":
+        return f"its last result came from fallback {subject}"
+    if reason.kind == "condition":
+        return show(reason.subject)
+    if reason.kind == "undecided":
+        return f"its condition {subject} may change"
     if reason.kind == "upstream":
         return f"input {subject} may change"
     if reason.kind in ("run", "argv"):
@@ -169,14 +187,14 @@ def describe(reason: Reason) -> str:
     if reason.kind.endswith("-removed"):
         kind = reason.kind[:-8]
         return f"{_NOUNS.get(kind, kind)} {subject} is gone" if reason.subject else f"{_NOUNS.get(kind, kind)} is gone: {_value(kind, reason.old)}"
-    if reason.kind in ("input", "discovered", "set", "code"):
+    if reason.kind in ("input", "discovered", "set"):
         noun = _NOUNS[reason.kind]
         if reason.kind != "set" and reason.new == ABSENT:
             return f"{noun} {subject} is gone"
         if reason.kind != "set" and reason.old == ABSENT:
             return f"{noun} {subject} is there now"
         return f"{noun} {subject} changed"
-    if reason.kind in ("param", "value"):
+    if reason.kind in ("param", "value", "package"):
         return f"{_NOUNS[reason.kind]} {subject} changed: {show(reason.old)} -> {show(reason.new)}"
     if reason.kind == "env" and reason.old.startswith(SHOWN) and reason.new.startswith(SHOWN):
         return f"environment variable {subject} changed: {show(reason.old[1:])} -> {show(reason.new[1:])}"
@@ -186,6 +204,14 @@ def describe(reason: Reason) -> str:
     if reason.subject:
         return f"{noun} {subject} changed"
     return f"its {noun} changed: {_value(reason.kind, reason.old)} -> {_value(reason.kind, reason.new)}"
+
+
+def _code(reason: Reason) -> str:
+    """A symbol, what importing a file does, or the order in which several files do something."""
+    what = "changed" if reason.kind == "code" else "is new" if reason.kind == "code-added" else "is gone"
+    if reason.subject:
+        return f"code `{show(reason.subject)}` ({show(reason.where)}) {what}"
+    return f"top-level code of `{show(reason.where)}` {what}" if reason.where else f"order of imports {what}"
 
 
 def details(reason: Reason) -> list[str]:
@@ -208,12 +234,3 @@ def _command_lines(text: str, kind: str) -> list[str]:
 
 def _value(kind: str, text: str) -> str:
     return "not set" if not text and kind != "version" else show(text)
-
-
-def action_name(edge: Edge) -> str:
-    """How the edge is carried out, for run.json and `why`."""
-    if isinstance(edge.stage.action, Call):
-        return "function"
-    if isinstance(edge.stage.action, Command):
-        return "command"
-    return "none"

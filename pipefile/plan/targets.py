@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipefile.base.errors import GraphError
+from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import KeyPath, Place
-from pipefile.base.paths import BadPathError, normalise, parents, show
+from pipefile.base.paths import BadPathError, name_of, normalise, parents, show
 from pipefile.model.stage import Pipeline
 from pipefile.plan.near import nearest
 
@@ -78,12 +78,18 @@ class Targets:
                     stack.append("")
                     stack += [inner for inner in reversed(aliases[name]) if inner in aliases]
 
-    def did_you_mean(self, name: str, outputs: bool = True) -> str:
-        """A hint for a name that stands for nothing; "" where none is near."""
-        near = nearest(name, [*self._pipeline.aliases, *self._by_stage])
-        if not near and outputs:
-            near = nearest(name, self._producer)
-        return f"did you mean `{show(near)}`?" if near else ""
+    def near_name(self, name: str) -> str:
+        """The alias or stage that is probably meant by a name that stands for nothing; "" where none is near."""
+        return nearest(name, [*self._pipeline.aliases, *self._by_stage])
+
+    def near(self, name: str) -> tuple[str, bool]:
+        """What is probably meant by a name that stands for nothing ("" where none is near), and whether that is the path of an output."""
+        found = self.near_name(name)
+        if found:
+            return found, False
+        file = name_of(name)
+        elsewhere = [path for path in self._producer if path.endswith(file) and name_of(path) == file]
+        return elsewhere[0] if len(elsewhere) == 1 else nearest(name, self._producer), True
 
     def _making(self, name: str) -> Iterable[int]:
         """The edges that make a file, a directory, the directory that it lies in, or all in a folder."""
@@ -114,7 +120,7 @@ class Targets:
         for name in names:
             if not self.known(name):
                 place = Place(self._pipeline.file, key)
-                raise GraphError(f"`{show(name)}` in {where} is no alias, stage or output", (place,), self.did_you_mean(name))
+                raise GraphError(f"`{show(name)}` in {where} is no alias, stage or output", (place,), meant(show(self.near(name)[0])))
 
     def _circle(self, name: str, path: list[str]) -> GraphError:
         circle = path[path.index(name) :]

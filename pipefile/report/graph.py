@@ -35,11 +35,14 @@ def _line(edge: Shown) -> str:
         text += " " + " ".join(map(show, edge.inputs))
     if edge.outputs:
         text += " -> " + " ".join(map(show, edge.outputs))
+    if edge.fallback_of:
+        text += f"  (fallback of {', '.join(map(show, edge.fallback_of))})"
     return text + "\n"
 
 
 def as_dot(view: GraphView, waves: bool) -> Iterator[str]:
-    """A digraph: a box an edge, a point for what many edges wait for together, dashed lines for `after`.
+    """A digraph: a box an edge, a point for what many edges wait for together, dashed lines for `after`,
+    dotted ones from a stage to its fallback.
 
     Args:
         view: What to show.
@@ -65,6 +68,11 @@ def as_dot(view: GraphView, waves: bool) -> Iterator[str]:
             yield f"  n{node} -> n{edge.id};\n"
         for node in edge.after:
             yield f"  n{node} -> n{edge.id} [style=dashed];\n"
+    ids = {edge.name: edge.id for edge in view.edges}
+    for edge in view.edges:
+        for main in edge.fallback_of:
+            if main in ids:
+                yield f"  n{ids[main]} -> n{edge.id} [style=dotted, label=fallback];\n"
     yield "}\n"
 
 
@@ -76,7 +84,7 @@ def as_json(view: GraphView, waves: bool) -> Iterator[str]:
     """One object: `{"format": 1, "stages": [...], "groups": {...}}`, with `"waves"`, lists of names, where they are asked for.
 
     A stage has `name stage wave inputs outputs needs after`; `needs` and `after` are names of edges, and `needs` may have names of groups: `"#7"`
-    stands for all edges in `groups["#7"]`.
+    stands for all edges in `groups["#7"]`. One that is a fallback has `fallback_of` besides, names of stages.
     """
     import json
 
@@ -92,8 +100,9 @@ def as_json(view: GraphView, waves: bool) -> Iterator[str]:
             "wave": edge.wave,
             "inputs": edge.inputs,
             "outputs": edge.outputs,
-            "needs": [names[node] for node in edge.needs],
-            "after": [names[node] for node in edge.after],
+            "needs": [names[node] for node in edge.needs if node in names],
+            "after": [names[node] for node in edge.after if node in names],
+            **({"fallback_of": edge.fallback_of} if edge.fallback_of else {}),
         }
         yield f"{between}{encode(fields)}"
         between = ",\n"

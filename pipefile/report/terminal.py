@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from pipefile.base.paths import show
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageStarted, Waiting
+from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
 from pipefile.report.stream import Stream, painted_error
-from pipefile.report.words import counts, duration, edge_name
+from pipefile.report.words import counts, duration, edge_name, retried
 
 REDRAW = 0.1  # seconds; a terminal over a slow line takes ten redraws a second
 TAIL = 20  # lines of a failed stage's output that are shown with the failure
@@ -66,6 +66,7 @@ class TerminalReport:
             BuildStarted: self._build_started,
             PlanMade: self._plan_made,
             StageStarted: self._stage_started,
+            StageRetried: self._stage_retried,
             StageFinished: self._stage_finished,
             Note: self._note,
             Waiting: self._waiting,
@@ -100,7 +101,7 @@ class TerminalReport:
     def _stage_started(self, event: StageStarted) -> None:
         if self.live:
             self._running[edge_name(event.stage, event.instance)] = None
-        if self._why and self._shows:
+        if self._why and self._shows and event.attempt == 1:
             from pipefile.plan.stale import describe
 
             name = edge_name(event.stage, event.instance)
@@ -109,6 +110,15 @@ class TerminalReport:
                 self._out.write(f"{name}: {describe(reason)}\n")
         if self.live and self._clock() - self._drawn_at >= REDRAW:
             self._draw()
+
+    def _stage_retried(self, event: StageRetried) -> None:
+        self._running.pop(edge_name(event.stage, event.instance), None)
+        if self._shows:
+            self._erase()
+            self._out.write(retried(event) + "\n")
+            if self._verbose > 0 and event.log:
+                self._out.write(f"  log: {show(event.log)}\n")
+            self._out.flush()
 
     def _stage_finished(self, event: StageFinished) -> None:
         name = edge_name(event.stage, event.instance)
@@ -120,17 +130,18 @@ class TerminalReport:
             self._total = max(self._total, self._done)
         if status == "failed":
             self._failed(event, name)
-        elif status == "ran":
+        elif status in ("ran", "degraded"):
             if self._shows and (self._lines or event.log_size or event.output):
                 self._erase()
-                self._out.write(f"[{self._done}/{self._total}] {name}  {duration(event.seconds)}\n")
+                word = " " + self._out.paint(status, "yellow") if status == "degraded" else ""
+                self._out.write(f"[{self._done}/{self._total}] {name}{word}  {duration(event.seconds)}\n")
                 self._after_line(event)
         elif status == "fresh":
             self._erase()
             self._out.write(f"[{self._done}/{self._total}] {name}  fresh\n")
         elif self._verbose > 0 or (status == "interrupted" and self._shows):  # one failure can have thousands skipped: the last line counts them
             self._erase()
-            self._out.write(f"{name}  {status}\n")
+            self._out.write(f"{name}  {status}{f': {show(event.reason)}' if event.reason else ''}\n")
             self._after_line(event)
         if self.live and self._clock() - self._drawn_at >= REDRAW:
             self._draw()
@@ -142,8 +153,15 @@ class TerminalReport:
             self._out.write(f"[{self._done}/{self._total}] {name} {word}  {duration(event.seconds)}\n")
             if self._is_long(event):
                 self._after_line(event)
-        # A thousand failures shall not keep a thousand outputs in memory: what has a log is read from it at the end.
-        self._failures.append(replace(event, output=b"") if event.log else event)
+        # A thousand failures shall not keep a thousand outputs in memory: what is in a log is read from it at the end.
+        self._failures.append(replace(event, output=b"") if self._log_is_whole(event) else event)
+
+    def _log_is_whole(self, event: StageFinished) -> bool:
+        """Whether all that a stage printed is in its log: a full disk leaves one that is empty."""
+        try:
+            return bool(event.log) and os.stat(os.path.join(self._root, event.log)).st_size >= event.log_size
+        except OSError:
+            return False
 
     def _is_long(self, event: StageFinished) -> bool:
         return event.log_size > len(event.output) or event.output.count(b"\n") > TAIL
@@ -177,7 +195,7 @@ class TerminalReport:
 
         data = event.output
         cut = False
-        if event.log:
+        if event.log and not data:
             try:
                 with open(os.path.join(self._root, event.log), "rb") as log:
                     size = log.seek(0, os.SEEK_END)
@@ -217,7 +235,8 @@ class TerminalReport:
         self.live = False
         self._show_failures()
         if self._shows:
-            parts = counts((event.ran, "ran"), (event.fresh, "fresh"), (event.failed, "failed"), (event.skipped, "skipped"))
+            ended = ((event.ran, "ran"), (event.degraded, "degraded"), (event.fresh, "fresh"), (event.failed, "failed"), (event.skipped, "skipped"))
+            parts = counts(*ended)
             took = duration(event.seconds)
             if event.status == "interrupted":
                 self._out.write(f"interrupted: {parts} in {took}\n" if parts else f"interrupted after {took}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipefile.base.paths import show
+from pipefile.model.event import StageRetried
 
 
 def duration(seconds: float) -> str:
@@ -21,6 +22,14 @@ def duration(seconds: float) -> str:
 def edge_name(stage: str, instance: str) -> str:
     """An edge as users write it, safe to show: `thumbs`, or `thumbs@photos/a.jpg`."""
     return show(f"{stage}@{instance}" if instance else stage)
+
+
+def retried(event: StageRetried) -> str:
+    """``stage `x` failed (exit status 75): attempt 2 of 3 in 1 s``."""
+    stage = f"stage `{edge_name(event.stage, event.instance)}`"
+    who = f"fallback `{show(event.fallback)}` of {stage}" if event.fallback else stage
+    wait = f"{event.delay:.3g} s" if event.delay < 59.5 else duration(event.delay)
+    return f"{who} failed ({show(event.error)}): attempt {event.attempt} of {event.attempts} in {wait}"
 
 
 def counts(*parts: tuple[int, str]) -> str:

@@ -171,6 +171,17 @@ class RunReader:
         """Where the log of an edge is, if it printed anything."""
         return log_folder(self._store, run, stage) + "/log.txt"
 
+    def earlier_logs(self, run: str, stage: str) -> tuple[tuple[int, str], ...]:
+        """Logs of attempts of an edge that were followed by others: number of the attempt and path, in order."""
+        folder = log_folder(self._store, run, stage)
+        try:
+            names = [name for name, kind in self._disk.names(folder) if kind == "file"]
+        except OSError:
+            return ()
+        numbers = [name[4:-4] for name in names if name.startswith("log.") and name.endswith(".txt") and name != "log.txt"]
+        whole = sorted(int(text) for text in numbers if text.isdecimal() and text.isascii())
+        return tuple([(number, f"{folder}/log.{number}.txt") for number in whole])
+
     def _damaged(self, run: str, name: str) -> str:
         return f"`{show(self._store)}/runs/{run}/{name}` is damaged"
 
@@ -243,4 +254,5 @@ def _edge(item: object) -> EdgeResult:
         exit_status=None if status is None else _is(status, int),
         error=_is(values["error"], str),
         log=_is(values["log"], str),
+        mode_reason=_is(values.get("mode_reason", ""), str),  # not told by the first versions
     )

@@ -18,7 +18,8 @@ A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` betw
 - `checksum`: 32 hex digits of the blake3 of all other bytes of the file: those before `"checksum"`, then those after its comma and blank. Every later
   format begins with these two names and this checksum, so that a whole record of another version can be told from a damaged one.
 - Only the record beside the first output (or the only one of an edge without outputs) has `accepted components discovered duration members own
-  reasons`; the others have the other six names. No record has further names.
+  reasons`, and `degraded` (before `discovered`) where a fallback made the outputs: its name; the `key` is "" then. The others have the other six
+  names. No record has further names.
 - Paths are relative to the record's own folder, absolute ones stay: a tree that is moved or copied keeps its records. Beside an output outside the
   project they are relative to the project root. `output` is null for an edge without outputs.
 - `outputs` has the declared outputs in their order, then files that a function has made and named when it returned (values of kind "file"). Such a
@@ -54,6 +55,7 @@ _MARK = b'"checksum": "'
 _BODY_AT = len(_HEAD) + len(_MARK) + 32 + len(b'", ')
 _OTHER = ("attempt", "edge", "key", "output", "outputs", "pipefile")
 _MAIN = ("accepted", "attempt", "components", "discovered", "duration", "edge", "key", "members", "output", "outputs", "own", "pipefile", "reasons")
+_DEGRADED = (*_MAIN[:3], "degraded", *_MAIN[3:])
 
 
 def record_path(output: str) -> str:
@@ -110,6 +112,7 @@ def encode(record: Record, at: str) -> bytes:
             "accepted": record.accepted,
             "attempt": record.attempt,
             "components": components,
+            **({"degraded": record.degraded} if record.degraded else {}),
             "discovered": discovered,
             "duration": float(record.duration),
             "edge": record.edge,
@@ -181,7 +184,7 @@ def _unknown(data: bytes) -> RecordError:
 def _record(values: dict[str, object], at: str) -> Record:
     folder = _folder(at)
     main = "components" in values
-    if tuple(values) != (_MAIN if main else _OTHER):
+    if tuple(values) != (_DEGRADED if "degraded" in values else _MAIN if main else _OTHER):
         raise RecordError("it has other names than a record")
     edge, output = _text(values["edge"]), values["output"]
     outputs = []
@@ -203,6 +206,9 @@ def _record(values: dict[str, object], at: str) -> Record:
     pipefile, attempt, key = _path(values["pipefile"], folder), _text(values["attempt"]), _text(values["key"])
     if not main:
         return Record(edge, pipefile, attempt, key, output, tuple(outputs), main=False)
+    degraded = _text(values.get("degraded", ""))
+    if (degraded and key) or ("degraded" in values and not degraded):
+        raise RecordError("it is of a fallback, and has a key all the same")
     duration = values["duration"]
     if type(duration) is not float or not 0 <= duration < 1e12:
         raise RecordError("its duration is no duration")
@@ -220,6 +226,7 @@ def _record(values: dict[str, object], at: str) -> Record:
         reasons=tuple([_text(reason) for reason in _list(values["reasons"])]),
         duration=duration,
         accepted=_text(values["accepted"]),
+        degraded=degraded,
     )
 
 

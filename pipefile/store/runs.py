@@ -3,6 +3,7 @@
     STORE/runs/20240212_100000_abc123/run.json           the build, in UTC; written first with status "running", then again at its end
                                       manifest.json      its edges, written at its end
                                       STAGE/log.txt      what an edge printed, if it printed anything; STAGE percent-encoded
+                                      STAGE/log.1.txt    what its first attempt printed, if it failed and others followed; log.2.txt, ...
                                       STAGE/artifacts/   what its function keeps by `ctx.artifact`, if it keeps anything
     STORE/latest -> runs/20240212_100000_abc123
 

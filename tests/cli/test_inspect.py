@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -87,6 +88,18 @@ def test_check_sees_places_that_are_taken(project: Project) -> None:
     outcome = project.cli("check")
     assert (outcome.out, outcome.exit_status) == ("1 stage: 1 fault\n", 1)
     assert outcome.err.startswith("error: `b.txt` is a directory, but stage `a` makes a file there\n")
+
+
+def test_check_sees_outputs_that_a_link_makes_one_file(project: Project) -> None:
+    """As a build would refuse them."""
+    project.stage("a", outputs="build/x", run="echo a > {outputs}")
+    project.stage("b", outputs="real/x", run="echo b > {outputs}")
+    project.write("real/other", "")
+    os.symlink("real", project.path("build"))
+    outcome = project.cli("check")
+    assert (outcome.out, outcome.exit_status) == ("2 stages: 1 fault\n", 1)
+    assert outcome.err == project.cli().err
+    assert outcome.err.startswith("error: `build/x` and `real/x` are one file: a link leads from one folder to the other\n")
 
 
 def test_runs(built: Project) -> None:

@@ -92,3 +92,18 @@ def test_the_current_folder_is_gone(project: Project) -> None:
     script = f'cd gone && rm -r ../gone && exec "{sys.executable}" -m pipefile list'
     done = subprocess.run(["sh", "-c", script], cwd=project.root, env=project.environ, capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode) == ("error: the current folder does not exist any more\n", 2)
+
+
+def test_a_target_that_is_not_there_from_within_a_folder(project: Project) -> None:
+    """The hint is what has to be typed where the user stands."""
+    project.stage("a", outputs="out/a.txt", run="echo a > {outputs}")
+    project.stage("b", outputs="out/b.txt", run="echo b > {outputs}")
+    project.write("sub/x", "")
+    for args, cwd, text in (
+        (("a.txt",), ".", "error: no alias, stage or output is called `a.txt`\nhint: did you mean `out/a.txt`?\n"),
+        (("b.txt",), "sub", "error: no alias, stage or output is called `sub/b.txt`\nhint: did you mean `../out/b.txt`?\n"),
+        (("query", "deps", "../out/bb.txt"), "sub", "error: no alias, stage or output is called `out/bb.txt`\nhint: did you mean `../out/b.txt`?\n"),
+        (("-C", "sub", "why", "a.txt"), ".", "error: no alias, stage or output is called `sub/a.txt`\nhint: did you mean `../out/a.txt`?\n"),
+    ):
+        outcome = project.cli(*args, cwd=cwd)
+        assert (outcome.err, outcome.exit_status) == (text, 2)

@@ -14,13 +14,25 @@ from kit import Gate
 from kit.fifo import PATIENCE
 
 from pipefile.execute.function import FunctionExecutor
+from pipefile.execute.process import ProcessExecutor
 from pipefile.execute.shell import ShellExecutor
 from pipefile.model.ports import Completion, Executor, FunctionCall, Task
 from pipefile.model.stage import Call
 from pipefile.testing import FakeExecutor
 
 STEPS = """
-import os, select
+import os, select, subprocess, sys
+
+def leaves(status):
+    sys.exit(int(status))
+
+def tells(variable):
+    print(os.environ.get(variable, "unset"), os.getcwd(), repr(sys.stdin.read()), end="")
+
+def daemon(here, go):
+    script = f"echo here > {here}; read line < {go}; echo over > {here}"
+    subprocess.run(["sh", "-c", f"({script}) &"], stdin=subprocess.DEVNULL)
+    print("started", end="", flush=True)
 
 def prints(text):
     print(text, end="")
@@ -49,6 +61,10 @@ class Setup:
     waits: Callable[[], Task]
     gate: Gate
     failure: str
+    raised: tuple[str, ...] = ()
+    leaves: Callable[[int], Task] = lambda _: pytest.skip("a fake has no exit status")
+    tells: Callable[[str], Task] = lambda _: pytest.skip("a fake has no environment")
+    daemon: Callable[[], Task] = lambda: pytest.skip("a fake has no processes")
     ids: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
 
     def run(self, task: Task) -> Completion:
@@ -101,17 +117,21 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
             gate,
             "ValueError: bad",
         )
-    elif kind == "function":
+    elif kind in ("function", "process"):
         (folder / "steps.py").write_text(STEPS)
         ends = [os.fspath(folder / f"gate.{end}") for end in ("here", "go")]
         setup = Setup(
-            FunctionExecutor(),
+            FunctionExecutor() if kind == "function" else ProcessExecutor(),
             folder,
             lambda text: _function(setup, "prints", text=text),
             lambda: _function(setup, "fails"),
             lambda: _function(setup, "waits", here=ends[0], go=ends[1]),
             gate,
             "ValueError: bad",
+            ("ValueError", "builtins.ValueError", "Exception", "builtins.Exception", "BaseException", "builtins.BaseException"),
+            lambda status: _function(setup, "leaves", status=str(status)),
+            lambda variable: _function(setup, "tells", variable=variable),
+            lambda: _function(setup, "daemon", here=ends[0], go=ends[1]),
         )
     else:
         setup = Setup(
@@ -122,11 +142,15 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
             lambda: _command(setup, "sh", "-c", gate.shell),
             gate,
             "exit status 3",
+            (),
+            lambda status: _command(setup, "sh", "-c", f"exit {status}"),
+            lambda name: _command(setup, "sh", "-c", f"printf \"%s %s '%s'\" \"${{{name}-unset}}\" \"$PWD\" \"$(cat)\""),
+            lambda: _command(setup, "sh", "-c", f"({gate.shell}; echo over > $GATES/gate.here) & printf started"),
         )
     return setup
 
 
-REAL = ["shell", "shell with threads", "function"]
+REAL = ["shell", "shell with threads", "function", "process"]
 
 
 @pytest.fixture(params=["fake", *REAL])
@@ -219,10 +243,8 @@ def test_cancelling_nothing_is_harmless(any_setup: Setup):
 
 def test_close_may_be_called_again_and_leaves_no_descriptor(any_setup: Setup):
     before = len(os.listdir("/proc/self/fd"))
-    other = _make("function", any_setup.folder, any_setup.gate) if isinstance(any_setup.executor, FunctionExecutor) else None
-    if other is None:
-        threads = isinstance(any_setup.executor, ShellExecutor)
-        other = _make("shell" if threads else "fake", any_setup.folder, any_setup.gate)
+    kinds = {FunctionExecutor: "function", ProcessExecutor: "process", ShellExecutor: "shell", FakeExecutor: "fake"}
+    other = _make(kinds[type(any_setup.executor)], any_setup.folder, any_setup.gate)
     other.ids = iter(range(5000, 6000))
     other.run(other.prints("x"))
     other.executor.close()
@@ -250,7 +272,7 @@ def test_a_log_ends_at_its_limit(real: Setup):
     task = replace(real.prints("x" * 2000), log_limit=1000)
     done = real.run(task)
 
-    assert real.log(task) == b"x" * 1000 + b"\n[pipefile: output beyond 1000B dropped]\n"
+    assert real.log(task) == b"x" * 1000 + b"\n[pipefile: output beyond 1KB dropped]\n"
     assert (done.output, done.log_size) == (real.log(task), len(real.log(task)))
 
 
@@ -315,3 +337,54 @@ def test_three_hundred_tasks_leave_no_descriptor(real: Setup):
         real.finish(3)
 
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_was_raised_is_named(real: Setup):
+    """The class and all its bases, plain and with module; () where nothing was raised."""
+    assert real.run(real.fails()).raised == real.raised
+    assert real.run(real.prints("x")).raised == ()
+
+
+@pytest.mark.parametrize("status", [0, 1, 75])
+def test_exit_statuses_are_told(real: Setup, status: int):
+    done = real.run(real.leaves(status))
+
+    expected = ("ok", "", 0) if status == 0 else ("failed", f"exit status {status}", status)
+    assert (done.outcome, done.error, done.exit_status) == expected
+
+
+def test_a_task_has_its_folder_its_environment_and_no_input(real: Setup):
+    task = replace(real.tells("MINE"), cwd=os.fspath(real.folder))
+    unset = real.run(task)
+    mine = real.run(replace(task, id=next(real.ids), env={**task.env, "MINE": "yes"}))
+
+    assert (unset.output, mine.output) == (f"unset {real.folder} ''".encode(), f"yes {real.folder} ''".encode())
+
+
+def test_a_daemon_delays_nothing(real: Setup):
+    """Case 43: what a task leaves running may hold its pipe; the task has ended, and its daemon lives."""
+    done = real.run(real.daemon())
+
+    assert (done.outcome, done.output) == ("ok", b"started")
+    real.gate.wait()
+    real.gate.release()
+    real.gate.wait()
+
+
+def test_two_cancels_complete_a_task_once(real: Setup):
+    real.executor.submit(real.waits())
+    real.gate.wait()
+    real.executor.cancel()
+    real.executor.cancel(urgent=True)
+
+    assert [done.outcome for done in real.finish(1)] == ["cancelled"]
+    assert real.executor.wait(0) == []
+
+
+def test_the_executor_goes_on_after_a_cancel(real: Setup):
+    real.executor.submit(real.waits())
+    real.gate.wait()
+    real.executor.cancel(urgent=True)
+    real.finish(1)
+
+    assert real.run(real.prints("x")).output == b"x"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from kit.project import Project
@@ -32,14 +33,18 @@ def number(inputs):
     return count
 '''
 
-KINDS = ("join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal", "tree", "env", "optional")
-KINDS += ("number", "spell")
+KINDS = (
+    "join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal", "tree", "env", "optional", "retry", "shaky",
+    "number", "spell",
+)  # fmt: skip
 ONE_INPUT = ("split", "place", "gather", "depfile", "spell")
-FUNCTIONS = ("join", "number")
 UNDECLARED = ("depfile", "literal")
 FOLDERS = {"glob": "src/", "tree": "more/"}  # what these read: all that is in a folder of sources
 OPTIONAL = "maybe/there.txt"
 HOOK = 'if [ -f "$GATES/{0}" ]; then mv "$GATES/{0}" "$GATES/{0}.now"; . "$GATES/{0}.now"; fi'  # what a test wants to happen while a stage runs
+
+TRIES = 'tries="$GATES/tries-{0}"; if [ ! -e "$tries" ]; then : > "$tries"; echo half > {{outputs}}; exit 75; fi; rm "$tries"'
+PLAIN = "(echo plain; cat {inputs}) > {outputs}"  # what stands in for a shaky stage
 
 Contents = object
 
@@ -56,6 +61,7 @@ class Spec:
     What "number" makes is a value, which "spell" takes as one and all others as the file that it is.
 
     `extra` is a source that it reads and does not declare: its depfile lists it, or its command names it.
+    `when`: it runs only while the switch is on.
     """
 
     name: str
@@ -64,6 +70,7 @@ class Spec:
     outputs: tuple[str, ...]
     salt: int = 0
     extra: str = ""
+    when: bool = False
 
     def keys(self) -> dict[str, object]:
         """The stage as the kit's `stage` takes it."""
@@ -71,10 +78,16 @@ class Spec:
         if self.kind == "optional":
             inputs.append({"path": OPTIONAL, "optional": True})
         common: dict[str, object] = {"inputs": inputs, "outputs": list(self.outputs)}
+        if self.when:
+            common["should_run"] = {"env": "SWITCH"}
+        if self.kind == "retry":
+            common["retry_policy"] = {"max_attempts": 2, "delay": "1ms", "retry_on": [75]}
+        if self.kind == "shaky":
+            common["fallback"] = "plain"
         if self.kind == "join":
             return {**common, "call": "steps:join", "params": {"salt": self.salt}}
         if self.kind == "number":
-            return {"inputs": inputs, "outputs": {"n": "value:int"}, "call": "steps:number"}
+            return {**common, "outputs": {"n": "value:int"}, "call": "steps:number"}
         if self.kind == "spell":
             return {**common, "inputs": {"n": f"{self.inputs[0].split('/')[-2]}.n"}, "run": f"echo {{n}} {self.salt} > {{outputs}}"}
         if self.kind == "depfile":
@@ -106,6 +119,10 @@ class Spec:
             return 'echo "$LEVEL" | cat - {inputs} > {outputs}'
         if self.kind == "optional":
             return f"for each in {{inputs}}; do [ ! -e $each ] || cat $each; done > {{outputs}}; echo {self.salt} >> {{outputs}}"
+        if self.kind == "retry":
+            return f"{TRIES.format(self.name)}; (cat {{inputs}}; echo {self.salt}) > {{outputs}}"
+        if self.kind == "shaky":
+            return f'test -z "$BROKEN" || exit 3; (cat {{inputs}}; echo {self.salt}) > {{outputs}}'
         if self.kind == "cat":
             before, after = (HOOK.format(f"{when}-{self.name}") for when in ("before", "after"))
             return f"{before}; (cat {{inputs}}; echo {self.salt}) > {{outputs}}; {after}"
@@ -114,24 +131,43 @@ class Spec:
 
 @dataclass
 class Model:
-    """Sources, stages, and what was true of each stage when it last ran."""
+    """Sources, stages, and what was true of each stage when it last ran.
+
+    `switch`: conditions hold. `broken`: shaky stages fail, and their fallback makes what nobody believes afterwards.
+    """
 
     sources: dict[str, bytes] = field(default_factory=dict)
     stages: dict[str, Spec] = field(default_factory=dict)
     mark: str = "m0"
     level: str = ""
     optional: bytes | None = None
+    switch: bool = True
+    broken: bool = False
     ran: dict[str, tuple[object, dict[str, Contents]]] = field(default_factory=dict)
     names: int = 0
+    salts: int = 100
 
     # --- what has to come out
 
     def expected(self) -> dict[str, Contents]:
         """Contents of every output after a successful build; stages are kept in an order in which each comes after what it needs."""
         made: dict[str, Contents] = {}
+        running = self.running()
         for spec in self.stages.values():
-            made.update(self._run(spec, made))
+            if spec.name in running:
+                made.update(self._run(spec, made))
         return made
+
+    def running(self) -> set[str]:
+        """Stages that no condition leaves out, their own or that of one which they need."""
+        found: set[str] = set()
+        gone: set[str] = set()
+        for spec in self.stages.values():
+            if (spec.when and not self.switch) or gone.intersection(spec.inputs):
+                gone.update(spec.outputs)
+            else:
+                found.add(spec.name)
+        return found
 
     def _files(self, spec: Spec) -> list[str]:
         if spec.kind in FOLDERS:
@@ -157,7 +193,9 @@ class Model:
             whole += f"{self.mark} {spec.salt}\n".encode()
         elif spec.kind == "env":
             whole = f"{self.level}\n".encode() + whole
-        elif spec.kind in ("cat", "tree", "optional", "glob", *UNDECLARED):
+        elif spec.kind == "shaky" and self.broken:
+            whole = b"plain\n" + whole
+        elif spec.kind in ("cat", "tree", "optional", "glob", "retry", "shaky", *UNDECLARED):
             whole += f"{spec.salt}\n".encode()
         elif spec.kind == "sort":
             whole = b"".join(sorted(whole.splitlines(keepends=True)))
@@ -183,13 +221,15 @@ class Model:
     def signatures(self) -> dict[str, object]:
         """All that the result of each stage may depend on."""
         made = self.expected()
+        running = self.running()
         return {
             spec.name: (
-                repr(spec.keys()),
+                object() if spec.kind == "shaky" and self.broken else repr(spec.keys()),
                 [(path, repr(self._input(path, made))) for path in self._files(spec)],
-                self.mark if spec.kind in FUNCTIONS else self.level if spec.kind == "env" else "",
+                self.mark if spec.kind == "join" else self.level if spec.kind == "env" else "",
             )
             for spec in self.stages.values()
+            if spec.name in running
         }
 
     def must_run(self, now: dict[str, Contents]) -> set[str]:
@@ -200,22 +240,22 @@ class Model:
             if name not in self.ran or self.ran[name][0] != signature or any(now[path] != left for path, left in self.ran[name][1].items())
         }
 
-    def built(self, names: set[str] | None = None) -> None:
-        """A build of *names* has succeeded, of everything if that is None."""
+    def built(self, names: set[str] | None = None, kept: Iterable[str] = ()) -> None:
+        """A build of *names* has succeeded, of everything if that is None; what it left out has *kept* its outputs all the same."""
         made = self.expected()
         ran = {
             name: (signature, {path.rstrip("/"): made[path.rstrip("/")] for path in self.stages[name].outputs})
             for name, signature in self.signatures().items()
         }
         if names is None:
-            self.ran = ran
+            self.ran = {**{name: self.ran[name] for name in kept}, **ran}
         else:
             self.ran.update({name: ran[name] for name in names})
 
     def closure(self, name: str) -> set[str]:
-        """A stage and all that it needs."""
+        """A stage and all that it needs; nothing for one that is left out."""
         makers = {output: spec.name for spec in self.stages.values() for output in spec.outputs}
-        found, todo = set(), [name]
+        found, todo = set(), [name] if name in self.running() else []
         while todo:
             found.add(todo[-1])
             todo += [makers[path] for path in self.stages[todo.pop()].inputs if path in makers]
@@ -224,9 +264,12 @@ class Model:
     # --- to disk
 
     def write_pipefile(self, project: Project) -> None:
+        shaky = any(spec.kind == "shaky" for spec in self.stages.values())
         for name in project.stages():
             if name not in self.stages:
                 project.drop(name)
+        if shaky:
+            project.stage("plain", run=PLAIN)
         for spec in self.stages.values():
             project.stage(spec.name, **spec.keys())  # type: ignore[arg-type]
         if not self.stages:
@@ -236,6 +279,11 @@ class Model:
         project.write("steps.py", STEPS.format(mark=self.mark))
 
     # --- changes of the graph
+
+    def fresh_salt(self) -> int:
+        """One that no stage has had: a shaky stage whose record is from another time is never taken for done while it would fail."""
+        self.salts += 1
+        return self.salts
 
     def fresh_name(self) -> str:
         self.names += 1

@@ -14,7 +14,8 @@ class BuildOutcome:
     Args:
         ran: Names of the edges that ran and succeeded, in the order of their ends.
         failed: Names of those that failed.
-        skipped: Names of those that were not started because of a failure above.
+        skipped: Names of those that were not started because of a failure above, or because a condition said so.
+        degraded: Names of those that failed and whose fallbacks made their outputs.
         fresh: How many were fresh.
         would_run: For a dry run, names of those that would run.
         exit_status: As the command line would give it.
@@ -29,6 +30,7 @@ class BuildOutcome:
     skipped: list[str] = field(default_factory=list)
     fresh: int = 0
     would_run: list[str] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
 
 

@@ -213,6 +213,7 @@ class Project:
             skipped=list(result.skipped),
             fresh=result.fresh,
             would_run=list(result.would_run),
+            degraded=list(result.degraded),
             events=events,
         )
 
@@ -355,12 +356,15 @@ def _paths(outputs: object) -> list[str]:
 
 def _said(events: list[Any]) -> str:
     """What a reader of the events is told: output of stages, errors, notes."""
-    from pipefile.model.event import Note, StageFinished
+    from pipefile.model.event import Note, StageFinished, StageRetried
+    from pipefile.report.words import retried
 
     lines = []
     for event in events:
         if isinstance(event, StageFinished):
             lines += [event.output.decode("utf-8", "surrogateescape"), f"{event.error}\n" if event.error else ""]
+        elif isinstance(event, StageRetried):
+            lines.append(f"note: {retried(event)}\n")
         elif isinstance(event, Note):
             lines.append(f"{event.level}: {event.text}\n")
     return "".join(lines)

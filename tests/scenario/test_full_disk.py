@@ -12,6 +12,7 @@ import pytest
 from kit import BuildOutcome, Project, contents
 from kit.streams import Recorded
 
+import pipefile
 from pipefile.base.errors import StoreError
 from pipefile.engine.build import build
 from pipefile.engine.session import find_project
@@ -200,7 +201,8 @@ def test_small_disk(project: Project, blocks: int) -> None:
 
     assert kept("status") == "1\n"
     assert "o space left on device" in kept("err")
-    assert "Traceback" not in kept("err")
+    assert os.path.dirname(pipefile.__file__) not in kept("err")  # the one traceback that may be there is of the stage's own function
+    assert "this is a bug" not in kept("err")
     assert (kept("err2"), kept("err3")) == ("", "")
     assert " fresh in " in kept("out3")
     assert " ran" not in kept("out3")

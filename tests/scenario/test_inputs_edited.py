@@ -191,3 +191,18 @@ def test_output_that_is_a_hard_link_of_an_input(project: Project, run: str) -> N
     assert project.build().ran == ["upper"]
     assert (project.read("in.txt"), project.read("out.txt")) == ("words\n", "WORDS\n")
     project.settled()
+
+
+def test_an_output_that_its_stage_makes_as_a_hard_link(project: Project) -> None:
+    """Case 18: whoever wrote to one would write to the other: the error says which it is, and what to do."""
+    project.stage("link", inputs="in.txt", outputs="out.txt", run="ln {inputs} {outputs}")
+    project.write("in.txt", "words\n")
+    outcome = project.build()
+    assert (outcome.exit_status, outcome.output) == (
+        1,
+        "warning: `in.txt` changed while stage `link` ran: it runs again\n"
+        "was made from inputs that changed while it ran: `in.txt`\nhint: output `out.txt` is a hard link of it: copy it instead\n",
+    )
+    project.stage("link", inputs="in.txt", outputs="out.txt", run="cp {inputs} {outputs}")
+    assert project.build().ran == ["link"]
+    project.settled()

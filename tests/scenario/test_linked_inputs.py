@@ -43,7 +43,7 @@ def rebuilt(project: Project, text: str) -> None:
 
 
 def test_retargeted(linked: Project) -> None:
-    """The link itself, and the one that it leads to."""
+    """Case 78: the link itself, and the one that it leads to."""
     link(linked, "real/two.txt")
     rebuilt(linked, "two\n")
     link(linked, "real/next")
@@ -53,7 +53,7 @@ def test_retargeted(linked: Project) -> None:
 
 
 def test_its_target_edited(linked: Project) -> None:
-    """In place, keeping size and mtime, or replaced."""
+    """Case 78: in place, keeping size and mtime, or replaced."""
     linked.write("real/one.txt", "edited\n")
     rebuilt(linked, "edited\n")
     at = os.stat(linked.path("real/one.txt"))
@@ -66,7 +66,7 @@ def test_its_target_edited(linked: Project) -> None:
 
 
 def test_same_bytes_by_another_way(linked: Project) -> None:
-    """A link to an equal file, or the file itself instead of the link: nothing runs."""
+    """Case 78: a link to an equal file, or the file itself instead of the link: nothing runs."""
     linked.write("real/two.txt", "one\n")
     link(linked, "real/two.txt")
     assert linked.build().ran == []
@@ -81,7 +81,7 @@ def test_same_bytes_by_another_way(linked: Project) -> None:
     ("target", "why"), [("nowhere", "is a link to `nowhere`, which does not exist"), ("link.txt", "is a link that leads in a circle")]
 )
 def test_dangling_or_in_a_circle(project: Project, target: str, why: str) -> None:
-    """Errors that say so, before anything runs; `status` says the same."""
+    """Case 78: errors that say so, before anything runs; `status` says the same."""
     link(project, target)
     project.traced("read", inputs="link.txt", outputs="out.txt", run=COPY)
     for words in ((), ("-n",), ("status",)):
@@ -93,7 +93,7 @@ def test_dangling_or_in_a_circle(project: Project, target: str, why: str) -> Non
 
 @pytest.mark.parametrize("target", ["nowhere", "link.txt"])
 def test_comes_to_dangle(linked: Project, target: str) -> None:
-    """After a good build: never taken for unchanged, never a traceback; mended, it is as before."""
+    """Case 78: after a good build: never taken for unchanged, never a traceback; mended, it is as before."""
     link(linked, target)
     outcome = linked.cli()
     assert "Traceback" not in outcome.text
@@ -103,7 +103,7 @@ def test_comes_to_dangle(linked: Project, target: str) -> None:
 
 
 def test_an_input_directory_that_is_a_link(project: Project) -> None:
-    """What is in the folder counts; retargeting it, and each change inside."""
+    """Case 78: what is in the folder counts; retargeting it, and each change inside."""
     for name in ("one", "two"):
         project.write(f"{name}/a.txt", f"{name}\n")
     link(project, "one", "data")
@@ -119,7 +119,7 @@ def test_an_input_directory_that_is_a_link(project: Project) -> None:
 
 
 def test_links_inside_an_input_directory(project: Project) -> None:
-    """Count by their text, as a copy of the folder would: retargeting is a change; what they lead to is not part of the folder."""
+    """Case 78: count by their text, as a copy of the folder would: retargeting is a change; what they lead to is not part of the folder."""
     project.write("one.txt", "one\n")
     project.write("data/two.txt", "two\n")
     link(project, "../one.txt", "data/link")
@@ -138,7 +138,7 @@ def test_links_inside_an_input_directory(project: Project) -> None:
 
 
 def test_a_source_outside_by_a_link(project: Project) -> None:
-    """Inputs may lie anywhere."""
+    """Case 78: inputs may lie anywhere."""
     outside = os.path.join(project.side, "data.txt")
     with open(outside, "w", encoding="utf-8") as file:
         file.write("1\n")
@@ -153,7 +153,7 @@ def test_a_source_outside_by_a_link(project: Project) -> None:
 
 
 def test_a_module_that_is_a_link(project: Project) -> None:
-    """Code that is reached by a link is what it leads to."""
+    """Case 78: code that is reached by a link is what it leads to."""
     body = "def make(outputs):\n    with open(outputs[0], 'w') as file:\n        file.write('{}')\n"
     project.write("code/one.py", body.format(1))
     project.write("code/two.py", body.format(2))
@@ -167,7 +167,7 @@ def test_a_module_that_is_a_link(project: Project) -> None:
 
 
 def test_a_pipefile_that_is_a_link(project: Project) -> None:
-    """Retargeting it is an edit; the project is where the link is."""
+    """Case 78: retargeting it is an edit; the project is where the link is."""
     for name in ("one", "two"):
         project.write(f"conf/{name}.toml", f'[stage.make]\noutputs = ["out.txt"]\nrun = "echo {name} > {{outputs}}"\n')
     link(project, "conf/one.toml", "Pipefile.toml")

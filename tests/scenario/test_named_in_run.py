@@ -140,9 +140,17 @@ HELPERS = {
 }
 
 
-@pytest.mark.parametrize("path", ["steps/one.py", "steps/two.py", "steps/three.py", "steps/__init__.py"])
-def test_code_of_a_function(project: Project, path: str) -> None:
-    """Case 1: a function depends on its module, on helpers two modules away, and on their packages; not on what it does not import."""
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        ("steps/one.py", "file.write(", "file.write('' + ", "code `make` (steps/one.py) changed"),
+        ("steps/two.py", "return three", "return '' + three", "code `text` (steps/two.py) changed"),
+        ("steps/three.py", "'A'", "'B'", "code `TEXT` (steps/three.py) changed"),
+        ("steps/__init__.py", "", "print()\n", "top-level code of `steps/__init__.py` is new"),
+    ],
+)
+def test_code_of_a_function(project: Project, path: str, old: str, new: str, said: str) -> None:
+    """Case 1: a function depends on itself, on helpers two modules away, and on their packages; not on what it does not import."""
     project.stage("make", outputs={"out": "out.txt"}, call="steps.one:make")
     for name, text in HELPERS.items():
         project.write(name, text)
@@ -150,8 +158,8 @@ def test_code_of_a_function(project: Project, path: str) -> None:
     project.settled()
     project.write("steps/other.py", "X = 1\n")
     project.settled()
-    project.write(path, HELPERS[path].replace("'A'", "'B'") + "# edited\n")
-    assert project.why("make") == {"make": [f"code `{path}` changed"]}
+    project.write(path, HELPERS[path].replace(old, new, 1))
+    assert project.why("make") == {"make": [said]}
     assert project.build().ran == ["make"]
     assert project.read("out.txt") == ("B" if path == "steps/three.py" else "A")
     project.settled()

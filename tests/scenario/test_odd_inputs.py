@@ -40,7 +40,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def test_an_empty_file(project: Project) -> None:
-    """Is a file: fresh while it is empty, stale when it is not, and gone is not the same as empty."""
+    """Case 81: is a file: fresh while it is empty, stale when it is not, and gone is not the same as empty."""
     project.write("in.txt", "")
     project.stage("read", inputs="in.txt", outputs="out.txt", run=COPY)
     project.stage("maybe", inputs=[{"path": "in.txt", "optional": True}], outputs="maybe.txt", run="ls {inputs} > {outputs} 2>&1 || true")
@@ -57,7 +57,7 @@ def test_an_empty_file(project: Project) -> None:
 
 
 def test_dev_null(project: Project) -> None:
-    """Is an empty input that never changes, declared or listed by a depfile or named in a command."""
+    """Case 81: is an empty input that never changes, declared or listed by a depfile or named in a command."""
     project.stage("read", inputs="/dev/null", outputs="a.txt", run=COPY)
     project.stage("named", outputs="b.txt", run="cat /dev/null > {outputs}")
     project.stage("listed", outputs="c.txt", depfile="c.d", run='echo > {outputs}; echo "x: /dev/null" > {depfile}')
@@ -66,7 +66,7 @@ def test_dev_null(project: Project) -> None:
 
 
 def test_refused(project: Project, kind: str) -> None:
-    """A FIFO, a socket, a device: the stage fails and says what it is; other stages are built; nothing is read from it."""
+    """Case 81: a FIFO, a socket, a device: the stage fails and says what it is; other stages are built; nothing is read from it."""
     what = odd(project, kind, "odd")
     project.traced("read", inputs="odd", outputs="out.txt", run=COPY)
     project.traced("good", outputs="good.txt", run="echo > {outputs}")
@@ -80,7 +80,7 @@ def test_refused(project: Project, kind: str) -> None:
 
 
 def test_not_found_by_a_glob(project: Project, kind: str) -> None:
-    """Globs find files."""
+    """Case 81: globs find files."""
     odd(project, kind, "src/odd.txt")
     project.write("src/a.txt", "a\n")
     project.stage("read", inputs="src/*.txt", outputs="out.txt", run=COPY)
@@ -90,7 +90,7 @@ def test_not_found_by_a_glob(project: Project, kind: str) -> None:
 
 
 def test_in_an_input_directory(project: Project, kind: str) -> None:
-    """A link there is a link; anything else has no bytes that could be compared, and is refused by its path."""
+    """Case 81: a link there is a link; anything else has no bytes that could be compared, and is refused by its path."""
     odd(project, kind, "data/deep/odd")
     project.write("data/a.txt", "a\n")
     project.traced("read", inputs="data/", outputs="out.txt", run="ls {inputs} > {outputs}")
@@ -104,7 +104,7 @@ def test_in_an_input_directory(project: Project, kind: str) -> None:
 
 
 def test_named_in_a_command(project: Project, kind: str) -> None:
-    """A word that names no regular file is no input; the build neither opens it nor waits."""
+    """Case 81: a word that names no regular file is no input; the build neither opens it nor waits."""
     odd(project, kind, "odd")
     project.stage("read", outputs="out.txt", run="ls odd ./odd > {outputs}")
     assert project.build().ran == ["read"]
@@ -112,7 +112,7 @@ def test_named_in_a_command(project: Project, kind: str) -> None:
 
 
 def test_listed_by_a_depfile(project: Project, kind: str) -> None:
-    """As a word of a command; and so for what becomes one later."""
+    """Case 81: as a word of a command; and so for what becomes one later."""
     odd(project, kind, "odd")
     project.write("plain", "")
     project.stage("read", outputs="out.txt", depfile="out.d", run='echo > {outputs}; echo "x: odd ./odd plain" > {depfile}')
@@ -126,7 +126,7 @@ def test_listed_by_a_depfile(project: Project, kind: str) -> None:
 
 
 def test_an_input_that_becomes_one(project: Project, kind: str) -> None:
-    """After a good build: never fresh, never waited for."""
+    """Case 81: after a good build: never fresh, never waited for."""
     project.write("in.txt", "a\n")
     project.stage("read", inputs="in.txt", outputs="out.txt", run=COPY)
     assert project.build().ran == ["read"]
@@ -141,7 +141,7 @@ def test_an_input_that_becomes_one(project: Project, kind: str) -> None:
 
 
 def test_an_optional_one(project: Project, kind: str) -> None:
-    """Optional means that it may be absent, not that it may be anything."""
+    """Case 81: optional means that it may be absent, not that it may be anything."""
     what = odd(project, kind, "odd")
     project.stage("read", inputs=[{"path": "odd", "optional": True}], outputs="out.txt", run=COPY)
     outcome = project.cli()
@@ -150,7 +150,7 @@ def test_an_optional_one(project: Project, kind: str) -> None:
 
 
 def test_a_pipefile_or_a_dotenv_file(project: Project, kind: str) -> None:
-    """Neither is read from a FIFO."""
+    """Case 81: neither is read from a FIFO."""
     odd(project, kind, "Pipefile.toml")
     outcome = project.cli()
     assert outcome.exit_status == 2
@@ -165,7 +165,7 @@ def test_a_pipefile_or_a_dotenv_file(project: Project, kind: str) -> None:
 
 
 def test_a_module(project: Project, kind: str) -> None:
-    """A module that is no file is not there."""
+    """Case 81: a module that is no file is not there."""
     odd(project, kind, "steps.py")
     project.stage("a", outputs="a.txt", call="steps:make")
     outcome = project.cli()
@@ -174,7 +174,7 @@ def test_a_module(project: Project, kind: str) -> None:
 
 
 def test_a_directory(project: Project) -> None:
-    """Without its slash it is an error; with it, an empty one is an input like any other."""
+    """Case 81: without its slash it is an error; with it, an empty one is an input like any other."""
     os.makedirs(project.path("data"))
     project.stage("read", inputs="data", outputs="out.txt", run="ls {inputs} > {outputs}")
     assert project.build().output == "error: input `data` is a directory\n  Pipefile.toml:2  `read`\nhint: write `data/`\n"
@@ -193,7 +193,7 @@ def test_a_directory(project: Project) -> None:
 
 
 def test_a_file_that_becomes_a_directory(project: Project) -> None:
-    """And back."""
+    """Case 81: and back."""
     project.write("in.txt", "a\n")
     project.stage("read", inputs="in.txt", outputs="out.txt", run=COPY)
     assert project.build().ran == ["read"]
@@ -208,7 +208,7 @@ def test_a_file_that_becomes_a_directory(project: Project) -> None:
 
 
 def test_unreadable(project: Project) -> None:
-    """A file that must not be read fails its stage by name."""
+    """Case 81: a file that must not be read fails its stage by name."""
     project.write("in.txt", "a\n")
     project.disk = FaultyDisk(project.root)
     project.disk.fail("digest", "in.txt", errno.EACCES)

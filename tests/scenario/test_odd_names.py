@@ -57,7 +57,7 @@ def built(project: Project) -> None:
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_inputs_and_outputs(project: Project, name: str) -> None:
-    """By a shell, as a list and by name, without one, by a list of words; in the root and in a folder."""
+    """Case 75: by a shell, as a list and by name, without one, by a list of words; in the root and in a folder."""
     escaped = name.replace("{", "{{").replace("}", "}}")
     project.write(name, name)
     project.stage("shell", inputs=f"./{escaped}" if name[0] in "!#" else escaped, outputs=f"out/{escaped}", run="cat {inputs} > {outputs}")
@@ -71,7 +71,7 @@ def test_inputs_and_outputs(project: Project, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_found_by_a_glob(project: Project, name: str) -> None:
-    """A list of such names is a word each; a change of one is seen, and so is its end."""
+    """Case 75: a list of such names is a word each; a change of one is seen, and so is its end."""
     project.write(f"src/{name}", "1\n")
     project.write("src/zz", "2\n")
     project.stage("all", inputs="src/*", outputs="all.txt", run="cat {inputs} > {outputs}")
@@ -88,7 +88,7 @@ def test_found_by_a_glob(project: Project, name: str) -> None:
 
 
 def test_bytes_that_are_no_utf_8(project: Project) -> None:
-    """They can stand in no Pipefile, but a glob finds them, commands get them, and what is printed shows them escaped."""
+    """Case 75: they can stand in no Pipefile, but a glob finds them, commands get them, and what is printed shows them escaped."""
     path = os.fsdecode(b"src/\xff\xfe\n.txt")
     project.write(path, "1\n")
     project.write("src/a.txt", "2\n")
@@ -105,7 +105,7 @@ def test_bytes_that_are_no_utf_8(project: Project) -> None:
 
 
 def test_composed_and_decomposed_are_two_files(project: Project) -> None:
-    """No normalisation: one is never taken for the other; who asks for the one that is not there is shown the other."""
+    """Case 75: no normalisation: one is never taken for the other; who asks for the one that is not there is shown the other."""
     one, two = NAMES["composed"], NAMES["decomposed"]
     project.write(one, "1\n")
     project.write(two, "2\n")
@@ -119,7 +119,7 @@ def test_composed_and_decomposed_are_two_files(project: Project) -> None:
 
 
 def test_a_directory_with_such_names(project: Project) -> None:
-    """As input and as output."""
+    """Case 75: as input and as output."""
     for number, name in enumerate(NAMES.values()):
         project.write(f"src/{number}/{name}", name)
     project.write(os.fsdecode(b"src/\xff/\xfe"), "bytes")
@@ -129,7 +129,7 @@ def test_a_directory_with_such_names(project: Project) -> None:
 
 
 def test_functions_get_them_as_they_are(project: Project) -> None:
-    """Paths reach Python code as os.fsdecode gives them."""
+    """Case 75: paths reach Python code as os.fsdecode gives them."""
     body = "Path(outputs[0]).write_bytes(b''.join(Path(each).read_bytes() for each in inputs))"
     project.write("steps.py", f"from pathlib import Path\ndef copy(inputs, outputs):\n    {body}\n")
     for name in (*NAMES.values(), os.fsdecode(b"\xff")):
@@ -139,7 +139,7 @@ def test_functions_get_them_as_they_are(project: Project) -> None:
 
 
 def test_names_of_stages_and_variables(project: Project) -> None:
-    """A stage may be called anything; its log, its record and its lines stand where they should."""
+    """Case 75: a stage may be called anything; its log, its record and its lines stand where they should."""
     for number, name in enumerate(("a b", "../x", "$(touch hacked)", "é", "-n", "a/b", "a%2fb", ".", "..")):
         project.stage(name, outputs=f"{number}.txt", run="echo said; echo > {outputs}")
     project.stage("no output/at all", inputs="0.txt", run="cat {inputs}")

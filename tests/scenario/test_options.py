@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_keep_going(project: Project) -> None:
     project.write("src.txt", "good\n")
     assert sorted(project.build().ran) == ["after_bad", "bad", "good0", "good1", "good2"]
     project.settled()
+
+
+def test_load_above_the_limit(project: Project) -> None:
+    """-l: above that load no stage starts beside another one, but one always runs."""
+    for name in "abc":
+        project.stage(name, outputs=name, run='mkdir "$BUSY" && seq 200000 > {outputs} && rmdir "$BUSY"')
+    project.environ["BUSY"] = f"{project.side}/busy"
+    outcome = project.build(jobs=3, load=-1.0)
+    assert (sorted(outcome.ran), outcome.failed) == (["a", "b", "c"], [])
+
+
+def test_load_below_the_limit(project: Project) -> None:
+    """-l: as without it. Neither of the two ends before the other has begun."""
+    os.mkfifo(f"{project.side}/pipe")
+    project.environ["PIPE"] = f"{project.side}/pipe"
+    project.stage("a", outputs="a", run='echo > "$PIPE"; echo > {outputs}')
+    project.stage("b", outputs="b", run='cat "$PIPE" > {outputs}')
+    assert sorted(project.build(jobs=2, load=1e9).ran) == ["a", "b"]
 
 
 def test_strict(project: Project) -> None:

@@ -25,7 +25,7 @@ def outside(project: Project) -> str:
     "path", ["../x", "a/../../x", "./../x", "/abs/x", "{outside}/victim.txt", "a/../../side/outside/victim.txt", "../side/outside/"]
 )
 def test_refused_by_its_name(project: Project, outside: str, path: str) -> None:
-    """Before anything runs, other stages included."""
+    """Case 76: before anything runs, other stages included."""
     path = path.format(outside=outside)
     project.traced("good", outputs="good.txt", run=WRITE)
     project.traced("bad", outputs=path, run=WRITE)
@@ -40,7 +40,7 @@ def test_refused_by_its_name(project: Project, outside: str, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["link/x.txt", "link/victim.txt", "link/deep/x.txt", "link/tree/", "deep/link/x.txt"])
 def test_refused_where_a_link_leads(project: Project, outside: str, path: str) -> None:
-    """A folder that is a link, or lies in one."""
+    """Case 76: a folder that is a link, or lies in one."""
     os.makedirs(project.path("deep"))
     os.symlink(outside, project.path("link"))
     os.symlink("../link", project.path("deep/link"))
@@ -57,7 +57,7 @@ def test_refused_where_a_link_leads(project: Project, outside: str, path: str) -
 
 
 def test_a_link_that_stays_inside(project: Project) -> None:
-    """Is a folder like any other: what is made there is not taken for dead because its record stands elsewhere than it was declared."""
+    """Case 76: is a folder like any other: what is made there is not taken for dead because its record stands elsewhere than it was declared."""
     os.makedirs(project.path("real"))
     os.symlink("real", project.path("link"))
     project.stage("a", outputs=["link/a.txt", "link/tree/"], run="echo made > {outputs[0]}; echo > {outputs[1]}/x")
@@ -76,7 +76,7 @@ def test_a_link_that_stays_inside(project: Project) -> None:
 
 
 def test_an_output_that_is_declared_by_its_link(project: Project) -> None:
-    """The same file by another path is no dead output, neither as output nor as input."""
+    """Case 76: the same file by another path is no dead output, neither as output nor as input."""
     os.makedirs(project.path("real"))
     os.symlink("real", project.path("link"))
     project.stage("a", outputs="real/a.txt", run=WRITE)
@@ -106,7 +106,7 @@ def test_two_outputs_that_are_one_file(project: Project) -> None:
 
 
 def test_a_folder_of_outputs_moved_away_and_linked(project: Project, outside: str) -> None:
-    """What was made here and lies outside by now is not removed when its stage is gone."""
+    """Case 76: what was made here and lies outside by now is not removed when its stage is gone."""
     project.stage("a", outputs="out/a.txt", run=WRITE)
     assert project.build().ran == ["a"]
     os.rename(project.path("out"), os.path.join(outside, "out"))
@@ -121,7 +121,7 @@ def test_a_folder_of_outputs_moved_away_and_linked(project: Project, outside: st
 
 
 def test_a_link_that_comes_later(project: Project, outside: str) -> None:
-    """A folder of outputs that is replaced by a link after it was built in: neither a build nor `clean` follows it."""
+    """Case 76: a folder of outputs that is replaced by a link after it was built in: neither a build nor `clean` follows it."""
     project.stage("a", outputs="out/victim.txt", run=WRITE)
     project.stage("b", inputs="out/victim.txt", outputs="b.txt", run="cp {inputs} {outputs}")
     assert project.build().exit_status == 0
@@ -137,7 +137,7 @@ def test_a_link_that_comes_later(project: Project, outside: str) -> None:
 
 
 def test_a_folder_outside_that_is_allowed(project: Project, outside: str) -> None:
-    """`outside`: the folder itself, by its own name or through a link, and no other; what is in it already stays."""
+    """Case 76: `outside`: the folder itself, by its own name or through a link, and no other; what is in it already stays."""
     other = os.path.join(project.side, "other")
     os.makedirs(other)
     os.symlink(outside, project.path("link"))
@@ -157,7 +157,7 @@ def test_a_folder_outside_that_is_allowed(project: Project, outside: str) -> Non
 
 
 def test_clean_outside(project: Project, outside: str) -> None:
-    """`clean` takes what was made in an allowed folder, and nothing else."""
+    """Case 76: `clean` takes what was made in an allowed folder, and nothing else."""
     project.settings(outside=[outside])
     project.stage("a", outputs=f"{outside}/a.txt", run=WRITE)
     before = set(tree(outside))

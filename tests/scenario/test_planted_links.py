@@ -102,24 +102,24 @@ def builds(project: Project, victim: str, path: str, target: str) -> None:
 
 @pytest.mark.parametrize("path", FILES.values(), ids=FILES)
 def test_a_link_to_a_file(project: Project, victim: str, path: str) -> None:
-    """In place of every file that is written."""
+    """Case 77: in place of every file that is written."""
     builds(project, victim, path, os.path.join(victim, "file"))
 
 
 @pytest.mark.parametrize("path", FOLDERS.values(), ids=FOLDERS)
 def test_a_link_to_a_folder(project: Project, victim: str, path: str) -> None:
-    """In place of every folder that is made or emptied."""
+    """Case 77: in place of every folder that is made or emptied."""
     builds(project, victim, path, victim)
 
 
 @pytest.mark.parametrize("path", ["out/a.txt", "out/.a.txt.hash", "pipeline_outputs/index", ".pipefile.lock", "out/tree", "pipeline_outputs"])
 def test_a_dangling_link(project: Project, victim: str, path: str) -> None:
-    """What it names does not come into being."""
+    """Case 77: what it names does not come into being."""
     builds(project, victim, path, os.path.join(victim, "nothing", "here"))
 
 
 def test_a_store_outside(project: Project, victim: str) -> None:
-    """Is refused with a hint, and used where the Pipefile allows it."""
+    """Case 77: is refused with a hint, and used where the Pipefile allows it."""
     stages(project)
     os.symlink(victim, project.path("pipeline_outputs"))
     before = tree(victim)
@@ -141,7 +141,7 @@ def test_a_store_outside(project: Project, victim: str) -> None:
 
 
 def test_a_log_that_is_a_link(project: Project, victim: str) -> None:
-    """The run's folder has a name that nobody knows before; a stage that plants a link in it while it runs gains nothing."""
+    """Case 77: the run's folder has a name that nobody knows before; a stage that plants a link in it while it runs gains nothing."""
     before = tree(victim)
     plant = f"mkdir -p pipeline_outputs/latest/b; ln -sf {victim}/file pipeline_outputs/latest/b/log.txt"
     project.stage("a", outputs="a.txt", run=f"{plant}; echo > {{outputs}}")
@@ -153,7 +153,7 @@ def test_a_log_that_is_a_link(project: Project, victim: str) -> None:
 
 
 def test_a_link_that_the_stage_itself_makes(project: Project, victim: str) -> None:
-    """A command that puts a link where its output should be has made no output."""
+    """Case 77: a command that puts a link where its output should be has made no output."""
     before = tree(victim)
     project.stage("a", outputs="a.txt", run=f"ln -s {victim}/file {{outputs}}")
     project.stage("b", outputs="tree/", run=f"rmdir {{outputs}}; ln -s {victim} {{outputs}}")

@@ -6,6 +6,7 @@ import select
 
 import pytest
 
+from pipefile.base.clock import SystemClock
 from pipefile.model.ports import Clock, Completion, Disk, Executor, Records, Task
 from pipefile.testing import FakeClock, FakeExecutor, FaultyDisk, MemoryRecords
 
@@ -42,6 +43,25 @@ def test_time_passes_by_sleeping():
     clock.sleep(2.5)
     clock.advance(1)
     assert (clock.monotonic(), clock.now(), clock.slept) == (3.5, 103.5, [2.5])
+
+
+def test_time_passes_by_waiting_for_nothing():
+    """A wait takes no time if there is something to tell, all of it otherwise."""
+    clock, poll = FakeClock(), select.poll()
+    here, there = os.pipe()
+    poll.register(here, select.POLLIN)
+    clock.wait(poll, 2.5)
+    assert (clock.monotonic(), clock.waited) == (2.5, [2.5])
+    os.write(there, b"x")
+    clock.wait(poll, 4.0)
+    clock.wait(poll, None)
+    assert (clock.monotonic(), clock.waited) == (2.5, [2.5])
+    SystemClock.wait(poll, 1e9)
+    SystemClock.wait(poll, None)
+    os.read(here, 1)
+    SystemClock.wait(poll, 0.0)
+    os.close(here)
+    os.close(there)
 
 
 def test_a_fault_hits_the_calls_that_it_names(disk):

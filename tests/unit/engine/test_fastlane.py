@@ -259,7 +259,7 @@ def test_a_module_in_a_namespace_package(project: Project) -> None:
     project.build()
     assert fresh(lane(project))
     for path in ("ns/extra.py", "ns/__init__.py"):
-        project.write(path, "")
+        project.write(path, "print()\n")
         assert lane(project) is None
         assert project.build().ran == ["a"]
         assert fresh(lane(project))

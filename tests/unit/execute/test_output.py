@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipefile.execute.output import SHOWN, Capture, duration_text, size_text
+from pipefile.load.values import size as parsed
 
 
 def capture(folder: Path, limit: int = 64 << 20) -> tuple[Capture, Path]:
@@ -94,9 +95,11 @@ def test_a_log_that_cannot_grow_is_told_and_the_first_bytes_are_kept(tmp_path):
     assert kept.error == f"cannot write the log `{path}`: file too large"
 
 
-@pytest.mark.parametrize(("size", "text"), [(64 << 20, "64MB"), (4 << 30, "4GB"), (2 << 10, "2KB"), (1500, "1500B"), (0, "0B")])
+@pytest.mark.parametrize(("size", "text"), [(64_000_000, "64MB"), (4 * 10**9, "4GB"), (2000, "2KB"), (1500, "1500B"), (0, "0B")])
 def test_sizes_are_written_as_in_a_pipefile(size, text):
+    """And read there as the same number of bytes."""
     assert size_text(size) == text
+    assert size == 0 or parsed(text, "log_limit", ()) == size
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipefile.plan.imports import static_imports
+from pipefile.plan.imports import bound_names, static_imports
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,21 @@ def test_the_encoding_that_a_source_declares():
     assert static_imports("# coding: latin-1\nimport caf\xe9".encode("latin-1"), "mod", package=False) == {"caf\xe9"}
     assert static_imports(b"\xef\xbb\xbfimport a\r\n", "mod", package=False) == {"a"}
     assert static_imports(b"import a\n\xff", "mod", package=False) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import a.b, c as d\nfrom e import f, g as h\n", ["a", "d", "f", "h"]),
+        ("def f():\n  x = 1\nclass G:\n  y = 2\nz = w = 3\n", ["f", "G", "z", "w"]),
+        ("try:\n  import a\nexcept ImportError:\n  a = b = None\nif 1:\n  async def c(): ...\n", ["a", "b", "c"]),
+        ("", []),
+        ("from a import *\n", None),
+        ("def __getattr__(name): ...\n", None),
+        ("globals()['f'] = 1\n", None),
+        ("f = (\n", None),
+    ],
+)
+def test_names_that_a_module_binds(source, names):
+    """At its own level, wherever there; None where the text does not tell."""
+    assert bound_names(source.encode()) == names

@@ -147,6 +147,36 @@ def test_what_the_engine_skips_is_skipped_with_all_below_and_stops_nothing():
     assert (schedule.skipped, schedule.stopping, schedule.done) == ([0, 1], False, True)
 
 
+def test_what_is_left_out_lets_go_on_what_comes_after():
+    """Whether that can do without it is not the schedule's to know; a barrier opens as for any end."""
+    for barrier in (False, True):
+        schedule = Schedule(graph_of([(), (0,), (1,)]), [0, 1, 2], barrier=barrier)
+        assert schedule.decidable() == [0]
+        schedule.end(0, "left")
+        assert schedule.decidable() == [1]
+        schedule.end(1, "left")
+        assert schedule.decidable() == [2]
+        schedule.mark_ready(2)
+        assert (schedule.start(), schedule.skipped) == (2, [])
+
+
+def test_a_slot_is_free_between_two_attempts():
+    """An edge that waits for its next attempt holds up the end of the build and what needs it, and nobody else."""
+    schedule = Schedule(graph_of([(), (), (0,)]), [0, 1, 2], jobs=1)
+    for edge in schedule.decidable():
+        schedule.mark_ready(edge)
+    assert schedule.start() == 0
+    assert schedule.start() is None
+    schedule.free(0)
+    assert schedule.start() == 1
+    schedule.end(1, "ran")
+    assert (schedule.done, schedule.decidable(), schedule.start()) == (False, [], None)
+    schedule.mark_ready(0)
+    assert schedule.start() == 0
+    schedule.end(0, "ran")
+    assert schedule.decidable() == [2]
+
+
 def test_an_edge_can_fail_while_it_is_decided():
     schedule = Schedule(graph_of([(), (0,)]), range(2))
     schedule.decidable()

@@ -6,7 +6,7 @@ import json
 
 from kit.streams import Recorded
 
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageStarted, Waiting
+from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
 from pipefile.model.record import Reason
 from pipefile.report.json_lines import JsonReport
 
@@ -47,7 +47,7 @@ def test_each_event_has_its_line() -> None:
         },
         {
             "event": "build_finished", "time": 1707732000.123457, "status": "failed",
-            "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "seconds": 4.5, "run": "20240212_100000_abc123",
+            "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "degraded": 0, "seconds": 4.5, "run": "20240212_100000_abc123",
         },
     ]  # fmt: skip
 
@@ -79,3 +79,25 @@ def test_undecodable_names_survive() -> None:
     report.flush()
     assert out.text.isascii()
     assert json.loads(out.text)["targets"] == ["caf\udce9"]
+
+
+def test_attempts_fallbacks_and_conditions() -> None:
+    """What only some events have is left out of the others."""
+    lines = lines_of(
+        [
+            StageRetried("fetch", "a", 2, 3, 0.25, "exit status 75", "r/log.1.txt"),
+            StageStarted("fetch", "a", (), 4, "plain"),
+            StageFinished("fetch", "a", "skipped", reason="`global.on` is false"),
+        ]
+    )
+    assert [{name: value for name, value in line.items() if name != "time"} for line in lines] == [
+        {
+            "event": "stage_retried", "stage": "fetch", "instance": "a", "attempt": 2, "attempts": 3, "delay": 0.25, "error": "exit status 75",
+            "log": "r/log.1.txt",
+        },
+        {"event": "stage_started", "stage": "fetch", "instance": "a", "attempt": 4, "fallback": "plain", "reasons": []},
+        {
+            "event": "stage_finished", "stage": "fetch", "instance": "a", "status": "skipped", "seconds": 0.0, "error": "", "file": "", "line": None,
+            "reason": "`global.on` is false", "command": "", "log": "", "log_size": 0,
+        },
+    ]  # fmt: skip

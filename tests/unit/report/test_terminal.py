@@ -8,7 +8,7 @@ import time
 import pytest
 from kit.streams import Hand, Recorded, write_log
 
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageStarted, Waiting
+from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
 from pipefile.model.record import Reason
 from pipefile.report.terminal import TerminalReport
 
@@ -88,7 +88,7 @@ def test_failures_come_last_and_on_standard_error() -> None:
     log = report_of([BuildStarted((), 1), PlanMade(3), FAILURE, StageFinished("x", "", "ran", 1.0), BuildFinished("failed", 1, 0, 1, 1, 5.0)])
     assert log == [
         (1, "[1/3] train failed  4.2 s\n[2/3] x  1.0 s\n"),
-        (2, SHOWN_FAILURE),
+        (2, SHOWN_FAILURE + "epoch 1\nValueError: nope\n"),
         (1, "1 ran, 1 failed, 1 skipped in 5.0 s\n"),
     ]
 
@@ -104,6 +104,13 @@ def test_a_short_output_of_a_failed_stage_is_shown_once(tmp_path: object) -> Non
         "ValueError: nope\n"
         "1 failed in 5.0 s\n"
     )
+
+
+def test_a_log_that_a_full_disk_has_cut_off(tmp_path: object) -> None:
+    """What the stage said is shown all the same: it may be the only word on what is wrong."""
+    root = os.fspath(tmp_path)  # type: ignore[call-overload]
+    write_log(root, FAILURE.log, b"")
+    assert text_of([FAILURE], root).endswith(SHOWN_FAILURE + "epoch 1\nValueError: nope\n")
 
 
 def test_a_long_output_of_a_failed_stage(tmp_path: object) -> None:
@@ -135,7 +142,7 @@ def test_quiet_shows_failures_only() -> None:
         BuildStarted((), 1), Waiting(1, "x"), Note("warning", "w"), Note("note", "n"), StageFinished("ok", "", "ran", 1.0, b"printed\n"),
         FAILURE, BuildFinished("failed", 1, 0, 1, 0, 5.0),
     ]  # fmt: skip
-    assert report_of(events, verbose=-1) == [(2, SHOWN_FAILURE)]
+    assert report_of(events, verbose=-1) == [(2, SHOWN_FAILURE + "epoch 1\nValueError: nope\n")]
 
 
 def test_verbose_shows_fresh_stages_and_commands() -> None:
@@ -283,3 +290,34 @@ def test_an_event_costs_little() -> None:
         report(StageStarted("stage", str(number), ()))
         report(StageFinished("stage", str(number), "ran", 0.1))
     assert (time.perf_counter() - begun) / 40_000 < 150e-6
+
+
+@pytest.mark.parametrize(
+    ("retried", "line"),
+    [
+        (StageRetried("fetch", "", 2, 3, 1.0, "exit status 75"), "stage `fetch` failed (exit status 75): attempt 2 of 3 in 1 s\n"),
+        (StageRetried("fetch", "a", 3, 9, 0.6180339, "timed out"), "stage `fetch@a` failed (timed out): attempt 3 of 9 in 0.618 s\n"),
+        (StageRetried("fetch", "", 2, 2, 90.0, "E: \x1b[2J"), "stage `fetch` failed (E: \\x1b[2J): attempt 2 of 2 in 1 min 30 s\n"),
+        (
+            StageRetried("fetch", "", 5, 5, 2.0, "exit status 1", fallback="plain"),
+            "fallback `plain` of stage `fetch` failed (exit status 1): attempt 5 of 5 in 2 s\n",
+        ),
+    ],
+)
+def test_another_attempt(retried: StageRetried, line: str) -> None:
+    """What failed, why, and when it is tried again; nothing with -q."""
+    assert report_of([retried]) == [(1, line)]
+    assert report_of([retried], verbose=-1) == []
+
+
+def test_degraded_and_left_out() -> None:
+    """A degraded stage has its line, one that a condition left out has one with -v; the last line counts both."""
+    events: list[Event] = [
+        PlanMade(3),
+        StageFinished("a", "", "degraded", 1.0, error="exit status 1"),
+        StageFinished("b", "", "skipped", reason="`global.on` is false"),
+        StageFinished("c", "", "skipped"),
+        BuildFinished("succeeded", 0, 1, 0, 2, 1.0, degraded=1),
+    ]
+    assert text_of(events) == "[1/3] a degraded  1.0 s\n1 degraded, 1 fresh, 2 skipped in 1.0 s\n"
+    assert "b  skipped: `global.on` is false\nc  skipped\n" in text_of(events, verbose=1)

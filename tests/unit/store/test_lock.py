@@ -1,6 +1,7 @@
 """The lock, between real processes."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -91,6 +92,20 @@ def lives(pid):
             return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@contextmanager
+def ended(*pids):
+    """Each of *pids* is alive, and ends within the block. One that is killed gives its locks back some moments before it counts as dead."""
+    watches = [os.pidfd_open(pid) for pid in pids]
+    try:
+        assert all(map(lives, pids))
+        yield
+        for watch in watches:
+            assert select.select([watch], [], [], 30)[0]
+    finally:
+        for watch in watches:
+            os.close(watch)
 
 
 def test_it_is_held_and_given_back(root):
@@ -193,10 +208,8 @@ def test_orphans_of_a_killed_owner_are_ended_first(root, holder, command):
     assert holder.ask("lock.acquire()") == "True"
     pid = int(holder.ask(command))
     holder.kill()
-    assert lives(pid)
-    with own(root, FakeClock()) as lock:
+    with own(root, FakeClock()) as lock, ended(pid):
         assert lock.acquire()
-        assert not lives(pid)
 
 
 def test_a_forked_child_of_a_killed_owner_is_an_orphan(root, holder):
@@ -207,10 +220,8 @@ def test_a_forked_child_of_a_killed_owner_is_an_orphan(root, holder):
     holder.tell("child or __import__('signal').pause()")
     forked = int(holder.ask("child"))
     holder.kill()
-    with own(root, FakeClock()) as lock:
+    with own(root, FakeClock()) as lock, ended(pid, forked):
         assert lock.acquire()
-        assert not lives(pid)
-        assert not lives(forked)
 
 
 def test_a_daemon_that_a_stage_left_is_no_orphan(root, holder):
@@ -222,9 +233,8 @@ def test_a_daemon_that_a_stage_left_is_no_orphan(root, holder):
         assert holder.ask("lock.acquire(wait=False)") == "True"
         orphan = int(holder.ask("orphan('sleep', '60', start_new_session=True)"))
         holder.kill()
-        with own(root, FakeClock()) as lock:
+        with own(root, FakeClock()) as lock, ended(orphan):
             assert lock.acquire()
-        assert not lives(orphan)
         assert lives(daemon)
     finally:
         os.kill(daemon, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -376,3 +377,22 @@ def test_a_duration_may_be_whole():
     """A clock may give whole seconds."""
     record = Record("a", "P", "1", "k", "a", (Made("a", "file", DIGEST),), duration=3)
     assert decode(encode(record, ".a.hash"), ".a.hash").duration == 3.0
+
+
+def degraded() -> Record:
+    return replace(full(), key="", degraded="plain")
+
+
+def test_a_record_of_a_fallback_comes_back():
+    """It names the fallback, and has no key."""
+    data = encode(degraded(), AT)
+    assert decode(data, AT) == degraded()
+    assert b'"components"' in data.partition(b'"degraded": "plain"')[0]
+    assert b"degraded" not in encode(full(), AT)
+
+
+@pytest.mark.parametrize("changes", [{"degraded": "plain"}, {"degraded": "", "key": ""}, {"degraded": 1, "key": ""}, {"degraded": None, "key": ""}])
+def test_forged_records_of_fallbacks(changes):
+    """A fallback without a name, or with a key all the same."""
+    with pytest.raises(RecordError):
+        decode(forged(**changes), AT)

@@ -117,7 +117,7 @@ def test_run_json_has_the_fields_that_users_are_promised(tmp_path, write):
     assert values["format"] == 1
     names = (
         "stage instance wave status reasons mode attempts started_at duration_seconds cpu_seconds peak_rss_bytes key inputs outputs params "
-        "exit_status error log"
+        "exit_status error log mode_reason"
     )
     manifest = json.loads((tmp_path / f"store/runs/{run}/manifest.json").read_text())
     assert manifest["format"] == 1

@@ -1,0 +1,196 @@
+"""Measures what an edge costs in each mode, what worker processes gain, and what a fork costs beside a fresh interpreter.
+
+    python benchmarks/modes.py
+    python benchmarks/modes.py --pandas --reps 7
+
+Costs per edge are those of whole builds of trivial stages, -j1, with the time of a build of one stage taken off: all that pipefile does for an edge
+is in them. `--pandas` installs pandas into a temporary virtual environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+STEPS = """
+import time
+
+def load():
+    return 1
+
+def make(outputs):
+    with open(outputs[0], "w") as file:
+        file.write("x")
+
+def make_warm(outputs, setup):
+    make(outputs)
+
+def compute(outputs):
+    total = 0
+    for number in range({rounds}):
+        total += number * number
+    with open(outputs[0], "w") as file:
+        file.write(str(total))
+"""
+
+MODES: dict[str, str] = {
+    "function": 'call = "steps:make"\nmode = "function"',
+    "warm process (`setup`)": 'call = "steps:make_warm"\nsetup = "steps:load"\nmode = "process"',
+    "forked process": 'call = "steps:make"\nmode = "process"',
+    "direct command": 'run = "touch {outputs}"',
+    "shell": 'run = "echo x > {outputs} && true"',
+}
+
+
+class Project:
+    """A project of equal stages in a new folder."""
+
+    def __init__(self, folder: str, keys: str, stages: int, python: str = sys.executable, rounds: int = 1) -> None:
+        self.root = tempfile.mkdtemp(dir=folder)
+        self.python = python
+        with open(os.path.join(self.root, "steps.py"), "w") as file:
+            file.write(STEPS.format(rounds=rounds))
+        with open(os.path.join(self.root, "Pipefile.toml"), "w") as file:
+            for number in range(stages):
+                file.write(f'[stage.s{number}]\noutputs = ["out/{number}.txt"]\n{keys}\n\n')
+
+    def build(self, *words: str) -> float:
+        """Seconds of a build."""
+        began = time.perf_counter()
+        env = {**os.environ, "PYTHONPATH": PACKAGE}
+        done = subprocess.run([self.python, "-m", "pipefile", "-q", *words], cwd=self.root, env=env, check=False)
+        seconds = time.perf_counter() - began
+        if done.returncode:
+            raise SystemExit(f"a build in {self.root} has failed")
+        return seconds
+
+
+def costs(folder: str, stages: int, reps: int) -> dict[str, float]:
+    """Seconds per edge by mode; the modes take turns, so that other load hits all alike."""
+    samples: dict[str, list[float]] = {name: [] for name in MODES}
+    for _ in range(reps):
+        for name, keys in MODES.items():
+            one = Project(folder, keys, 1).build("-j1")
+            all_ = Project(folder, keys, stages).build("-j1")
+            samples[name].append((all_ - one) / (stages - 1))
+    return {name: statistics.median(found) for name, found in samples.items()}
+
+
+def speed_up(folder: str, reps: int) -> tuple[float, float]:
+    """Seconds of two stages that compute in Python, -j2, in function mode and in process mode."""
+    found: dict[str, list[float]] = {"function": [], "process": []}
+    for _ in range(reps):
+        for mode, samples in found.items():
+            samples.append(Project(folder, 'call = "steps:compute"', 2, rounds=20_000_000).build("-j2", "--mode", mode))
+    return statistics.median(found["function"]), statistics.median(found["process"])
+
+
+FORKS = """
+import os, sys, time
+sys.path.insert(0, {package!r})
+from pipefile.execute.preload import Judged, Preloads, _stamp
+from pipefile.execute.process import ProcessExecutor
+from pipefile.model.ports import FunctionCall, Task
+from pipefile.model.stage import Call
+
+executor = ProcessExecutor(preloads=Preloads({{"steps": ["pandas"]}}))
+call = FunctionCall(Call("steps", "nothing"), {{}})
+env = dict(os.environ)
+times = []
+for number in range({count}):
+    began = time.perf_counter()
+    executor.submit(Task(number, "fork", function=call, env=env, cwd={folder!r}))
+    while not (done := executor.wait()):
+        pass
+    assert done[0].outcome == "ok" and done[0].output == b"", done
+    times.append(time.perf_counter() - began)
+executor.close()
+assert executor.preloads.judged["pandas"].fit
+print(sorted(times[1:])[len(times) // 2])
+"""
+
+
+def pandas(folder: str, count: int) -> tuple[str, float, float, float]:
+    """Version of pandas, and seconds: of a task in a worker forked with it imported, of a fork alone, of a fresh interpreter that imports it."""
+    venv = os.path.join(folder, "venv")
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    python = os.path.join(venv, "bin", "python")
+    subprocess.run([python, "-m", "pip", "install", "-q", "pandas", PACKAGE], check=True, stderr=subprocess.DEVNULL)
+    with open(os.path.join(folder, "steps.py"), "w") as file:
+        file.write("import pandas\ndef nothing():\n    pandas.DataFrame\n")
+    text = FORKS.format(package=PACKAGE, count=count, folder=folder)
+    forked = float(_output(python, text))
+    fork = float(
+        _output(
+            python,
+            "import os, time, pandas\ntimes = []\n"
+            f"for _ in range({count}):\n    began = time.perf_counter()\n    pid = os.fork()\n    if pid == 0:\n        os._exit(0)\n"
+            "    os.waitpid(pid, 0)\n    times.append(time.perf_counter() - began)\nprint(sorted(times)[len(times) // 2])\n",
+        )
+    )
+    times = []
+    for _ in range(max(3, count // 10)):
+        began = time.perf_counter()
+        subprocess.run([python, "-c", "import pandas"], check=True)
+        times.append(time.perf_counter() - began)
+    return _output(python, "import pandas; print(pandas.__version__)"), forked, fork, statistics.median(times)
+
+
+def _output(python: str, text: str) -> str:
+    return subprocess.run([python, "-c", text], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stages", type=int, default=300, metavar="N", help="stages of a build (default: 300)")
+    parser.add_argument("--reps", type=int, default=5, help="samples of each (default: 5)")
+    parser.add_argument("--pandas", action="store_true", help="also measure forks with pandas imported")
+    args = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="pipefile-modes-")
+    try:
+        sections: list[Callable[[], str]] = [lambda: _costs(folder, args), lambda: _speed_up(folder, args)]
+        if args.pandas:
+            sections.append(lambda: _pandas(folder))
+        for section in sections:
+            print(section(), flush=True)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _costs(folder: str, args: argparse.Namespace) -> str:
+    found = costs(folder, args.stages, args.reps)
+    return table(("mode", "per edge", "edges a second"), [(name, f"{each * 1000:.2f} ms", f"{1 / each:,.0f}") for name, each in found.items()])
+
+
+def _speed_up(folder: str, args: argparse.Namespace) -> str:
+    function, process = speed_up(folder, args.reps)
+    rows = [(f"{function:.2f} s", f"{process:.2f} s", f"{function / process:.2f}")]
+    return table(("two stages that compute in Python, -j2: function mode", "process mode", "speed-up"), rows)
+
+
+def _pandas(folder: str) -> str:
+    version, forked, fork, fresh = pandas(folder, 30)
+    rows = [
+        ("a fork of a process that has imported it", f"{fork * 1000:.1f} ms"),
+        ("a stage in a worker, from handing it over to its end", f"{forked * 1000:.1f} ms"),
+        ("a fresh interpreter that imports it", f"{fresh * 1000:.0f} ms"),
+    ]
+    return table((f"pandas {version}", "median"), rows)
+
+
+if __name__ == "__main__":
+    main()

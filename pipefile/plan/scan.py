@@ -1,0 +1,499 @@
+"""One walk over a statement's syntax tree that both hashes it and finds what it refers to (plan/code.py: Piece)."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pipefile.plan.code import DEEPEST, FULL, PATCHES, SOURCE, WHOLE, WIDE, Piece, imports_of, short
+
+BUILTINS = frozenset(dir(builtins))
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+_BY_NAME = {
+    "globals": WHOLE, "vars": WHOLE, "locals": WHOLE, "dir": WHOLE, "exec": WHOLE, "eval": WHOLE, "__import__": WHOLE, "__builtins__": WHOLE,
+    "setattr": PATCHES, "delattr": PATCHES, "__doc__": FULL, "__annotations__": FULL, "help": FULL,
+    "__spec__": SOURCE, "__loader__": SOURCE, "__cached__": SOURCE, "__path__": WIDE,
+}  # fmt: skip
+_BY_ATTRIBUTE = {
+    "__doc__": FULL, "__annotations__": FULL, "__subclasses__": WIDE, "__globals__": WIDE, "f_globals": WIDE, "f_builtins": WIDE,
+    "__code__": SOURCE, "f_code": SOURCE, "f_lineno": SOURCE, "tb_lineno": SOURCE, "co_firstlineno": SOURCE, "__loader__": SOURCE, "__spec__": SOURCE,
+}  # fmt: skip
+_BY_TARGET = {
+    "sys.modules": WIDE, "sys._getframe": SOURCE | WIDE, "sys.path": PATCHES, "sys.meta_path": WIDE, "sys.path_hooks": WIDE, "gc": WIDE,
+    "inspect": SOURCE | WIDE, "inspect.signature": FULL, "inspect.getdoc": FULL, "inspect.get_annotations": FULL, "inspect.getfullargspec": FULL,
+    "inspect.cleandoc": 0, "inspect.isclass": 0, "inspect.isfunction": 0, "inspect.ismethod": 0, "inspect.isgeneratorfunction": 0,
+    "inspect.iscoroutinefunction": 0, "inspect.isawaitable": 0, "inspect.isabstract": 0, "inspect.Parameter": 0,
+    "traceback": SOURCE, "linecache": SOURCE, "typing.get_type_hints": FULL, "typing_extensions.get_type_hints": FULL, "types.FunctionType": WHOLE,
+    "importlib": WHOLE, "imp": WHOLE, "pkgutil": WHOLE, "runpy": WHOLE, "zipimport": WHOLE, "builtins": WHOLE | PATCHES, "pydoc": FULL | WIDE,
+    "doctest": FULL | WIDE, "unittest.mock": WIDE, "mock": WIDE, "code": WHOLE, "codeop": WHOLE, "timeit": WHOLE,
+    "pickle": WIDE, "_pickle": WIDE, "cPickle": WIDE, "dill": WIDE, "cloudpickle": WIDE, "joblib": WIDE, "shelve": WIDE,
+    "torch.load": WIDE, "pandas.read_pickle": WIDE, "typer": FULL, "fire": FULL, "pydantic": FULL, "beartype": FULL, "typeguard": FULL,
+    "cattrs": FULL, "cattr": FULL, "msgspec": FULL, "tyro": FULL, "jsonargparse": FULL, "plac": FULL, "defopt": FULL, "docopt": FULL, "simple_parsing": FULL,
+    "fastapi": FULL, "injector": FULL,
+}  # fmt: skip
+"""What a name of another module can do to us; the longest match counts."""
+
+_TAKES_VALUES = frozenset(
+    [
+        "map", "filter", "sorted", "min", "max", "sum", "any", "all", "list", "tuple", "set", "frozenset", "dict", "iter", "next", "len", "print",
+        "isinstance", "issubclass", "super", "callable", "id", "repr", "str", "bool", "zip", "enumerate", "reversed", "type", "hash", "format",
+    ]
+)  # fmt: skip  # builtins that call what they are given, or look at it, but not at its annotations
+_PLACES = frozenset(["resolve", "absolute", "abspath", "realpath", "expanduser", "normpath", "fspath", "str", "Path", "PurePath"])
+
+
+class TooDeepError(Exception):
+    """The source is nested more deeply than it is worth to be walked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What is known of a module's global names.
+
+    Args:
+        bound: How often each is bound at top level.
+        imports: Those that imports bind -> their targets.
+    """
+
+    bound: Mapping[str, int]
+    imports: Mapping[str, tuple[str, ...]]
+
+    def target(self, chain: str) -> str:
+        """What a dotted name stands for beyond this module, as "a.b.c"; "" if it is bound here, or in several ways."""
+        root, _, rest = chain.partition(".")
+        targets = self.imports.get(root, ())
+        if len(targets) == 1 and self.bound.get(root) == 1:
+            return _dotted(targets[0], rest)
+        if root not in self.bound and root in BUILTINS:
+            return f"builtins.{chain}"
+        return ""
+
+
+@dataclass(slots=True)
+class _Scope:
+    kind: str  # "function", "class" or "comprehension"
+    bound: set[str]
+    outer: set[str] = field(default_factory=set)  # declared global
+
+
+class Scanner:
+    """Walks statements of one module, one piece a scanner.
+
+    Args:
+        names: The module's global names.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._out: list[str] = []
+        self._soft: list[str] = []
+        self._hard = self._out
+        self.refs: dict[str, None] = {}
+        self._hard_refs = self.refs
+        self._soft_refs: dict[str, None] = {}
+        self._readers: dict[str, None] = {}
+        self._local: dict[str, list[str]] = {}
+        self._scopes: list[_Scope] = []
+        self._flags = 0
+        self._depth = 0
+        self._places: set[int] = set()  # `__file__` where only the folder is wanted
+
+    def piece(self, nodes: Iterable[ast.AST], function: bool = False) -> Piece:
+        """What the statements hold."""
+        for node in nodes:
+            self._visit(node)
+        roots = sorted({ref.lstrip("*=").partition(".")[0] for ref in self.refs} & self._names.imports.keys())
+        aliases = [f"{name}={','.join(self._names.imports[name])}" for name in roots]
+        plain = short("\0".join([*self._out, *aliases]))
+        full = short("\0".join([plain, *self._soft])) if self._soft else plain
+        return Piece(
+            plain,
+            full,
+            tuple(self.refs),
+            tuple([ref for ref in self._soft_refs if ref not in self.refs]),
+            tuple(self._readers),
+            {name: tuple(dict.fromkeys(targets)) for name, targets in self._local.items()},
+            self._flags,
+            function,
+        )
+
+    # -- nodes
+
+    def _visit(self, node: ast.AST, called: bool = False) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise TooDeepError
+        if isinstance(node, ast.Name):
+            self._out += ("Name", node.id)
+            self._name(node, called)
+        elif isinstance(node, ast.Constant):
+            self._out += (type(node.value).__name__, _constant(node.value))
+        elif isinstance(node, ast.Attribute):
+            self._attribute(node, called)
+        elif isinstance(node, ast.Call):
+            self._call(node)
+        elif isinstance(node, _FUNCTIONS):
+            self._function(node)
+        elif isinstance(node, ast.ClassDef):
+            self._class(node)
+        elif isinstance(node, _COMPREHENSIONS):
+            self._comprehension(node)
+        elif isinstance(node, ast.AnnAssign):
+            self._annotated(node)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            self._aside(node.value)
+        else:
+            self._other(node)
+        self._depth -= 1
+
+    def _other(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self._import(node)
+        elif isinstance(node, ast.Global):
+            self._flags |= PATCHES
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            self._flags |= WIDE
+        elif isinstance(node, ast.Subscript) and chain_of(node.value).endswith("argv") and isinstance(node.slice, ast.Constant):
+            self._flags |= SOURCE if node.slice.value == 0 else 0  # a script's own path
+        out = self._out
+        out.append(type(node).__name__)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                out.append("[")
+                self._visit_all(value)
+                out.append("]")
+            elif isinstance(value, ast.expr_context):
+                pass  # follows from where the node stands
+            elif isinstance(value, ast.AST):
+                self._visit(value)
+            else:
+                out.append(repr(value))
+
+    def _visit_all(self, values: Iterable[object]) -> None:
+        for value in values:
+            if isinstance(value, ast.AST):
+                self._visit(value)
+            else:
+                self._out.append(repr(value))
+
+    def _aside(self, node: ast.AST | None, what: str = "") -> None:
+        """An annotation or a docstring: part of the full digest only."""
+        self._soft += (str(len(self._hard)), what)
+        if node is None:
+            return
+        out, refs = self._out, self.refs
+        self._out, self.refs = self._soft, self._soft_refs
+        self._visit(node)
+        self._out, self.refs = out, refs
+
+    # -- names
+
+    def _name(self, node: ast.Name, called: bool) -> None:
+        if node.id == "__file__":
+            self._flags |= 0 if id(node) in self._places else SOURCE
+        self._refer(node.id, node.id, called)
+
+    def _refer(self, root: str, chain: str, called: bool) -> bool:
+        """Note a use of a name, unless it is a local one. Returns whether it is global, or imported locally."""
+        local = self._is_local(root)
+        if local and root not in self._local:
+            return False
+        self.refs[chain if called else f"*{chain}"] = None
+        for target in self._local.get(root, ()):
+            self._flags |= _flags_of(_dotted(target, chain.partition(".")[2]))
+        if not local:
+            if root not in self._names.bound:
+                self._flags |= _BY_NAME.get(root, 0) if root != "locals" or not self._in_function() else 0
+            for target in self._names.imports.get(root, ()):
+                self._flags |= _flags_of(_dotted(target, chain.partition(".")[2]))
+        return True
+
+    def _is_local(self, name: str) -> bool:
+        for scope in reversed(self._scopes):  # names of a class's body are taken for global ones as well: they may be, before they are bound
+            if name in scope.outer:
+                return False
+            if name in scope.bound:
+                return True
+        return False
+
+    def _in_function(self) -> bool:
+        return any(scope.kind == "function" for scope in self._scopes)
+
+    def _attribute(self, node: ast.Attribute, called: bool) -> None:
+        self._flags |= _BY_ATTRIBUTE.get(node.attr, 0)
+        if node.attr in ("parent", "parents"):
+            self._only_place(node.value)
+        parts = [node.attr]
+        value = node.value
+        while isinstance(value, ast.Attribute):
+            self._flags |= _BY_ATTRIBUTE.get(value.attr, 0)
+            parts.append(value.attr)
+            value = value.value
+        if len(parts) > DEEPEST:
+            raise TooDeepError
+        if not isinstance(value, ast.Name):
+            self._out += ("Attribute", *parts)
+            self._visit(value)
+            return
+        parts.append(value.id)
+        chain = ".".join(reversed(parts))
+        self._out += ("Chain", chain)
+        if value.id == "__file__":
+            self._name(value, True)
+        known = self._refer(value.id, chain, called)
+        if known and not isinstance(node.ctx, ast.Load) and (value.id in self._names.imports or value.id in self._local):
+            self._flags |= PATCHES
+
+    def _call(self, node: ast.Call) -> None:
+        function = node.func
+        self._out.append("Call")
+        name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+        if name == "dirname":
+            for argument in node.args:
+                self._only_place(argument)
+        self._visit(function, called=True)
+        if name in ("import_module", "__import__"):
+            self._imported_by_call(node, name)
+        plain = isinstance(function, ast.Name) and name in _TAKES_VALUES and name not in self._names.bound and not self._is_local(name)
+        for argument in node.args:
+            self._visit(argument, called=plain)
+        self._out.append(";")
+        for keyword in node.keywords:
+            if plain and keyword.arg is not None:
+                self._out += ("keyword", keyword.arg)
+                self._visit(keyword.value, called=True)
+            else:
+                self._visit(keyword)
+
+    def _only_place(self, node: ast.AST) -> None:
+        """Whoever takes the folder of `__file__` does not read the file."""
+        while True:
+            if isinstance(node, ast.Name):
+                self._places.add(id(node))
+                return
+            if not isinstance(node, ast.Call):
+                return
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+            if name not in _PLACES:
+                return
+            if node.args:
+                node = node.args[0]
+            elif isinstance(function, ast.Attribute):
+                node = function.value
+            else:
+                return
+
+    def _imported_by_call(self, node: ast.Call, name: str) -> None:
+        texts = [each.value if isinstance(each, ast.Constant) and isinstance(each.value, str) else "" for each in node.args[:2]]
+        for keyword in node.keywords:
+            if keyword.arg == "package" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
+                texts[1:] = [keyword.value.value]
+        if not texts or not texts[0]:
+            return
+        target = texts[0]
+        if name == "import_module" and target.startswith(".") and len(texts) > 1 and texts[1]:
+            level = len(target) - len(target.lstrip("."))
+            parts = texts[1].split(".")
+            if level <= len(parts):
+                target = ".".join([*parts[: len(parts) - level + 1], target.lstrip(".")]).rstrip(".")
+        self.refs[f"={target}"] = None
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for each in imports_of(node):
+            self._flags |= _flags_of(_dotted(each.target, "")) & ~PATCHES
+            if self._scopes:
+                if each.name:
+                    self._local.setdefault(each.name, []).append(each.bound)
+                self._local.setdefault("", []).append(each.target)
+
+    # -- scopes
+
+    def _function(self, node: Function) -> None:
+        self._out.append(type(node).__name__)
+        if not isinstance(node, ast.Lambda):
+            self._out.append(node.name)
+            for decorator in node.decorator_list:
+                self._decorator(decorator)
+            if node.returns is not None:
+                self._aside(node.returns, "returns")
+            self._type_params(node)
+        arguments = node.args
+        everyone = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *filter(None, (arguments.vararg, arguments.kwarg))]
+        shape = (len(arguments.posonlyargs), len(arguments.args), len(arguments.kwonlyargs), arguments.vararg is None, arguments.kwarg is None)
+        self._out += (str(shape), *[each.arg for each in everyone])
+        for each in everyone:
+            if each.annotation is not None:
+                self._aside(each.annotation, each.arg)
+        self._visit_all(arguments.defaults)
+        self._out.append(";")
+        self._visit_all(arguments.kw_defaults)
+        self._out.append(";")
+        body = [node.body] if isinstance(node, ast.Lambda) else node.body
+        scope = _Scope("function", {each.arg for each in everyone})
+        self._bind(body, scope)
+        self._scopes.append(scope)
+        self._visit_all(body)
+        self._scopes.pop()
+        self._out.append("end")
+
+    def _class(self, node: ast.ClassDef) -> None:
+        self._out += ("Class", node.name)
+        for decorator in node.decorator_list:
+            self._decorator(decorator)
+        self._type_params(node)
+        for base in node.bases:
+            self._readers[chain_of(base.value if isinstance(base, ast.Subscript) else base) or "?"] = None
+            self._visit(base, called=True)
+        self._out.append(";")
+        self._visit_all(node.keywords)
+        self._scopes.append(_Scope("class", set()))
+        self._visit_all(node.body)
+        self._scopes.pop()
+        self._out.append("end")
+
+    def _type_params(self, node: ast.AST) -> None:
+        for each in getattr(node, "type_params", ()):
+            self._aside(each, "type")
+
+    def _decorator(self, node: ast.expr) -> None:
+        self._out.append("@")
+        chain = chain_of(node.func if isinstance(node, ast.Call) else node)
+        root = chain.partition(".")[0]
+        in_class = bool(self._scopes) and self._scopes[-1].kind == "class"
+        if not (in_class and chain.endswith((".setter", ".getter", ".deleter")) and root not in self._names.bound):
+            self._readers[chain if chain and not self._is_local(root) else "?"] = None
+        self._visit(node, called=True)
+
+    def _comprehension(self, node: ast.AST) -> None:
+        scope = _Scope("comprehension", set())
+        generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
+        for each in generators:
+            scope.bound.update(_stored(each.target))
+        self._out.append(type(node).__name__)
+        self._visit(generators[0].iter)  # evaluated outside
+        self._scopes.append(scope)
+        for number, each in enumerate(generators):
+            self._out.append(f"for{each.is_async}")
+            self._visit(each.target)
+            if number:
+                self._visit(each.iter)
+            self._visit_all(each.ifs)
+        for name in ("key", "value", "elt"):
+            part = getattr(node, name, None)
+            if part is not None:
+                self._visit(part)
+        self._scopes.pop()
+        self._out.append("end")
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        self._out += ("AnnAssign", str(node.simple))
+        self._visit(node.target)
+        if self._scopes and self._scopes[-1].kind == "class":
+            self._visit(node.annotation)
+        else:
+            self._aside(node.annotation, "variable")
+        if node.value is not None:
+            self._visit(node.value)
+        self._out.append(";")
+
+    def _bind(self, body: Iterable[ast.AST], scope: _Scope) -> None:
+        """Find what is local to a function: everything that it binds, unless it says that it is somebody else's."""
+        elsewhere: set[str] = set()
+        todo = list(body)
+        while todo:
+            node = todo.pop()
+            if isinstance(node, ast.Global):
+                scope.outer.update(node.names)
+            elif isinstance(node, ast.Nonlocal):
+                elsewhere.update(node.names)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                for each in imports_of(node):
+                    if each.name:
+                        scope.bound.add(each.name)
+                        self._local.setdefault(each.name, []).append(each.bound)
+            scope.bound.update(_binds(node))
+            todo += _inside(node)
+        scope.bound -= scope.outer | elsewhere
+
+
+def _binds(node: ast.AST) -> Iterator[str]:
+    """Names that a node itself binds in the scope that it stands in."""
+    name: str | None = None
+    if isinstance(node, ast.Name):
+        name = None if isinstance(node.ctx, ast.Load) else node.id
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+        name = node.name
+    elif isinstance(node, ast.MatchMapping):
+        name = node.rest
+    if name:
+        yield name
+
+
+def _inside(node: ast.AST) -> Iterable[ast.AST]:
+    """The nodes in a node that bind in the same scope as it."""
+    if isinstance(node, ast.Lambda):
+        return [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *[each.value for each in node.keywords]]
+    if isinstance(node, _COMPREHENSIONS):
+        return [each for each in ast.walk(node) if isinstance(each, ast.NamedExpr)]
+    return ast.iter_child_nodes(node)
+
+
+def _stored(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)}
+
+
+def bound_by(node: ast.AST) -> Iterator[str]:
+    """Names that a top-level statement binds, those in its blocks included, without those of imports."""
+    todo = [node]
+    while todo:
+        each = todo.pop()
+        yield from _binds(each)
+        todo += _inside(each)
+
+
+def inside(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes that are carried out with a top-level statement, or bind with it: what stands in functions is left out."""
+    todo = [node]
+    while todo:
+        each = todo.pop()
+        yield each
+        todo += _inside(each)
+
+
+def chain_of(node: ast.AST) -> str:
+    """`a.b.c` as a text; "" for anything else."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join(reversed([*parts, node.id]))
+
+
+def _dotted(target: str, rest: str) -> str:
+    whole = target.replace(":", ".", 1) if target.strip(".:") else target
+    return f"{whole}.{rest}" if rest else whole
+
+
+def _flags_of(target: str) -> int:
+    while target:
+        if target in _BY_TARGET:
+            return _BY_TARGET[target]
+        target = target.rpartition(".")[0]
+    return 0
+
+
+def _constant(value: object) -> str:
+    return hex(value) if type(value) is int else repr(value)  # decimal has a limit of digits
