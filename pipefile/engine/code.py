@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat as stat_bits
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipefile.base import digest as digests
-from pipefile.base.errors import InputError
 from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, normalise
 from pipefile.engine.files import Files, unreadable
 from pipefile.model.graph import Edge
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 20  # bytes; above, a source is not even looked at: it is its digest
 
+_MOST_ROOTS = 100
 _PICKLED = ("any", "result")  # values of other stages that may hold objects of the project's classes
 
 
@@ -49,12 +50,12 @@ class Code:
     Args:
         parts: What of it is in the key.
         files: Path -> digest of every file that it was found in.
-        made: Those of them, and places where modules were looked for, that stages make: they change while the build goes on.
+        made: Those of them, and places where modules were looked for, that stages make, with what was there: they change while the build goes on.
     """
 
     parts: tuple[Component, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-    made: tuple[str, ...] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 _NONE = Code()
@@ -72,11 +73,13 @@ class CodeReader:
         self._session = session
         self._files: Files = session.files
         self._disk = session.disk
+        self.root = session.disk.root.rstrip("/") + "/"
         self._producer = session.graph.producer
         self._python = python
         self._kept: CodeCache | None = None
         self._links: dict[Start, Link] = {}
-        self._edges: dict[int, Code] = {}
+        self._starts_of: dict[int, tuple[Start, ...]] = {}
+        self._codes: dict[tuple[Start, ...], Code] = {}
         self._modules: dict[str, Module] = {}
         self._looks: dict[str, str] = {}
         self._good: dict[tuple[str, str], bool] = {}
@@ -92,12 +95,12 @@ class CodeReader:
         Raises:
             InputError: A source cannot be read.
         """
-        action = edge.stage.action
-        if action is None or (isinstance(action, Command) and not self._scripts(edge)):
+        starts = self._starts(edge)
+        if not starts:
             return _NONE
-        found = self._edges.get(edge.id)
-        if found is None or (found.made and not self._stand(found)):
-            found = self._edges[edge.id] = self._read(edge)
+        found = self._codes.get(starts)
+        if found is None or (found.made and not self._stands(found)):
+            found = self._codes[starts] = self._read(starts)
         return found
 
     def scripts(self, edge: Edge) -> frozenset[str]:
@@ -118,7 +121,7 @@ class CodeReader:
     def moved(self, paths: Iterable[str]) -> None:
         """Files have changed under a stage: what was found in them is looked for anew."""
         gone = set(paths)
-        self._edges = {number: code for number, code in self._edges.items() if gone.isdisjoint(code.files)}
+        self._codes = {starts: code for starts, code in self._codes.items() if gone.isdisjoint(code.files)}
         self._good.clear()
         self._looks.clear()
 
@@ -135,8 +138,20 @@ class CodeReader:
         outputs = {output.path for output in edge.outputs}
         return [path for path in edge.literal if path.endswith(".py") and path not in outputs and self._files.state(path).kind == "file"]
 
-    def _starts(self, edge: Edge) -> dict[Start, None]:
-        """Where the code of an edge begins. What another stage has pickled brings the code that made it: methods of its objects are called here."""
+    def _starts(self, edge: Edge) -> tuple[Start, ...]:
+        """Where the code of an edge begins."""
+        action = edge.stage.action
+        if isinstance(action, Command):
+            return tuple([Start(edge.stage.folder, path) for path in self._scripts(edge)]) if edge.literal else ()
+        if not isinstance(action, Call):
+            return ()
+        found = self._starts_of.get(edge.id)
+        if found is None:
+            found = self._starts_of[edge.id] = tuple(self._calls(edge))
+        return found
+
+    def _calls(self, edge: Edge) -> dict[Start, None]:
+        """What an edge calls. Objects that another stage has pickled bring the code that made them: their methods are called here."""
         found: dict[Start, None] = {}
         seen = {edge.id}
         todo = [edge]
@@ -146,8 +161,6 @@ class CodeReader:
             for call in (stage.action, stage.setup):
                 if isinstance(call, Call):
                     found[Start(stage.folder, call.module, call.function)] = None
-            if each is edge:
-                found.update({Start(stage.folder, path): None for path in (self._scripts(each) if isinstance(stage.action, Command) else ())})
             for need in each.needs:
                 if need.files is not None and need.files.value in _PICKLED:
                     makers = {self._producer.get(path, -1) for path in need.files.paths} - seen - {-1}
@@ -155,17 +168,17 @@ class CodeReader:
                     todo += [self._session.graph.edges[maker] for maker in sorted(makers)]
         return found
 
-    def _read(self, edge: Edge) -> Code:
+    def _read(self, starts: tuple[Start, ...]) -> Code:
         symbols: dict[tuple[str, str], list[str]] = {}
         packages: set[str] = set()
         files: dict[str, str] = {}
-        made: dict[str, None] = {}
-        for start in self._starts(edge):
+        made: dict[str, str] = {}
+        for start in starts:
             link = self._link(start)
             packages.update(link.packages)
             files.update(link.files)
-            made.update(dict.fromkeys([path for path, _ in link.files if path in self._producer]))
-            made.update(dict.fromkeys([path for path, _ in link.looked if path in self._producer or path in self._above]))
+            made.update({path: kind for path, kind in link.looked if path in self._producer or path in self._above})
+            made.update({path: "f" for path, _ in link.files if path in self._producer})
             for name, path, digest in link.symbols:
                 values = symbols.setdefault((path, name), [])
                 if digest not in values:
@@ -176,21 +189,15 @@ class CodeReader:
             parts.append(Component("package", name, "", version))
             if metadata:
                 files[metadata] = self._files.digest(metadata)
-        return Code(tuple(parts), files, tuple(made))
+        return Code(tuple(parts), files, made)
 
-    def _stand(self, code: Code) -> bool:
+    def _stands(self, code: Code) -> bool:
         """Whether what stages make of some code is still as it was when it was read."""
-        files = self._files
-        if all(files.digest(path) == digest for path, digest in code.files.items() if path in self._producer):
-            kinds = {path: self._look(path) for path in code.made}
-            self._forget(code.made)
-            return all(self._look(path) == kind for path, kind in kinds.items())
-        self._forget(code.made)
-        return False
-
-    def _forget(self, paths: Sequence[str]) -> None:
-        for path in paths:
+        for path in code.made:
             self._looks.pop(path, None)
+        if any(self._look(path) != kind for path, kind in code.made.items()):
+            return False
+        return all(self._files.digest(path) == digest for path, digest in code.files.items() if path in self._producer)
 
     # -- links
 
@@ -228,7 +235,7 @@ class CodeReader:
         from pipefile.plan.link import Sources, link_function, link_script
 
         self._good.clear()
-        finder = _Finder(self, self._roots(start))
+        finder = _Finder(self, self._roots(start), start.folder)
         sources = Sources(finder.find, finder.read, finder.extend)
         linked = link_function(start.module, start.function, sources) if start.function else link_script(start.module, sources)
         files = tuple([(path, finder.files.get(path) or self._files.digest(path)) for path in linked.files])
@@ -238,7 +245,7 @@ class CodeReader:
         """Where modules are looked for: beside a script, in the Pipefile's folder, in the project's folders of PYTHONPATH, and in `src`."""
         found = [] if start.function else [folder_of(start.module)]
         found.append(start.folder)
-        root = self._disk.root.rstrip("/") + "/"
+        root = self.root
         for place in self._session.environ.get("PYTHONPATH", "").split(":"):
             whole = place if place.startswith("/") else f"{root}{place}"
             try:
@@ -355,11 +362,13 @@ class _Finder:
     Args:
         reader: Knows the disk.
         roots: Folders that modules are looked for in, from the root.
+        folder: That of the Pipefile, where stages run.
     """
 
-    def __init__(self, reader: CodeReader, roots: list[str]) -> None:
+    def __init__(self, reader: CodeReader, roots: list[str], folder: str) -> None:
         from importlib.machinery import EXTENSION_SUFFIXES
 
+        self._folder = folder
         self._reader = reader
         self._roots = roots
         self._suffixes = EXTENSION_SUFFIXES
@@ -437,26 +446,34 @@ class _Finder:
         module, self.files[found.path] = self._reader.source(found)
         return module
 
-    def extend(self, path: str, texts: Sequence[str]) -> None:
-        """A source changes where modules are looked for: wherever its texts may lead, seen from the folders above it and the Pipefile's."""
-        bases = [folder_of(path), *_parents(folder_of(path)), "", *self._roots]
-        for base in dict.fromkeys(bases):
-            for text in ("", *texts):
-                try:
-                    place = absolute_from(text, base) if text else base
-                except BadPathError:
-                    continue
-                place = "" if place == "." else place
-                if place.startswith("/") or place in self._roots or len(self._roots) > 100:
-                    continue
-                try:
-                    if self._look(place) != "d" and place:
-                        continue
-                except InputError:
-                    continue
-                self._roots.append(place)
-                self._mark(place)
+    def extend(self, path: str, added: Sequence[str]) -> None:
+        """A source changes where modules are looked for."""
+        front: list[str] = []
+        back: list[str] = []
+        for text in added:
+            (front if text[0] == "<" else back).extend(self._places(path, text[0], text[1:]))
+        for place in dict.fromkeys([*front, *back]):
+            self._mark(place)
+        self._roots = list(dict.fromkeys([*reversed(front), *self._roots, *back]))[:_MOST_ROOTS]
         self._names.clear()
+
+    def _places(self, path: str, mark: str, text: str) -> list[str]:
+        """Folders of the project that a text may mean; where it is unsure, wherever it may lead, seen from the folders above the source."""
+        if mark != "?":
+            bases = [path if text.startswith("@") else self._folder]
+            texts = [text.removeprefix("@").lstrip("/") if text.startswith("@") else text]
+        else:
+            bases, texts = [folder_of(path), *_parents(folder_of(path)), self._folder], [text, "."]
+        root = self._reader.root
+        found = []
+        for base in bases:
+            for each in texts:
+                whole = os.path.normpath(os.path.join(root, base, each))
+                if whole + "/" == root or whole.startswith(root):
+                    place = whole[len(root) :]
+                    if mark != "?" or self._look(place) == "d":
+                        found.append(place)
+        return found
 
 
 def _parents(path: str) -> list[str]:

@@ -40,7 +40,8 @@ class Piece(NamedTuple):
     Args:
         plain: Digest without docstrings and annotations of functions.
         full: Digest with them.
-        refs: Global names that it uses, dotted as far as they go. With `@` and a name behind: as an argument of that; with `=` in front: a module.
+        refs: Global names that it uses, dotted as far as they go. Behind it may stand `@` and whose argument it is, or `@=`: it is bound
+            or deleted. With `=` in front: a module.
         full_refs: Those in annotations.
         readers: Decorators and base classes, as dotted names: those who get hold of what is defined; "?" for what is no name.
         local: Names that imports inside of functions bind -> their targets.
@@ -103,8 +104,8 @@ class Module(NamedTuple):
         source: Digest of its bytes.
         steps: Its statements.
         globals_set: Names that functions in it bind by `global`.
-        paths: Texts in statements that deal with `sys.path`: folders where modules may be found, perhaps.
-        extends_path: There is such a statement.
+        paths: Folders that it adds to those where modules are looked for (plan/searchpath.py).
+        extends_path: It adds any.
     """
 
     source: str

@@ -259,10 +259,21 @@ class _Linker:
                 continue
             chain, _, taker = ref.partition("@")
             parts = tuple(chain.split("."))
+            if taker == "=":
+                self._touch(unit, chain)
+                continue
             taken = bool(taker) and self._is_foreign(unit, piece, taker)
             for target in piece.local.get(parts[0], ()):
                 self._follow(unit, target, parts[1:], taken)
             self._add(unit, parts, taken, True)
+
+    def _touch(self, unit: Unit, name: str) -> None:
+        """A name is bound once more, or deleted: what it was bound to before is not used for that, but that it was counts."""
+        for number in unit.bindings.get(name, ()):
+            if unit.module.steps[number].kind == "import":
+                unit.used.add(number)
+            else:
+                self._take(unit, number)
 
     def _is_foreign(self, unit: Unit, piece: Piece, chain: str) -> bool:
         """Whether a function is neither the project's nor Python's own: it may look at annotations and docstrings of what it is given."""
@@ -327,10 +338,19 @@ class _Linker:
             for number in sorted({*unit.reached, *unit.used} - unit.acting):
                 texts.append(f"{','.join(steps[number].binds)} after {sum(other < number for other in unit.effects)}")
         if ordered or unit.stars or (unit in self._carrier.circular and any(each.effects for each in self._carrier.circular)):
-            texts += [f"{','.join(step.binds)} {','.join([each.target for each in step.imports])}" for step in steps]
+            texts += self._sequence(unit)
         if self._flags & SOURCE:
             texts.append(unit.module.source)
         return short("\0".join(texts)) if texts else ""
+
+    def _sequence(self, unit: Unit) -> list[str]:
+        """The order of all in a module that matters to anybody: what is reached, effects, and imports of the project's modules."""
+        found = []
+        for number, step in enumerate(unit.module.steps):
+            ours = [each.target for each in step.imports if self._carrier.find(self._carrier.absolute(unit, each.target.partition(":")[0]) or ".")]
+            if ours or number in unit.reached or number in unit.used:
+                found.append(f"{','.join(step.binds)} {','.join(ours)}")
+        return found
 
 
 def _folded(symbols: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

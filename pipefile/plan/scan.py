@@ -188,7 +188,7 @@ class Scanner:
     def _name(self, node: ast.Name, taker: str = "") -> None:
         if node.id == "__file__":
             self._flags |= 0 if id(node) in self._places else SOURCE
-        self._refer(node.id, node.id, taker)
+        self._refer(node.id, node.id, taker if isinstance(node.ctx, ast.Load) else "=")
 
     def _refer(self, root: str, chain: str, taker: str) -> bool:
         """Note a use of a name, unless it is a local one: as an argument of *taker*. Returns whether it is global, or imported locally."""

@@ -194,7 +194,9 @@ def describe(reason: Reason) -> str:
         if reason.kind != "set" and reason.old == ABSENT:
             return f"{noun} {subject} is there now"
         return f"{noun} {subject} changed"
-    if reason.kind in ("param", "value", "package"):
+    if reason.kind == "package":
+        return f"package {subject} changed: {show(reason.old) or 'any version'} -> {show(reason.new) or 'any version'}"
+    if reason.kind in ("param", "value"):
         return f"{_NOUNS[reason.kind]} {subject} changed: {show(reason.old)} -> {show(reason.new)}"
     if reason.kind == "env" and reason.old.startswith(SHOWN) and reason.new.startswith(SHOWN):
         return f"environment variable {subject} changed: {show(reason.old[1:])} -> {show(reason.new[1:])}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pipefile.plan.code import Import, Module, Piece, Step, imports_of
 from pipefile.plan.inert import METACLASSES, Evaluation, inertness
 from pipefile.plan.scan import Names, Scanner, TooDeepError, bound_by, chain_of, inside
+from pipefile.plan.searchpath import search_paths
 
 __all__ = ["TooDeepError", "statements"]
 
@@ -30,7 +31,7 @@ def statements(tree: ast.Module, source: str) -> Module:
     for each in ast.walk(tree):
         if isinstance(each, ast.Global):
             declared.update(each.names)
-    paths, extends = _search_paths(tree, names)
+    paths, extends = search_paths(tree, names)
     return Module(source, tuple(steps), frozenset(declared), paths, extends)
 
 
@@ -181,25 +182,3 @@ class _Reader:
         if any(each.arg != "metaclass" or self._names.target(chain_of(each.value)) not in METACLASSES for each in node.keywords):
             return True
         return any(isinstance(each, ast.FunctionDef) and each.name in ("__init_subclass__", "__mro_entries__") for each in node.body)
-
-
-def _search_paths(tree: ast.Module, names: Names) -> tuple[tuple[str, ...], bool]:
-    """Texts in top-level statements that deal with where modules are found."""
-    found: dict[str, None] = {}
-    extends = False
-    for node in tree.body:
-        nodes = list(ast.walk(node))
-        chains = [chain_of(each) for each in nodes if isinstance(each, ast.Attribute | ast.Name)]
-        if not any(names.target(chain) in ("sys.path", "site.addsitedir") or chain == "sys.path" for chain in chains):
-            continue
-        extends = True
-        for each in nodes:
-            if isinstance(each, ast.Constant) and isinstance(each.value, str) and 0 < len(each.value) < 200 and "\0" not in each.value:
-                found[each.value] = None
-    if extends:  # a folder may have been put together before
-        for node in tree.body:
-            if isinstance(node, ast.Assign):
-                for each in ast.walk(node):
-                    if isinstance(each, ast.Constant) and isinstance(each.value, str) and 0 < len(each.value) < 200 and "\n" not in each.value:
-                        found[each.value] = None
-    return tuple(found), extends

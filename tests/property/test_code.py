@@ -1,7 +1,7 @@
 """Random modules and random edits, held against the truth: what the function really returns.
 
-Whenever the result of a run changes, so must the code that plan/link.py finds; where only comments, formatting, docstrings or annotations are edited, or a function
-that nobody calls, it must not. PIPEFILE_CODE_SEEDS is the number of seeds; the default takes some seconds.
+Whenever the result of a run changes, so must the code that plan/link.py finds; where only comments, formatting, docstrings or annotations are edited,
+or a function that nobody calls, it must not. PIPEFILE_CODE_SEEDS is the number of seeds; the default takes some seconds.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from contextlib import redirect_stdout
 import pytest
 from kit.sources import linked
 
-SEEDS = int(os.environ.get("PIPEFILE_CODE_SEEDS", "60"))
+SEEDS = int(os.environ.get("PIPEFILE_CODE_SEEDS", "24"))
 FIRST = int(os.environ.get("PIPEFILE_CODE_FIRST", "0"))
 EDITS = 25
 
 MODULES = ("steps", "m1", "m2", "pkg", "pkg.a", "pkg.b")
 PATHS = {"steps": "steps.py", "m1": "m1.py", "m2": "m2.py", "pkg": "pkg/__init__.py", "pkg.a": "pkg/a.py", "pkg.b": "pkg/b.py"}
-
-STRICT = frozenset(["global", "circle"])  # words of modules in which the order of everything may count
 
 Files = dict[str, list[str]]
 
@@ -158,7 +156,8 @@ class Writer:
         chance = self.chance
         made = self.exports[module]
         tag = f"{module.replace('.', '')}{number}"
-        kinds = ["function"] * 4 + ["constant"] * 3 + ["class", "list", "default", "conditional", "twice", "computed", "global", "decorated", "kept", "closure", "main"]
+        kinds = ["function"] * 4 + ["constant"] * 3 + ["class", "list", "default", "conditional", "twice", "computed", "global", "decorated"]
+        kinds += ["kept", "closure", "main"]
         if self.dynamic:
             kinds += ["globals", "patch", "eval", "subclasses"]
         kind = chance.choice(kinds)
@@ -170,25 +169,30 @@ class Writer:
         elif kind == "computed":
             text, use = f"{name} = {value} * 2", name
         elif kind == "class":
-            text = f"class {name}:\n    '''A class.'''\n    size: int = {self.number()}\n\n    def get(self) -> int:\n        return self.size + {value}"
+            text = f"class {name}:\n    '''A class.'''\n    size: int = {self.number()}\n\n"
+            text += f"    def get(self) -> int:\n        return self.size + {value}"
             use = f"{name}().get()"
         elif kind == "list":
             text, use = f"{name} = [{self.number()}]\n{name}.append({value})", f"sum({name})"
         elif kind == "default":
             text = f"def {name}(x={value}, *, y: int = {self.number()}):\n    return x + y"
         elif kind == "conditional":
-            text = f"if {value} > {self.number()}:\n    def {name}():\n        return {self.value()}\nelse:\n    {name} = lambda: {self.number()}"
+            text = f"if {value} > {self.number()}:\n    def {name}():\n        return {self.value()}\n"
+            text += f"else:\n    {name} = lambda: {self.number()}"
         elif kind == "twice":
             text = f"def {name}():\n    return {value}\nold_{name} = {name}\ndef {name}():\n    return old_{name}() + {self.number()}"
         elif kind == "global":
             text = f"{name}_x = 0\ndef {name}():\n    global {name}_x\n    {name}_x = {value}\n    return {name}_x"
         elif kind == "decorated":
-            text = f"def deco_{name}(fn):\n    def inner(*args):\n        return fn(*args) + {self.number()}\n    return inner\n@deco_{name}\ndef {name}():\n    return {value}"
+            text = f"def deco_{name}(fn):\n    def inner(*args):\n        return fn(*args) + {self.number()}\n    return inner\n"
+            text += f"@deco_{name}\ndef {name}():\n    return {value}"
         elif kind == "kept":
-            text = f"kept_{name} = []\ndef keep_{name}(fn):\n    kept_{name}.append(fn)\n    return fn\n@keep_{name}\ndef one_{name}():\n    return {value}"
+            text = f"kept_{name} = []\ndef keep_{name}(fn):\n    kept_{name}.append(fn)\n    return fn\n"
+            text += f"@keep_{name}\ndef one_{name}():\n    return {value}"
             use = f"sum([each() for each in kept_{name}])"
         elif kind == "closure":
-            text = f"def {name}():\n    x = {value}\n    def inner(y=x):\n        return [x + z for z in [y, {self.number()}]]\n    return sum(inner())"
+            text = f"def {name}():\n    x = {value}\n    def inner(y=x):\n        return [x + z for z in [y, {self.number()}]]\n"
+            text += "    return sum(inner())"
         elif kind == "main":
             text = f"if __name__ == '__main__':\n    print({value})\n{name} = {self.number()}"
             use = name
@@ -264,7 +268,8 @@ def shadowed(files: Files, chance: random.Random) -> None:
     path, _ = somewhere(files, chance)
     names = re.findall(r"^(?:def|class) (\w+)|^(\w+) =", "\n".join(files[path]), re.MULTILINE)
     name = chance.choice([a or b for a, b in names] + ["sum", "len", "m1", "pkg"])
-    files[path].insert(chance.randint(0, len(files[path])), chance.choice([f"def {name}(*a):\n    return 7", f"{name} = 7", f"from m2 import {name}", f"del {name}"]))
+    text = chance.choice([f"def {name}(*a):\n    return 7", f"{name} = 7", f"from m2 import {name}", f"del {name}"])
+    files[path].insert(chance.randint(0, len(files[path])), text)
 
 
 def imported_more(files: Files, chance: random.Random) -> None:
@@ -301,7 +306,8 @@ def documented(files: Files, chance: random.Random) -> None:
     path, number = somewhere(files, chance)
     if "@" in files[path][number] or "import *" in "".join(files[path]):  # a decorator or a base class may read it, or something unknown
         return
-    files[path][number] = re.sub(r"(    def .*|^def .*|^class .*):\n( +)", rf"\1:\n\2'''{chance.random()}'''\n\2", files[path][number], flags=re.MULTILINE)
+    text = rf"\1:\n\2'''{chance.random()}'''\n\2"
+    files[path][number] = re.sub(r"(    def .*|^def .*|^class .*):\n( +)", text, files[path][number], flags=re.MULTILINE)
 
 
 def annotated(files: Files, chance: random.Random) -> None:
@@ -344,7 +350,7 @@ def test_code_against_the_truth(seed: int) -> None:
         if edit in MAYBE:
             if _returned(before_texts) != _returned(after_texts):
                 assert before != now, _difference(seed, told, before_texts, after_texts)
-        elif _parses(before_texts) and not (edit is neighbour and {"shadowed", "imported_more", "swapped"}.intersection(told) | words(files).intersection(STRICT)):
+        elif _parses(before_texts):
             assert before == now, _difference(seed, told, before_texts, after_texts)
         if edit in NOTHING or chance.random() < 0.5 or isinstance(truth(after_texts), str):
             files = after
@@ -354,10 +360,6 @@ def _returned(texts: dict[str, str]) -> str:
     """What is returned; "" for any failure: a stage that fails has no record that could be believed."""
     found = truth(texts)
     return found if isinstance(found, str) else ""
-
-
-def words(files: Files) -> set[str]:
-    return {word for chunks in files.values() for chunk in chunks for word in chunk.split()}
 
 
 def _parses(texts: dict[str, str]) -> bool:
@@ -392,4 +394,4 @@ def test_the_modules_are_worth_it() -> None:
             unseen += linked(texts_of(files)) == linked(texts_of(after))
     assert good > 45
     assert changed > 8
-    assert unseen * 2 > same
+    assert unseen * 3 > same
