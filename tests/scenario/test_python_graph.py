@@ -161,7 +161,7 @@ def test_what_is_known_before_the_first_build(mixed: Project) -> None:
     assert (outcome.out, outcome.err) == ("count\ncopy     Copies the text\nupper\n", "note: graph of pipeline.py unknown until a build\n")
     outcome = mixed.cli("status")
     assert outcome.err == "note: graph of pipeline.py unknown until a build\n"
-    assert outcome.out == "stale   count: it has no record of an earlier run\nstale   copy: was never built\n2 stale\n"
+    assert outcome.out == "stale   count: it has no record of an earlier run\nstale   copy: it has no record of an earlier run\n2 stale\n"
 
 
 def test_what_is_known_after_a_build(mixed: Project) -> None:
