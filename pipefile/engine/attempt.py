@@ -208,7 +208,9 @@ class Attempts:
         """Inputs that changed while a failed attempt ran: the next one gets them as they are now."""
         states = {**attempt.inputs, **attempt.discovered}
         found = [path for path, state in states.items() if not self._is_same(path, state)]
-        self._files.moved(found)
+        if found:
+            self._files.moved(found)
+            self._decider.code.moved(found)
         return found
 
     def _is_same(self, path: str, state: State) -> bool:

@@ -126,6 +126,7 @@ class ThreadPoller:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         self._ready: list[int] = []
+        self._awake = False
         self._ended: dict[int, tuple[int, Usage]] = {}
         self._again: dict[int, tuple[Event, int, Thread]] = {}
 
@@ -160,6 +161,10 @@ class ThreadPoller:
         os.close(held)
         again.set()
         thread.join()
+        with self._lock:  # what it told of last may not have been taken yet, and the number may be that of another pipe soon
+            self._ready = [token for token in self._ready if token != fd]
+            if not self._ready and not self._awake:
+                self._drain()
 
     def watch_process(self, pid: int) -> int:
         import threading
@@ -192,16 +197,21 @@ class ThreadPoller:
             watch.register(self._read, select.POLLIN)
             watch.poll(None if timeout is None else max(0, round(timeout * 1000 + 0.5)))
         with self._lock:
-            try:
-                os.read(self._read, 65536)
-            except BlockingIOError:
-                pass
+            self._drain()
+            self._awake = False
             ready, self._ready = self._ready, []
         return ready
 
     def wake(self) -> None:
         with self._lock:
+            self._awake = True
             self._write_byte()
+
+    def _drain(self) -> None:
+        try:
+            os.read(self._read, 65536)
+        except BlockingIOError:
+            pass
 
     def _write_byte(self) -> None:
         if self._write >= 0:

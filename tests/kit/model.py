@@ -23,12 +23,21 @@ def join(inputs, outputs, salt):
             with open(ref, "rb") as file:
                 out.write(file.read())
         out.write(f"{{MARK}} {{salt}}\\n".encode())
+
+
+def number(inputs):
+    count = 0
+    for ref in inputs:
+        with open(ref, "rb") as file:
+            count += file.read().count(b"\\n")
+    return count
 '''
 
 KINDS = (
     "join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal", "tree", "env", "optional", "retry", "shaky",
+    "number", "spell",
 )  # fmt: skip
-ONE_INPUT = ("split", "place", "gather", "depfile")
+ONE_INPUT = ("split", "place", "gather", "depfile", "spell")
 UNDECLARED = ("depfile", "literal")
 FOLDERS = {"glob": "src/", "tree": "more/"}  # what these read: all that is in a folder of sources
 OPTIONAL = "maybe/there.txt"
@@ -40,9 +49,16 @@ PLAIN = "(echo plain; cat {inputs}) > {outputs}"  # what stands in for a shaky s
 Contents = object
 
 
+def value_path(stage: str) -> str:
+    """Where the value of a stage of kind "number" is kept."""
+    return f"pipeline_outputs/values/{stage}/n.json"
+
+
 @dataclass(frozen=True)
 class Spec:
     """A stage of the model: what it does, with which files, and a word that changes its command or parameter.
+
+    What "number" makes is a value, which "spell" takes as one and all others as the file that it is.
 
     `extra` is a source that it reads and does not declare: its depfile lists it, or its command names it.
     `when`: it runs only while the switch is on.
@@ -70,6 +86,10 @@ class Spec:
             common["fallback"] = "plain"
         if self.kind == "join":
             return {**common, "call": "steps:join", "params": {"salt": self.salt}}
+        if self.kind == "number":
+            return {**common, "outputs": {"n": "value:int"}, "call": "steps:number"}
+        if self.kind == "spell":
+            return {**common, "inputs": {"n": f"{self.inputs[0].split('/')[-2]}.n"}, "run": f"echo {{n}} {self.salt} > {{outputs}}"}
         if self.kind == "depfile":
             common["depfile"] = f"{self.outputs[0]}.d"
         if self.kind == "env":
@@ -179,7 +199,9 @@ class Model:
             whole += f"{spec.salt}\n".encode()
         elif spec.kind == "sort":
             whole = b"".join(sorted(whole.splitlines(keepends=True)))
-        elif spec.kind == "count":
+        elif spec.kind == "spell":
+            whole = whole.strip() + b" %d\n" % spec.salt
+        elif spec.kind in ("count", "number"):
             whole = b"%d\n" % whole.count(b"\n")
         elif spec.kind == "split":
             first, newline, rest = whole.partition(b"\n")

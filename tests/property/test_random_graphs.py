@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from kit import Project, contents
 from kit.disks import DyingDisk, Killed
-from kit.model import FOLDERS, KINDS, ONE_INPUT, OPTIONAL, UNDECLARED, Contents, Model, Spec
+from kit.model import FOLDERS, KINDS, ONE_INPUT, OPTIONAL, UNDECLARED, Contents, Model, Spec, value_path
 
 SEEDS = int(os.environ.get("PIPEFILE_SEEDS", "24"))
 FIRST = int(os.environ.get("PIPEFILE_FIRST_SEED", "0"))
@@ -192,8 +192,12 @@ class Story:
         files = sorted(self.model.sources) + [path for path in made if not path.endswith("/")] * 2
         if kind == "gather" and not folders:
             kind = "cat"
+        numbers = [spec.outputs[0] for spec in self.model.stages.values() if spec.kind == "number"]
+        if kind == "spell" and not numbers:
+            kind = "number"
         count = 1 if kind in ONE_INPUT else self.chance.randint(1, 4)
-        inputs = [self.chance.choice(folders)] if kind == "gather" else sorted(set(self.chance.choices(files, k=count)))
+        one_of = {"gather": folders, "spell": numbers}.get(kind)
+        inputs = [self.chance.choice(one_of)] if one_of else sorted(set(self.chance.choices(files, k=count)))
         self.chance.shuffle(inputs)
         if kind == "folder":
             inputs = list({os.path.basename(path): path for path in inputs}.values())
@@ -202,7 +206,8 @@ class Story:
         if kind in FOLDERS and not any(path.startswith(FOLDERS[kind]) for path in self.model.sources):
             self.write_source(f"{FOLDERS[kind]}z.txt", self.words())
         extra = self.chance.choice(sorted(self.model.sources)) if kind in UNDECLARED else ""
-        outputs = {"split": (f"out/{name}.1", f"out/{name}.2"), "folder": (f"out/{name}/",)}.get(kind, (f"out/{name}",))
+        several = {"split": (f"out/{name}.1", f"out/{name}.2"), "folder": (f"out/{name}/",), "number": (value_path(name),)}
+        outputs = several.get(kind, (f"out/{name}",))
         salt = self.model.fresh_salt() if kind == "shaky" else 0
         self.model.stages[name] = Spec(name, kind, tuple(inputs), outputs, salt, extra, when=self.chance.random() < 0.2)
         self.model.write_pipefile(self.project)

@@ -209,16 +209,21 @@ def test_which_exceptions(project: Project, clock: FakeClock, retry_on: list[obj
     assert tries(project) == count
 
 
+SLOW = {"command": {"run": COUNT + "; [ $1 -gt 1 ] || sleep 60; echo > {outputs}"}, "function": {"call": "steps:slow"}}
+
+
+@pytest.mark.parametrize("kind", list(SLOW))
 @pytest.mark.parametrize("retry_on", [["timeout"], ["TimeoutError"], None, [75]])
-@pytest.mark.parametrize("action", [{"run": COUNT + "; [ $1 -gt 1 ] || sleep 60; echo > {outputs}"}, {"call": "steps:slow"}], ids=list(ACTIONS))
-def test_timeout_of_an_attempt(project: Project, clock: FakeClock, action: dict[str, str], retry_on: list[object] | None) -> None:
+def test_timeout_of_an_attempt(project: Project, clock: FakeClock, kind: str, retry_on: list[object] | None) -> None:
     """Each attempt has the whole `timeout`; the end of it is a failure that "timeout" and TimeoutError name. Case 44 with a retry."""
     policy: dict[str, object] = {"max_attempts": 2, **({} if retry_on is None else {"retry_on": retry_on})}
-    project.stage("make", outputs="a", timeout="300ms", retry_policy=policy, **action)
+    timeout = "300ms" if kind == "command" else "2s"  # a function gets a process of its own, and its time begins with that
+    project.stage("make", outputs="a", timeout=timeout, retry_policy=policy, **SLOW[kind])
     outcome = project.build()
     repeated = retry_on != [75]
     assert (tries(project), outcome.ran, outcome.failed) == ((2, ["make"], []) if repeated else (1, [], ["make"]))
-    told = "note: stage `make` failed (timed out after 300 ms): attempt 2 of 2 in 1 s\n" if repeated else "timed out after 300 ms\n"
+    after = "timed out after 300 ms" if kind == "command" else "timed out after 2 s"
+    told = f"note: stage `make` failed ({after}): attempt 2 of 2 in 1 s\n" if repeated else f"{after}\n"
     assert outcome.output == told
 
 
@@ -267,7 +272,7 @@ def test_others_run_during_the_wait(project: Project, clock: FakeClock) -> None:
     outcome = project.build(jobs=1)
     assert outcome.exit_status == 0
     started = [event.stage for event in events(outcome, StageStarted)]
-    assert started == ["a_first", "other0", "other1", "other2", "a_first"]
+    assert (started[:2], sorted(started)) == (["a_first", "other0"], ["a_first", "a_first", "other0", "other1", "other2"])
 
 
 @pytest.mark.parametrize("schedule", ["eager", "waves"])
