@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
 from pipefile.base import digest as digests
@@ -24,12 +24,11 @@ from pipefile.load.declared import Asked, Declarations, DeclaredPipeline, Declar
 from pipefile.load.faults import FaultError
 from pipefile.model.ports import Disk
 from pipefile.model.stage import Settings, Source
-from pipefile.store import declared as store
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pipefile.execute.importing import RecordingModules
     from pipefile.load.collect import Joined
+    from pipefile.store.declared import Kept
 
 _importing: ContextVar[str] = ContextVar("pipefile_importing", default="")
 
@@ -83,7 +82,7 @@ class Running:
         self._anew = anew
         self._live = live
         self._config = config
-        self._learned: store.Kept | None = None
+        self._learned: Kept | None = None
         self.as_on_disk = True
         """Whether the command line would learn the same."""
 
@@ -109,6 +108,8 @@ class Running:
         """Keep what was learned. The project's lock is held."""
         if self._learned is None:
             return
+        from pipefile.store import declared as store
+
         try:
             store.write(self._disk, settings.store, self._learned, settings.durability == "full")
         except OSError as error:
@@ -124,14 +125,18 @@ def circumstances(asked: Asked) -> str:
     return digests.of_text(json.dumps(facts, sort_keys=True, separators=(",", ":")))
 
 
-def _packed(found: Declarations, facts: str) -> store.Kept:
+def _packed(found: Declarations, facts: str) -> Kept:
+    from pipefile.store.declared import Kept
+
     stages = [(name, each.source.file, each.source.line, each.source.function, each.table) for name, each in found.stages.items()]
     pipelines = [(name, each.source.file, each.source.line, each.source.function, each.targets) for name, each in found.pipelines.items()]
-    return store.Kept(facts, found.files, tuple(stages), tuple(pipelines))
+    return Kept(facts, found.files, tuple(stages), tuple(pipelines))
 
 
 def _kept(disk: Disk, asked: Asked) -> Declarations | None:
     """What the last build learned, if nothing has changed since that could make it another thing."""
+    from pipefile.store import declared as store
+
     kept = store.read(disk, asked.settings.store)
     if kept is None or kept.circumstances != circumstances(asked):
         return None
@@ -159,6 +164,7 @@ def digest_of(disk: Disk, path: str, algorithm: str) -> str | None:
 def names(disk: Disk, settings: Settings) -> frozenset[str]:
     """Names of stages and pipelines that the files declare, as far as that is known without running them; for telling them from paths."""
     from pipefile.load import pysource
+    from pipefile.store import declared as store
 
     found: set[str] = set()
     kept = store.read(disk, settings.store)
@@ -220,9 +226,10 @@ def _run(disk: Disk, environ: Mapping[str, str], asked: Asked, live: Joined | No
 
     settings = asked.settings
     collector = Collector(disk.root, asked.table, asked.fallbacks)
+    joint = None
     if live is not None:
         try:
-            collector.add_pipeline(live)
+            joint = collector.join(live)  # with the modules that its program has
         except PipefileError as error:
             raise shortened(error, disk.root) from error.__cause__
     modules = RecordingModules(disk.root)
@@ -240,6 +247,8 @@ def _run(disk: Disk, environ: Mapping[str, str], asked: Asked, live: Joined | No
                     raise _fault(fault, path, modules) from None
                 finally:
                     _importing.reset(token)
+            if joint is not None:
+                collector.add(joint)  # last, so that what the files declare is called as on the command line
             found = collector.declarations()
         except PipefileError as error:
             raise shortened(error, disk.root) from None

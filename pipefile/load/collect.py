@@ -63,8 +63,15 @@ class Collector:
     def add_pipeline(self, pipeline: Joined) -> None:
         """Run a pipeline's function, and take what it joins."""
         if all(joint.pipeline is not pipeline for joint in self._joints):
-            trace, built = pipeline.trace(Config(self.table))
-            self._joints.append(Joint(pipeline, trace, built))
+            self.add(self.join(pipeline))
+
+    def join(self, pipeline: Joined) -> Joint:
+        """Run a pipeline's function."""
+        return Joint(pipeline, *pipeline.trace(Config(self.table)))
+
+    def add(self, joint: Joint) -> None:
+        """Take what a pipeline joins. Pipelines that come first have the first choice of names."""
+        self._joints.append(joint)
 
     def declarations(self) -> Declarations:
         """All that was found. `files` is left empty.

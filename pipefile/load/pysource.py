@@ -277,7 +277,7 @@ class _Reader:
             if isinstance(name, str):
                 found.name = name
             found.table = table_of(found.name, keys, ast.get_docstring(node))
-        except (_ComputedError, FaultError):
+        except (_ComputedError, FaultError, RecursionError):
             found.table = None
         return found
 

@@ -86,7 +86,13 @@ def json(value: Any, what: str, key: KeyPath) -> Any:
         FaultError: It holds something else.
     """
     kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool:
+    if kind is str:
+        try:
+            value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise FaultError(f"{what} holds a text with half a character in it: {value!r}", key) from None
+        return value
+    if kind is int or kind is float or kind is bool:
         return value
     if isinstance(value, Mapping):
         value = plain(value)

@@ -68,7 +68,7 @@ class RunResult:
     abandoned: bool = False
     degraded: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, object] = field(default_factory=dict, compare=False)
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from pipefile.plan.scan import BUILTINS, Names, chain_of
+from pipefile.plan.scan import BUILTINS, TAGS, Names, chain_of
 
 _NUMBERS = (int, float)
 
@@ -148,8 +148,10 @@ class Evaluation:
                 return False
             self.needs[root] = None
             self.callees[f"{'c' if call else 'd'}:{chain}"] = None
-            if isinstance(node, ast.Call) and not self.all_inert([*node.args, *[each.value for each in node.keywords]]):
-                return False
+            if isinstance(node, ast.Call):
+                values = [*node.args, *[each.value for each in node.keywords]]
+                if not (self.all_inert(values) or (self._names.target(chain) in TAGS and all(self.annotation(each) for each in values))):
+                    return False
         return True
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, annotations: bool) -> bool:

@@ -37,6 +37,9 @@ _BY_TARGET = {
 }  # fmt: skip
 """What a name of another module can do to us; the longest match counts."""
 
+TAGS = frozenset(["pipefile.stage", "pipefile.pipeline"])
+"""Decorators that are no part of the function: what they say is in the stage's key already, as far as it belongs there (a timeout does not)."""
+
 _PLACES = frozenset(["resolve", "absolute", "abspath", "realpath", "expanduser", "normpath", "fspath", "str", "Path", "PurePath"])
 
 
@@ -360,9 +363,11 @@ class Scanner:
             self._aside(each, "type")
 
     def _decorator(self, node: ast.expr) -> None:
-        self._out.append("@")
         chain = chain_of(node.func if isinstance(node, ast.Call) else node)
         root = chain.partition(".")[0]
+        if self._names.target(chain) in TAGS and not self._is_local(root):
+            return
+        self._out.append("@")
         in_class = bool(self._scopes) and self._scopes[-1].kind == "class"
         if not (in_class and chain.endswith((".setter", ".getter", ".deleter")) and root not in self._names.bound):
             self._readers[chain if chain and not self._is_local(root) else "?"] = None

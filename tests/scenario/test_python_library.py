@@ -159,6 +159,22 @@ def test_a_listed_file_is_built_as_the_command_line_does(flow: Project) -> None:
     assert flow.build("good").ran == []
 
 
+def test_a_script_may_join_stages_of_listed_files(flow: Project) -> None:
+    """They are those of the command line, under the same names; what the script calls in another way is numbered."""
+    flow.settings(python=["flow.py"])
+    assert flow.build("good").ran == ["copy"]
+    text = (
+        "from flow import copy\nfrom pipefile import pipeline, stage\n\n@stage\ndef twice(n):\n    return {'n': 2 * n}\n\n"
+        "@pipeline\ndef mine():\n    return twice(twice(copy().size).n)\n\n"
+        "if __name__ == '__main__':\n    r = mine.run(quiet=True)\n    print(r.ran, r.fresh, r.values['twice#2.n'])\n"
+    )
+    flow.write("main.py", text)
+    done = subprocess.run([sys.executable, "main.py"], cwd=flow.root, env=flow.environ, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", "('twice', 'twice#2') 1 16\n")
+    assert flow.build("good").ran == []
+    assert flow.cli("query", "outputs", "twice").exit_status == 2
+
+
 def test_what_another_configuration_made_is_not_taken_for_the_usual(flow: Project) -> None:
     """Neither by the fast lane nor by commands that look."""
     number = "\n@stage(outputs='n.txt')\ndef number(n, outputs):\n    with open(outputs[0], 'w') as file:\n        file.write(str(n))\n"

@@ -72,6 +72,8 @@ def test_a_name_of_its_own() -> None:
         "f = stage(g)\n",
         "for i in range(3):\n    globals()[i] = stage(g)\n",
         "def f(:\n",
+        '@stage(params={"a": ' + "-" * 2000 + '1})\ndef f(a): ...\n',
+        '@stage(params={"a": ' + "[" * 150 + "]" * 150 + '})\ndef f(a, b, *c): ...\nx = stage\n',
         "from pipefile import *\n",
     ],
 )

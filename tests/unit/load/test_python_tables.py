@@ -158,6 +158,7 @@ def test_the_place_within_a_decorator() -> None:
         ({"retry_policy": {"retry_on": [int]}}, "`retry_on` in `retry_policy` of stage `f` holds the class `int`, which is no exception"),
         ({"setup": lambda: 1}, "`setup` of stage `f` is `<lambda>`, which a worker cannot import\nhint: define it at the top level of its module"),
         ({"name": 3}, "`name` of a stage must be a text, not an object of type `int`"),
+        ({"inputs": {"a": "\ud800"}}, "`inputs` of stage `f` holds a text with half a character in it: '\\ud800'"),
         ({"params": {"a": None}}, "`params` of stage `f` holds `None`\nhint: it takes texts, numbers, booleans, lists and dictionaries of these"),
     ],
 )
