@@ -80,11 +80,12 @@ def test_setup_is_part_of_the_key_and_so_is_its_code(project: Project) -> None:
         project.build()
         assert project.read("a.txt") == "small"
         project.stage("a", outputs={"out": "a.txt"}, call="steps:run", setup="models:large", mode=mode)
-        assert project.why("a") == {"a": ["its setup function changed: models:small -> models:large"]}
+        code = ["code `large` (models.py) is new", "code `small` (models.py) is gone"]
+        assert project.why("a") == {"a": ["its setup function changed: models:small -> models:large", *code]}
         assert project.build().ran == ["a"]
         assert project.read("a.txt") == "large"
     project.write("models.py", "def large():\n    return 'larger'\n")
-    assert project.why("a") == {"a": ["code `models.py` changed"]}
+    assert project.why("a") == {"a": ["code `large` (models.py) changed"]}
     assert project.build().ran == ["a"]
     assert project.read("a.txt") == "larger"
 
