@@ -4,7 +4,7 @@
     python benchmarks/modes.py --pandas --reps 7
 
 Costs per edge are those of whole builds of trivial stages, -j1, with the time of a build of one stage taken off: all that pipefile does for an edge
-is in them. `--pandas` installs pandas into a temporary virtual environment.
+is in them. CPU time is that of the whole process tree. `--pandas` installs pandas into a temporary virtual environment.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+
+from measure import RunError, Sample, run
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -63,26 +65,24 @@ class Project:
             for number in range(stages):
                 file.write(f'[stage.s{number}]\noutputs = ["out/{number}.txt"]\n{keys}\n\n')
 
-    def build(self, *words: str) -> float:
-        """Seconds of a build."""
-        began = time.perf_counter()
-        env = {**os.environ, "PYTHONPATH": PACKAGE}
-        done = subprocess.run([self.python, "-m", "pipefile", "-q", *words], cwd=self.root, env=env, check=False)
-        seconds = time.perf_counter() - began
-        if done.returncode:
-            raise SystemExit(f"a build in {self.root} has failed")
-        return seconds
+    def build(self, *words: str) -> Sample:
+        """A build, with all that it has started."""
+        return run([self.python, "-m", "pipefile", "-q", *words], self.root, f"{self.root}.out", {**os.environ, "PYTHONPATH": PACKAGE})
 
 
-def costs(folder: str, stages: int, reps: int) -> dict[str, float]:
+def costs(folder: str, stages: int, reps: int) -> dict[str, Sample]:
     """Seconds per edge by mode; the modes take turns, so that other load hits all alike."""
-    samples: dict[str, list[float]] = {name: [] for name in MODES}
+    samples: dict[str, list[Sample]] = {name: [] for name in MODES}
     for _ in range(reps):
         for name, keys in MODES.items():
             one = Project(folder, keys, 1).build("-j1")
             all_ = Project(folder, keys, stages).build("-j1")
-            samples[name].append((all_ - one) / (stages - 1))
-    return {name: statistics.median(found) for name, found in samples.items()}
+            samples[name].append(Sample((all_.wall - one.wall) / (stages - 1), (all_.cpu - one.cpu) / (stages - 1)))
+    return {name: _median(found) for name, found in samples.items()}
+
+
+def _median(samples: list[Sample]) -> Sample:
+    return Sample(statistics.median(each.wall for each in samples), statistics.median(each.cpu for each in samples))
 
 
 def speed_up(folder: str, reps: int) -> tuple[float, float]:
@@ -90,7 +90,7 @@ def speed_up(folder: str, reps: int) -> tuple[float, float]:
     found: dict[str, list[float]] = {"function": [], "process": []}
     for _ in range(reps):
         for mode, samples in found.items():
-            samples.append(Project(folder, 'call = "steps:compute"', 2, rounds=20_000_000).build("-j2", "--mode", mode))
+            samples.append(Project(folder, 'call = "steps:compute"', 2, rounds=20_000_000).build("-j2", "--mode", mode).wall)
     return statistics.median(found["function"]), statistics.median(found["process"])
 
 
@@ -167,13 +167,16 @@ def main() -> None:
             sections.append(lambda: _pandas(folder))
         for section in sections:
             print(section(), flush=True)
+    except RunError as error:
+        raise SystemExit(f"error: {error}") from None
     finally:
         shutil.rmtree(folder)
 
 
 def _costs(folder: str, args: argparse.Namespace) -> str:
     found = costs(folder, args.stages, args.reps)
-    return table(("mode", "per edge", "edges a second"), [(name, f"{each * 1000:.2f} ms", f"{1 / each:,.0f}") for name, each in found.items()])
+    rows = [(name, f"{each.wall * 1000:.2f} ms", f"{each.cpu * 1000:.2f} ms", f"{1 / each.wall:,.0f}") for name, each in found.items()]
+    return table(("mode", "per edge", "CPU time of that", "edges a second"), rows)
 
 
 def _speed_up(folder: str, args: argparse.Namespace) -> str:

@@ -289,7 +289,7 @@ def _files(modules: RecordingModules, disk: Disk, settings: Settings) -> dict[st
 def _surroundings(root: str, environ: Mapping[str, str]) -> Iterator[None]:
     """What modules see while they are run: the project's folder and the build's environment. What they print goes to standard error, so that the
     output of a build stays what it promises to be. Afterwards all is as it was."""
-    from pipefile.execute.function import set_environ
+    from pipefile.execute.environ import set_environ
 
     before, here = dict(os.environ), os.getcwd()
     os.chdir(root)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
+from pipefile.execute.environ import set_environ
 from pipefile.execute.modules import CallError, ProjectModules
 from pipefile.execute.raised import Raised
 from pipefile.model.ports import Completion, Outcome, Task
@@ -70,7 +71,7 @@ def _run(task: Task) -> Completion:
     raised = Raised()
     try:
         os.chdir(task.cwd)
-        _set_environ(dict(task.env))
+        set_environ(dict(task.env))
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C is the debugger's
         modules.install()
         with raised, _PostMortem(modules) as seen:
@@ -84,7 +85,7 @@ def _run(task: Task) -> Completion:
         modules.remove()
         remove_temporary_folder(temporary)
         signal.signal(signal.SIGINT, before[2])
-        _set_environ(before[1])
+        set_environ(before[1])
         os.chdir(before[0])
     outcome: Outcome = "failed" if raised.error else "ok"
     elapsed = monotonic() - started
@@ -119,8 +120,3 @@ class _PostMortem:
         traceback.print_exception(kind, fault, first)
         sys.stderr.flush()
         pdb.post_mortem(first)
-
-
-def _set_environ(environ: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(environ)

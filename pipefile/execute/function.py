@@ -20,6 +20,7 @@ from typing import Any
 
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
+from pipefile.execute.environ import encoded, is_now, set_environ
 from pipefile.execute.modules import ProjectModules
 from pipefile.execute.output import Capture, duration_text
 from pipefile.execute.raised import Raised
@@ -69,6 +70,7 @@ class FunctionExecutor:
         self._folder = ""  # of the tasks that run
         self._env: Mapping[str, str] = {}
         self._environ: dict[str, str] = {}  # what os.environ has to be: theirs, and what imported modules have set
+        self._encoded: dict[bytes, bytes] = {}  # the same, as it is compared
         self._set_by_imports: dict[str, str] = {}
         self._setups: dict[tuple[str, Call], object] = {}  # what `setup` functions have given, in this environment and with this code
         self._setup_lock = threading.Lock()
@@ -174,16 +176,19 @@ class FunctionExecutor:
 
     def _take_over(self, folder: str, env: Mapping[str, str]) -> None:
         """Give the process the folder and the environment of the tasks that come next, and our streams."""
-        before = os.getcwd()
-        if before != folder:
+        here = os.getcwd()
+        if self._before is None:
+            self._before = (here, dict(os.environ))
+        if here != folder:
             os.chdir(folder)
-        self._before = (before, dict(os.environ))
         if self._outdated or self._env != env:
             self._setups.clear()
         self._folder = folder
-        self._env = env
-        self._environ = {**self._set_by_imports, **env}
-        set_environ(self._environ)
+        if self._env is not env:
+            self._env = env
+            self._environ = {**self._set_by_imports, **env}
+            self._encoded = encoded(self._environ)
+        set_environ(self._environ, self._encoded)
         self._routing.install()
         if folder not in self._modules:
             self._modules[folder] = ProjectModules(folder)
@@ -246,9 +251,12 @@ class FunctionExecutor:
 
     def _accept_environ_of_imports(self) -> None:
         """What modules set while they are imported (numerical libraries do) is theirs to set: it holds until the end of the build."""
+        if is_now(self._encoded):
+            return
         new = {name: value for name, value in os.environ.items() if name not in self._environ}
         self._set_by_imports.update(new)
         self._environ.update(new)
+        self._encoded = encoded(self._environ)
 
     # Ending
 
@@ -280,7 +288,7 @@ class FunctionExecutor:
                 self._give_up(running)
             else:
                 running.due = min(running.last, now + AGAIN) if running.interrupting else running.last
-        if not self._running and self._before is not None:
+        if not self._running and self._before is not None and self._before[0] != self._folder:  # else the next task finds all as it needs it
             self._put_back()
         self._start_waiting()
 
@@ -320,10 +328,10 @@ class FunctionExecutor:
         if folder != self._folder and not _same(self._folder):
             os.chdir(self._folder)
             failure = f"the working folder was changed to `{folder}` while it ran: {_SHARED}"
-        if os.environ != self._environ:
+        if not is_now(self._encoded):
             now = dict(os.environ)
             names = sorted(name for name in now.keys() | self._environ.keys() if now.get(name) != self._environ.get(name))
-            set_environ(self._environ)
+            set_environ(self._environ, self._encoded)
             failure = f"os.environ was changed while it ran (`{'`, `'.join(names)}`): {_SHARED}"
         if failure:
             for running in self._running:
@@ -341,17 +349,6 @@ def _same(folder: str) -> bool:
         return os.path.samefile(folder, ".")
     except OSError:
         return False
-
-
-def set_environ(environ: Mapping[str, str]) -> None:
-    """Make os.environ what *environ* is, by as few changes as that takes."""
-    if os.environ == environ:
-        return
-    for name in [name for name in os.environ if name not in environ]:
-        del os.environ[name]
-    for name, value in environ.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
 
 
 def _interrupt(running: _Running) -> bool:

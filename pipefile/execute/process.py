@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from _socket import SHUT_RD
 from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
@@ -21,7 +22,7 @@ from pipefile.execute.group import signal_group
 from pipefile.execute.poll import UNKNOWN
 from pipefile.execute.preload import Preloads
 from pipefile.execute.spawn import above_standard
-from pipefile.execute.supervise import AT_ONCE, Running, Supervisor, Verdict, by_status
+from pipefile.execute.supervise import AT_ONCE, STUCK, Running, Supervisor, Verdict, by_status
 from pipefile.model.ports import Task
 from pipefile.model.stage import Call
 
@@ -268,11 +269,7 @@ class ProcessExecutor(Supervisor[_Function]):
             return
         running = worker.running
         if message[0] == "forked":
-            worker.pid = message[2]
-            if running is not None:
-                running.pid = worker.pid
-                if running.why:
-                    self._tick(running, monotonic())
+            self._born(worker, message[2])
             return
         forks.workers -= 1
         del self._workers[worker.number]
@@ -281,29 +278,41 @@ class ProcessExecutor(Supervisor[_Function]):
             if running is not None:
                 self._lose(running, f"cannot start a worker: {message[2]}")
             return
-        if running is not None and running.result is None and running.status is None:
-            self._hear(worker)  # what it told as its last may still lie in its socket
+        self._hear(worker)  # what it told as its last may still lie in its socket
         self._dismiss(worker)
         if worker.running is not None:
-            worker.running = None
-            assert running is not None
+            running, worker.running = worker.running, None
             self._has_ended(running, message[2], (message[3], message[4]))
 
-    def _hear(self, worker: _Worker) -> None:
-        """A worker has told how its task has ended, or tells nothing any more."""
-        if worker.sock.fileno() < 0:
-            return
-        try:
-            got = wire.receive(worker.sock)
-        except BlockingIOError:
-            return
-        except (ValueError, EOFError, TypeError):
-            got = None
+    def _born(self, worker: _Worker, pid: int) -> None:
+        """A worker's process is known, and can be signalled."""
         running = worker.running
-        if got is None or running is None or got[0][0] != "done":
-            self._dismiss(worker)  # its end is told by who has forked it
+        if worker.pid:
             return
-        _, error, exit_status, names, stays, cpu, peak, surveyed = got[0]
+        worker.pid = pid
+        if running is not None:
+            running.pid = pid
+            if running.why:
+                self._tick(running, monotonic())
+
+    def _hear(self, worker: _Worker) -> None:
+        """What a worker has told: which process it is, how its task has ended, or nothing any more."""
+        while worker.sock.fileno() >= 0:
+            try:
+                got = wire.receive(worker.sock)
+            except BlockingIOError:
+                return
+            except (ValueError, EOFError, TypeError):
+                got = None
+            if got is not None and got[0][0] == "born":
+                self._born(worker, got[0][1])
+            elif got is not None and got[0][0] == "done" and worker.running is not None:
+                self._done(worker, worker.running, got[0])
+            else:
+                self._dismiss(worker)  # its end is told by who has forked it
+
+    def _done(self, worker: _Worker, running: _Function, message: tuple[Any, ...]) -> None:
+        _, error, exit_status, names, stays, cpu, peak, surveyed = message
         running.result = Verdict("failed" if error else "ok", error, exit_status, 0, tuple(names))
         if surveyed is not None and running.task.function is not None:
             self._preloads.learn(running.task.function.call.module, surveyed)
@@ -320,7 +329,7 @@ class ProcessExecutor(Supervisor[_Function]):
 
     def _verdict(self, running: _Function) -> Verdict:
         if running.lost:
-            return Verdict("lost", running.lost)
+            return running.result or Verdict("lost", running.lost)
         found = by_status(running.status)
         if found.outcome != "ok":
             return found
@@ -348,6 +357,9 @@ class ProcessExecutor(Supervisor[_Function]):
             self._broken = True
         text = forks.gone()
         for worker in [worker for worker in self._workers.values() if worker.forks is forks]:
+            if worker.sock.fileno() >= 0:  # one that has not said yet that it is there cannot do so any more, and ends
+                worker.sock.shutdown(SHUT_RD)
+            self._hear(worker)
             del self._workers[worker.number]
             self._dismiss(worker)
             running, worker.running = worker.running, None
@@ -363,5 +375,6 @@ class ProcessExecutor(Supervisor[_Function]):
             self._tick(running, monotonic())
         elif running.pid:
             self._end(running, "lost", AT_ONCE, monotonic())
+            running.next_signal = monotonic() + STUCK
         else:
             self._finish(running)

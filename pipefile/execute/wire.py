@@ -9,7 +9,7 @@ From the builder to a zygote: ("preload", environment, modules, judged), then ("
 From a zygote: ("ready", modules, judgements), ("forked", worker, pid), ("unforked", worker, reason),
 ("ended", worker, wait status, CPU seconds, peak KiB).
 From the builder to a worker: ("task", stays, survey, name, environment, folder, temporary folder, call), with the pipe that is printed to.
-From a worker: ("done", error, exit status, names of the exception, stays, CPU seconds, peak KiB, surveyed modules).
+From a worker: ("born", pid) at first, ("done", error, exit status, names of the exception, stays, CPU seconds, peak KiB, surveyed modules).
 
 Both ends are of one build on one machine, so the format has no version.
 """

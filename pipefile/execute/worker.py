@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from pipefile.execute import wire
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder
+from pipefile.execute.environ import set_environ, snapshot
 from pipefile.execute.modules import CallError, ProjectModules
 from pipefile.execute.preload import drop_shadowed, survey
 from pipefile.execute.raised import Raised
@@ -34,6 +35,10 @@ def serve(sock: wire.Socket, preloaded: Sequence[str], always: Collection[str]) 
     """
     import faulthandler
 
+    try:
+        wire.send(sock, ("born", os.getpid()))  # before all else: a worker that the builder does not know of must not begin
+    except OSError:
+        os._exit(0)
     faulthandler.enable()  # where a crash happened, in the stage's log
     numbers = sys.modules.get("numpy.random")
     if numbers is not None:  # its state was made before the fork: workers would all draw the same
@@ -110,8 +115,7 @@ class _Worker:
             except OSError as fault:
                 raise CallError(f"cannot go to the folder `{folder}`: {os.strerror(fault.errno or 0)}") from None
             if environ is not None:
-                os.environ.clear()
-                os.environ.update(environ)
+                set_environ(environ)
             drop_shadowed(folder, self._preloaded)
             self._modules = ProjectModules(folder)
             self._modules.install()
@@ -132,7 +136,7 @@ class _Worker:
         except OSError:
             folder = ""
         closed = [stream is None or stream.closed for stream in self._streams]
-        return folder, dict(os.environ), _thread._count(), _children(), closed
+        return folder, snapshot(), _thread._count(), _children(), closed
 
     def _flush(self) -> None:
         for stream in (sys.stdout, sys.stderr, *self._streams[:2]):

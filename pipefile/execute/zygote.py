@@ -16,6 +16,7 @@ from time import monotonic
 from typing import NoReturn
 
 from pipefile.execute import wire
+from pipefile.execute.environ import set_environ
 from pipefile.execute.preload import preload, single
 from pipefile.execute.worker import serve
 
@@ -50,8 +51,7 @@ def main(number: int, bare: bool = False) -> NoReturn:
         if got is None:
             os._exit(0)
         _, env, names, judged = got[0]
-        os.environ.clear()  # Python may have set a variable of the locale at its start
-        os.environ.update(env)
+        set_environ(env)  # Python may have set a variable of the locale at its start
         modules, verdicts = preload(names, judged) if names else ([], {})
         if modules and not single():
             os.set_inheritable(number, True)

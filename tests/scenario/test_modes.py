@@ -28,6 +28,14 @@ def modes(project: Project) -> dict[str, tuple[str, str]]:
 
 def test_the_rules(project: Project) -> None:
     """The first one that fits counts, and the run says which."""
+    project.settings(large_input="1KB")
+    project.write("large", "x" * 2000)
+    project.write("folder/half", "x" * 600)
+    project.write("folder/rest", "x" * 600)
+    project.write("steps_big.py", f"def run(inputs, out):\n{OUTPUT}")
+    project.stage("big", inputs=["large"], outputs={"out": "big1.txt"}, call="steps_big:run")
+    project.stage("big_folder", inputs=["folder/"], outputs={"out": "big2.txt"}, call="steps_big:run")
+    project.stage("big_and_late", inputs=["large"], outputs={"out": "big3.txt"}, call="steps_big:run", timeout="1m")
     function(project, "plain")
     function(project, "late", timeout="1m")
     function(project, "outside", external=True)
@@ -36,6 +44,9 @@ def test_the_rules(project: Project) -> None:
     project.stage("command", outputs="c", run="echo > {outputs}")
     assert project.build().exit_status == 0
     assert modes(project) == {
+        "big": ("function", "its inputs are larger than `large_input`"),
+        "big_folder": ("function", "its inputs are larger than `large_input`"),
+        "big_and_late": ("process", "`timeout` is set"),
         "plain": ("function", "nothing asks for a process"),
         "late": ("process", "`timeout` is set"),
         "outside": ("process", "`external` is set"),
@@ -80,8 +91,8 @@ def test_setup_is_part_of_the_key_and_so_is_its_code(project: Project) -> None:
         project.build()
         assert project.read("a.txt") == "small"
         project.stage("a", outputs={"out": "a.txt"}, call="steps:run", setup="models:large", mode=mode)
-        new = ["its setup function changed: models:small -> models:large", "code `large` (models.py) is new", "code `small` (models.py) is gone"]
-        assert project.why("a") == {"a": new}
+        code = ["code `large` (models.py) is new", "code `small` (models.py) is gone"]
+        assert project.why("a") == {"a": ["its setup function changed: models:small -> models:large", *code]}
         assert project.build().ran == ["a"]
         assert project.read("a.txt") == "large"
     project.write("models.py", "def large():\n    return 'larger'\n")

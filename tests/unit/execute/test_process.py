@@ -402,6 +402,32 @@ def test_its_death_loses_what_runs_and_another_one_is_started(runner: Workers, g
     assert runner.run("steps:g").output == b"well\n"
 
 
+def test_a_worker_that_was_asked_for_and_is_not_there_yet(runner: Workers):
+    """It is lost at once: there is nothing to end."""
+    runner.write("steps.py", "def f(): print('well')\n")
+    runner.run("steps:f")
+    (zygote,) = runner.zygotes()
+    os.kill(zygote, signal.SIGSTOP)
+    runner.submit("steps:f")
+    assert runner.executor.wait(0) == []
+    os.kill(zygote, signal.SIGKILL)
+
+    assert outcome(runner.finish()) == ("lost", "the process that starts workers has ended (killed by SIGKILL)")
+    assert runner.run("steps:f").output == b"well\n"
+
+
+def test_a_worker_that_is_to_be_ended_before_it_is_there(runner: Workers):
+    runner.write("steps.py", "def f(): print('well')\n")
+    runner.run("steps:f")
+    (zygote,) = runner.zygotes()
+    os.kill(zygote, signal.SIGSTOP)
+    runner.submit("steps:f")
+    runner.executor.cancel()
+    os.kill(zygote, signal.SIGCONT)
+
+    assert runner.finish().outcome == "cancelled"
+
+
 def test_one_that_cannot_start_says_why(runner: Workers, monkeypatch: pytest.MonkeyPatch):
     runner.write("steps.py", "def f(): pass\n")
     monkeypatch.setattr(sys, "path", [])
