@@ -61,7 +61,8 @@ code = decider.code.of(edge)
 if "--stands" in sys.argv:
     decider.code.stands()
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-print(wall, cpu, len(code.files), len(code.parts), "parsed" if "pipefile.plan.statements" in sys.modules else "-", "fresh" if decider.decide(edge).fresh else "stale")
+parsed = "parsed" if "pipefile.plan.statements" in sys.modules else "-"
+print(wall, cpu, len(code.files), len(code.parts), parsed, "fresh" if decider.decide(edge).fresh else "stale")
 '''
 
 
@@ -77,7 +78,8 @@ def prepare(root: str, modules: int) -> None:
     write(root, "package/__init__.py", "")
     for number in range(modules - 2):
         write(root, f"package/m{number}.py", module(number, modules - 2))
-    write(root, "steps.py", "from package.m0 import helper\n\n\ndef make(out):\n    with open(out, 'w') as file:\n        file.write(str(helper(10)))\n")
+    make = "def make(out):\n    with open(out, 'w') as file:\n        file.write(str(helper(10)))\n"
+    write(root, "steps.py", f"from package.m0 import helper\n\n\n{make}")
     write(root, "Pipefile.toml", '[stage.make]\noutputs = { out = "out.txt" }\ncall = "steps:make"\n')
 
 
@@ -115,7 +117,8 @@ def main() -> None:
             one.append(sample(root))
             build(root)
         print(f"{asked.modules} modules; medians of {asked.reps}: wall and CPU time; then files, components, whether a source was parsed, state")
-        for name, found in (("nothing known", cold), ("one changed", one), ("nothing changed", warm), ("... and looked at once more at the end", stands)):
+        rows = (("nothing known", cold), ("one changed", one), ("nothing changed", warm), ("... and looked at once more at the end", stands))
+        for name, found in rows:
             times = [1000 * statistics.median(each) for each in list(zip(*found, strict=True))[:2]]
             print(f"{name:40} {times[0]:8.1f} ms {times[1]:8.1f} ms   {found[-1][2]}")
         record = os.path.getsize(os.path.join(root, ".out.txt.hash"))
