@@ -48,6 +48,7 @@ class ProjectModules:
         self._installations = tuple(prefix for prefix in prefixes if prefix.startswith(self._below) and prefix != self._below)
         self._installed = False
         self._callers: dict[str, ModuleType] = {}
+        self._path: list[str] = []
 
     def install(self) -> None:
         """Make the folder the first place for imports, and forget what was imported from it before."""
@@ -56,6 +57,7 @@ class ProjectModules:
         self._installed = True
         self._callers = {name: module for name, module in self._forget().items() if not isinstance(module.__dict__.get("__loader__"), SourceLoader)}
         sys.path_hooks.insert(0, self._finder)
+        self._path = list(sys.path)
         sys.path.insert(0, self.folder)
 
     def renew(self) -> None:
@@ -72,6 +74,7 @@ class ProjectModules:
             sys.path_hooks.remove(self._finder)
         if self.folder in sys.path:
             sys.path.remove(self.folder)
+        sys.path[:] = [place for place in sys.path if place in self._path or not self._is_inside(place)]  # what its modules have added
         self._forget()
         sys.modules.update(self._callers)  # a program that builds with its own modules goes on with them
         self._callers = {}
@@ -111,6 +114,9 @@ class ProjectModules:
         if path is None:
             path = next(iter(module.__dict__.get("__path__", ())), None)  # a folder without __init__.py
         return isinstance(path, str) and self.owns_file(path)
+
+    def _is_inside(self, place: str) -> bool:
+        return (os.path.normpath(os.path.join(self.folder, place)) + "/").startswith(self._below)
 
     def _finder(self, path: str) -> FileFinder:
         if not (path == self.folder or self.owns_file(path + "/")) or not os.path.isdir(path):

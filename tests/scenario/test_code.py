@@ -205,7 +205,7 @@ def test_packages_by_version(project: Project) -> None:
     assert project.cli().out.startswith("2 fresh")
     shutil.rmtree(place)
     install(place, "1.1")
-    assert project.cli("why", "make").out == "`make` is stale\n  package `kitpackage` changed: 1.0 -> 1.1\n"
+    assert project.cli("why", "make").out == "`make` is stale\n  package `kitpackage` changed: 1.0 -> 1.1\n  mode: function (nothing asks for a process)\n"
     assert "make" in project.cli().out
     assert project.cli().out.startswith("2 fresh")
     project.settings(track_packages=None)

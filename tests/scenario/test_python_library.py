@@ -17,7 +17,8 @@ from pipefile import pipeline, stage
 
 @stage(inputs={"src": "in.txt"}, outputs={"out": "out.txt", "size": int})
 def copy(src, out):
-    text = open(src).read()
+    with open(src) as file:
+        text = file.read()
     with open(out, "w") as file:
         file.write(steps.changed(text))
     print("copied")

@@ -426,6 +426,16 @@ def test_a_thread_that_a_function_leaves_counts_as_abandoned(runner: Runner):
     gate.close()
 
 
+def test_folders_that_modules_add_to_the_path_are_gone_afterwards(runner: Runner):
+    """Another build's modules are not looked for there."""
+    runner.write("added/inner.py", "NAME = 'inner'\n")
+    runner.write("steps.py", "import sys\nsys.path.append('added')\nimport inner\ndef f():\n    print(inner.NAME)\n")
+    assert outcome(runner.run("steps:f")) == ("ok", "")
+    runner.executor.close()
+    assert "added" not in sys.path
+    assert "inner" not in sys.modules
+
+
 def test_an_interrupt_waits_for_the_end_of_an_import(runner: Runner):
     """KeyboardInterrupt between two lines of the import machinery leaves its lock taken, and every later import hangs."""
     gate = Gate(os.fspath(runner.folder), "gate")
