@@ -119,6 +119,7 @@ class ProjectModules:
         return (os.path.normpath(os.path.join(self.folder, place)) + "/").startswith(self._below)
 
     def _finder(self, path: str) -> FileFinder:
+        path = os.path.normpath(os.path.join(self.folder, path))  # a module may have added a relative one
         if not (path == self.folder or self.owns_file(path + "/")) or not os.path.isdir(path):
             raise ImportError("not a folder of the project")  # the next hook's
         loaders = ((ExtensionFileLoader, EXTENSION_SUFFIXES), (SourceLoader, SOURCE_SUFFIXES), (SourcelessFileLoader, BYTECODE_SUFFIXES))
@@ -133,6 +134,6 @@ class ProjectModules:
             if isinstance(module.__dict__.get("__loader__"), SourceLoader) or self.owns(module):
                 dropped[name] = sys.modules.pop(name)
         for path in list(sys.path_importer_cache):
-            if path == self.folder or path.startswith(self._below):
+            if path == self.folder or path.startswith(self._below) or not path.startswith("/"):  # a relative one is of whichever project came first
                 del sys.path_importer_cache[path]
         return dropped

@@ -427,13 +427,19 @@ def test_a_thread_that_a_function_leaves_counts_as_abandoned(runner: Runner):
 
 
 def test_folders_that_modules_add_to_the_path_are_gone_afterwards(runner: Runner):
-    """Another build's modules are not looked for there."""
-    runner.write("added/inner.py", "NAME = 'inner'\n")
-    runner.write("steps.py", "import sys\nsys.path.append('added')\nimport inner\ndef f():\n    print(inner.NAME)\n")
-    assert outcome(runner.run("steps:f")) == ("ok", "")
+    """Another build's modules are not looked for there, and a relative one means another folder to another project."""
     runner.executor.close()
-    assert "added" not in sys.path
-    assert "inner" not in sys.modules
+    for name in ("first", "second"):
+        folder = runner.folder / name
+        folder.mkdir()
+        other = Runner(folder)
+        other.write("added/inner.py", f"NAME = '{name}'\n")
+        other.write("steps.py", "import sys\nsys.path.append('added')\nimport inner\ndef f():\n    print(inner.NAME)\n")
+        done = other.run("steps:f")
+        assert (outcome(done), done.output) == (("ok", ""), f"{name}\n".encode())
+        other.executor.close()
+        assert "added" not in sys.path
+        assert "inner" not in sys.modules
 
 
 def test_an_interrupt_waits_for_the_end_of_an_import(runner: Runner):
