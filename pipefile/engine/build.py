@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pipefile import __version__
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import show
-from pipefile.engine import dead, ticks
+from pipefile.engine import dead, ticks, warm
 from pipefile.engine.attempt import Attempts
 from pipefile.engine.decide import Decider
 from pipefile.engine.discover import Discovery
 from pipefile.engine.extra import ancestors, extra_dependencies
-from pipefile.engine.inspect import dry_run
+from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Work
+from pipefile.engine.mend import Mender
 from pipefile.engine.places import Places
 from pipefile.engine.save import Saver, request_text
 from pipefile.engine.session import Project, Session
+from pipefile.engine.warm import WarmStart
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
+from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
 from pipefile.plan.schedule import Schedule
@@ -28,9 +32,10 @@ from pipefile.store.lock import Lock, check_not_nested
 from pipefile.store.runs import RunWriter
 
 Emit = Callable[[Event], None]
+Look = Callable[[], Seen | None]
 
 
-def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts | None = None) -> RunResult:
+def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts | None = None, look: Look | None = None) -> RunResult:
     """Build targets.
 
     Args:
@@ -38,6 +43,7 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         options: What was asked for.
         emit: Takes the events; if it has a `flush`, that is called when nothing more is to come for a while.
         interrupts: Signals that end the build; None where somebody else handles them.
+        look: Looks at the files of the request, for a build that starts from the index; None has them looked at here.
 
     Returns:
         What it came to; `exit_status` as 3-cli lists them.
@@ -53,9 +59,15 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         emit(Note("warning", text))
 
     if options.dry_run:
+        from pipefile.engine.inspect import dry_run
+
         return dry_run(project, options, emit, warn)
     check_not_nested(options.environ, project.root)
-    session = Session(project, options.environ, warn)
+    start = None
+    if warm.allowed(project, options, bool(getattr(emit, "every", False))):
+        seen = look() if look is not None else warm.look(project, options)
+        start = warm.start(project, options, warn, seen) if seen is not None else None
+    session = start.session if start is not None else Session(project, options.environ, warn)
     check_store(project.disk, session.pipeline.settings)
     lock = Lock(project.disk, session.store, project.clock, options.command)
     waited = False
@@ -66,19 +78,27 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         emit(Waiting(pid, command))
         _flush(emit)
 
-    held = lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0)
     try:
-        if not held:
+        if not lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0):
             return _interrupted(interrupts, project.clock.monotonic() - started)
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
             session = Session(project, options.environ, warn)
-        work = Work(session, options, emit, warn, Decider(session), lock.fd, interrupts)
-        builder = _Build(work, warnings)
+            _let_go(start)
+            start = None
+        work = Work(session, options, emit, warn, start.decider if start is not None else Decider(session), lock.fd, interrupts)
+        builder = _Build(work, warnings, start)
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
     finally:
         lock.release()
+        _let_go(start)
+
+
+def _let_go(start: WarmStart | None) -> None:
+    """The index that a build started from is not read any more."""
+    if start is not None:
+        start.seen.reader.close()
 
 
 class _Build:
@@ -87,10 +107,12 @@ class _Build:
     Args:
         work: What it works with.
         warnings: What `work.warn` has taken.
+        start: What it starts from; None where it looks at the whole graph.
     """
 
-    def __init__(self, work: Work, warnings: list[str]) -> None:
+    def __init__(self, work: Work, warnings: list[str], start: WarmStart | None) -> None:
         self.work = work
+        self.start = start
         self.session = work.session
         self.options = work.options
         self.emit = work.emit
@@ -103,38 +125,36 @@ class _Build:
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
-        requested = session.select(options.targets)
-        nodes, extra = extra_dependencies(session, self.decider, requested)
-        edges = [session.graph.edges[node] for node in nodes if node < len(session.graph.edges)]
+        plan = self._planned()
         try:
-            self.places.check(edges)
+            self.places.check(plan.edges)
         except PipefileError as error:
             session.locate(error)
             raise
         self.emit(BuildStarted(options.targets, options.jobs))
         schedule = Schedule(
             session.graph,
-            nodes,
-            extra,
+            plan.nodes,
+            plan.extra,
             jobs=options.jobs,
             keep_going=options.keep_going,
             barrier=options.schedule == "waves",
-            weights=self._weights(),
+            weights=plan.weights(),
         )
         tick = self._probe()
-        discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, extra))
+        discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, plan.above))
         attempts = Attempts(session, self.decider, self.places, discovery, tick)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
         loop = Loop(self.work, schedule, attempts, writer)
         try:
-            loop.run(len(edges))
+            loop.run(plan.total, plan.passed)
         finally:
             loop.close()
             attempts.close()
             for path in self.places.sweep():
                 self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
-        return self._finish(loop, writer, tick, nodes, started)
+        return self._finish(loop, writer, tick, plan.nodes, started)
 
     def _probe(self) -> ticks.Ticks:
         try:
@@ -143,31 +163,22 @@ class _Build:
         except OSError as error:
             raise StoreError(f"`{show(self.session.store)}` cannot be written: {os.strerror(error.errno or 0)}") from error
 
-    def _weights(self) -> Mapping[int, float]:
-        index = self.session.index
-        if not index.edge_names:
-            return {}
-        found = {}
-        for number, edge in enumerate(self.session.graph.edges):
-            at = index.edge(edge.name)
-            if at >= 0 and index.edge_seconds[at] > 0:
-                found[number] = index.edge_seconds[at]
-        return found
+    def _planned(self) -> WarmStart | ColdStart:
+        if self.start is not None:
+            return self.start
+        nodes, extra = extra_dependencies(self.session, self.decider, self.session.select(self.options.targets))
+        return ColdStart(self.session, nodes, extra)
 
     def _finish(self, loop: Loop, writer: RunWriter, tick: ticks.Ticks, nodes: list[int], started: float) -> RunResult:
         session, options = self.session, self.options
         number = self.interrupts.number if self.interrupts is not None else 0
         status = "interrupted" if number else "failed" if loop.failed else "succeeded"
-        whole = not options.targets and status == "succeeded"
-        removed: list[str] = []
-        gone = dead.find(session, self.decider)
-        if whole:
-            removed = dead.remove(session, gone, self.warn)
-            for path in removed:
-                self.emit(Note("note", f"removed `{show(path)}`, which no stage makes any more"))
         try:
-            saver = Saver(session, self.decider, loop.decided, tick, self.began)
-            saver.save(request_text(options.targets) if status == "succeeded" else None, nodes, [path for path in gone if path not in removed])
+            if self.start is not None:
+                Mender(self.start, loop.decided, tick, self.began).save()
+            else:
+                gone = self._remove_dead(not options.targets and status == "succeeded")
+                Saver(session, self.decider, loop.decided, tick, self.began).save(request_text(options.targets), nodes, gone)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.counts(), loop.history.results)
@@ -188,6 +199,54 @@ class _Build:
             run,
             abandoned=loop.abandoned,
         )
+
+
+    def _remove_dead(self, whole: bool) -> list[str]:
+        """Remove dead outputs after a build of the *whole* default set. Returns those that still stand."""
+        gone = dead.find(self.session, self.decider)
+        removed = dead.remove(self.session, gone, self.warn) if whole else []
+        for path in removed:
+            self.emit(Note("note", f"removed `{show(path)}`, which no stage makes any more"))
+        return [path for path in gone if path not in removed]
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """What a build does that looks at the whole graph (engine/warm.py has the other one).
+
+    Args:
+        session: The project.
+        nodes: The closure of the request, each after what it needs.
+        extra: Edges that some of these need besides, for discovered inputs.
+    """
+
+    session: Session
+    nodes: list[int]
+    extra: Mapping[int, tuple[int, ...]]
+    passed: int = 0
+
+    @property
+    def edges(self) -> list[Edge]:
+        return [self.session.graph.edges[node] for node in self.nodes if node < len(self.session.graph.edges)]
+
+    @property
+    def above(self) -> Mapping[int, tuple[int, ...]]:
+        return self.extra
+
+    @property
+    def total(self) -> int:
+        return len(self.edges)
+
+    def weights(self) -> dict[int, float]:
+        index = self.session.index
+        if not index.edge_names:
+            return {}
+        found = {}
+        for number, edge in enumerate(self.session.graph.edges):
+            at = index.edge(edge.name)
+            if at >= 0 and index.edge_seconds[at] > 0:
+                found[number] = index.edge_seconds[at]
+        return found
 
 
 def _interrupted(interrupts: Interrupts | None, seconds: float) -> RunResult:

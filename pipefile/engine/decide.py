@@ -141,6 +141,10 @@ class Decider:
 
     # -- decisions
 
+    def unmoved(self, number: int) -> bool:  # noqa: ARG002  # a decider that knows more does (engine/warm.py)
+        """Whether an edge is fresh for certain without being looked at."""
+        return False
+
     def decide(self, edge: Edge) -> Decision:
         """Whether an edge whose inputs are final is fresh, and why not."""
         parts = components(edge, self._facts(edge))

@@ -108,14 +108,16 @@ class Loop:
     def counts(self) -> dict[str, int]:
         return {"ran": len(self.ran), "fresh": self.fresh, "failed": len(self.failed), "skipped": len(self.skipped)}
 
-    def run(self, total: int) -> None:
+    def run(self, total: int, passed: int = 0) -> None:
         """Run until everything that can end has ended.
 
         Args:
-            total: How many edges the schedule has.
+            total: How many edges the request needs.
+            passed: How many of them are fresh and no part of the schedule.
         """
         schedule, queue = self._schedule, self._queue
-        self._emit(PlanMade(total))
+        self.fresh = passed
+        self._emit(PlanMade(total, passed))
         while True:
             self._heed_interrupts()
             queue.extend(schedule.decidable())
@@ -136,6 +138,11 @@ class Loop:
     # -- deciding
 
     def _decide(self, number: int) -> None:
+        if number not in self._schedule.dropped and self._decider.unmoved(number):
+            self.fresh += 1
+            self._schedule.end(number, "fresh")
+            self._emit(StageFinished(self._session.index.edge_names[number], "", "fresh"))
+            return
         edge = self._graph.edges[number]
         try:
             decision = self._decider.decide(edge)

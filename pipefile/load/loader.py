@@ -39,7 +39,7 @@ def load(disk: Disk, file: str, environ: Mapping[str, str]) -> Pipeline:
     text = _decode(data, file)
     document = _parse(text, file)
     try:
-        return _Loader(disk, file, document).pipeline(data, environ)
+        return Loader(disk, file, document).pipeline(data, environ)
     except FaultError as fault:
         raise located(fault, file, text) from None
 
@@ -118,7 +118,7 @@ def _huge_integer(text: str, file: str) -> PipefileSyntaxError:
     return at_offset("an integer of more than 64 bits", show(file), text, start, start + 1)
 
 
-class _Loader:
+class Loader:
     def __init__(self, disk: Disk, file: str, document: dict[str, Any]) -> None:
         self._disk = disk
         self._file = file
@@ -130,7 +130,7 @@ class _Loader:
         for name, value in document.items():
             if name not in SECTIONS or type(value) is not dict:
                 raise self._bad_section(name, value)
-        settings = self._settings(document.get("pipefile", {}))
+        settings = self.settings(document.get("pipefile", {}))
         table = document.get("global", {})
         values.check_value(table, ("global",))
         reader = StageReader(self._disk.root, self._file, settings, values.Globals(table))
@@ -138,7 +138,7 @@ class _Loader:
         self._check_shells(settings, stages)
         self._check_after(stages)
         aliases = self._aliases(document.get("alias", {}), settings, stages)
-        dotenv, files = self._dotenv(settings)
+        dotenv, files = self.dotenv(settings)
         return Pipeline(
             root=self._disk.root,
             file=self._file,
@@ -148,6 +148,7 @@ class _Loader:
             aliases=aliases,
             stages=stages,
             dotenv={name: value for name, value in dotenv.items() if name not in environ},
+            document=document,
         )
 
     def _bad_section(self, name: str, value: object) -> FaultError:
@@ -158,7 +159,7 @@ class _Loader:
         hint = "it belongs under `[pipefile]`" if name in PIPEFILE else "keys stand under a section such as `[pipefile]` or `[stage.NAME]`"
         return FaultError(f"unknown key `{show(name)}` outside of any section", (name,), hint)
 
-    def _settings(self, table: dict[str, Any]) -> Settings:
+    def settings(self, table: dict[str, Any]) -> Settings:
         values.check_keys(table, PIPEFILE, "`[pipefile]`", ("pipefile",))
         given = dict(table)
         for name, value in table.items():
@@ -275,7 +276,7 @@ class _Loader:
 
     # --- files
 
-    def _dotenv(self, settings: Settings) -> tuple[dict[str, str], dict[str, str | None]]:
+    def dotenv(self, settings: Settings) -> tuple[dict[str, str], dict[str, str | None]]:
         found: dict[str, str] = {}
         files: dict[str, str | None] = {}
         for path in settings.dotenv:

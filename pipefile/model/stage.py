@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""
@@ -168,6 +168,7 @@ class Pipeline:
         aliases: `[alias]`: names of stages, aliases or targets, by alias.
         stages: By name, in the order of declaration.
         dotenv: Variables that the dotenv files set.
+        document: The Pipefile as TOML has it: the index keeps it, so that a later build can read single stages again without the file.
     """
 
     root: str
@@ -178,3 +179,4 @@ class Pipeline:
     aliases: Mapping[str, tuple[str, ...]]
     stages: Mapping[str, Stage]
     dotenv: Mapping[str, str] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)

@@ -96,6 +96,7 @@ class TerminalReport:
 
     def _plan_made(self, event: PlanMade) -> None:
         self._total = event.total
+        self._done = event.fresh
 
     def _stage_started(self, event: StageStarted) -> None:
         if self.live:
