@@ -62,25 +62,59 @@ def answer(argv: Sequence[str]) -> str | None:
     Args:
         argv: The words after the program's name.
     """
-    found = ask(argv)
+    plain = Plain(argv)
+    found = ask(plain) if plain.is_plain else None
     if isinstance(found, Seen):
         found.reader.close()
         return None
-    return found if isinstance(found, str) else None
+    return found
 
 
-def ask(argv: Sequence[str]) -> str | Seen | bool | None:
-    """As `answer`; or what was seen where a few files have changed; False where the index was asked in vain, None where it was not asked.
+class Plain:
+    """What a plain command line asks for: words of a build that name targets, -j, -k or -q, and nothing else.
+
+    Args:
+        argv: The words after the program's name.
+
+    Attributes:
+        is_plain: Whether it is one; all else is only good if so.
+        implied: The word `build` was left out.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.targets: list[str] = []
+        self.jobs: int | None = None
+        self.keep_going = self.quiet = False
+        words = [word for word in argv if word not in _QUIET]
+        self.quiet = len(words) < len(argv)
+        self.implied = words[:1] != ["build"]
+        self.is_plain = not (words and words[0] in _COMMANDS) and self._take(words if self.implied else words[1:])
+
+    def _take(self, words: list[str]) -> bool:
+        while words:
+            word = words.pop(0)
+            if word in ("-j", "--jobs") and words and words[0].isdecimal() and words[0] != "0":
+                self.jobs = int(words.pop(0))
+            elif word in ("-k", "--keep-going"):
+                self.keep_going = True
+            elif word.startswith("-j") and word[2:].isdecimal() and int(word[2:]) > 0:
+                self.jobs = int(word[2:])
+            elif word.startswith("-") or not word:
+                return False
+            else:
+                self.targets.append(word)
+        return self.jobs != 0
+
+
+def ask(plain: Plain) -> str | Seen | None:
+    """What a build with a plain command line prints, if it has nothing to do; or what was seen where a few files have changed.
 
     The process stands where it stood, but where there is an answer.
     """
     from time import perf_counter
 
     started = perf_counter()
-    words = [word for word in argv if word not in _QUIET]
-    targets = _targets(words)
-    if targets is None:
-        return None
+    targets = plain.targets
     try:
         here = os.getcwd()
         root = _root(here)
@@ -96,33 +130,12 @@ def ask(argv: Sequence[str]) -> str | Seen | bool | None:
         pass
     if seen is None or not seen.same:
         os.chdir(here)  # the ordinary way asks where the user stands
-        return seen or False
-    if len(words) < len(argv):
+        return seen
+    if plain.quiet:
         return ""
     seconds = perf_counter() - started
     counted = f"{seen.count} fresh" if seen.count else "nothing to do"
     return f"{counted} in {seconds:.{2 if seconds < 0.995 else 1}f} s\n"
-
-
-def _targets(argv: Sequence[str]) -> list[str] | None:
-    """The targets of a plain build; None if the command line is not just one."""
-    words = list(argv)
-    if words and words[0] == "build":
-        words = words[1:]
-    elif words and words[0] in _COMMANDS:
-        return None
-    targets: list[str] = []
-    while words:
-        word = words.pop(0)
-        if word in ("-j", "--jobs") and words and words[0].isdecimal() and words[0] != "0":
-            words.pop(0)
-        elif word in ("-k", "--keep-going") or (word.startswith("-j") and word[2:].isdecimal() and int(word[2:]) > 0):
-            continue
-        elif word.startswith("-") or not word:
-            return None
-        else:
-            targets.append(word)
-    return targets
 
 
 def _root(folder: str) -> str | None:
