@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, show
 from pipefile.engine import ticks

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from pipefile import __version__
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import show
 from pipefile.engine import dead, ticks, warm

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import dataclass
 from pipefile.base.paths import folder_of, name_of
 from pipefile.engine.modules import Reach, reach
 from pipefile.engine.session import Session, python

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import InputError
 from pipefile.engine.decide import Decider
 from pipefile.engine.extra import extra_dependencies

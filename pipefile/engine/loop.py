@@ -6,9 +6,9 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import InputError, PipefileError
 from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt, Attempts, Verdict

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Position
 from pipefile.base.paths import BadPathError, normalise, parents

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pipefile import __version__
 from pipefile.base.clock import SystemClock
+from pipefile.base.dataclass import dataclass
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError

@@ -14,8 +14,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, within

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from pipefile.base.dataclass import dataclass
 from pipefile.model.record import Reason
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from pipefile.base.dataclass import dataclass, field
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""

@@ -18,8 +18,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
+from pipefile.base.dataclass import replace
 from pipefile.base.paths import show
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageStarted, Waiting
 from pipefile.report.stream import Stream, painted_error
