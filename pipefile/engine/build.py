@@ -9,7 +9,7 @@ from pipefile import __version__
 from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import show
-from pipefile.engine import dead, ticks, warm
+from pipefile.engine import ticks, warm
 from pipefile.engine.attempt import Attempts
 from pipefile.engine.decide import Decider
 from pipefile.engine.discover import Discovery
@@ -17,9 +17,7 @@ from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Work
-from pipefile.engine.mend import Mender
 from pipefile.engine.places import Places
-from pipefile.engine.save import Saver, request_text
 from pipefile.engine.session import Project, Session
 from pipefile.engine.warm import WarmStart
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
@@ -175,10 +173,14 @@ class _Build:
         status = "interrupted" if number else "failed" if loop.failed else "succeeded"
         try:
             if self.start is not None:
+                from pipefile.engine.mend import Mender
+
                 Mender(self.start, loop.decided, tick, self.began).save()
             else:
+                from pipefile.engine.save import Saver
+
                 gone = self._remove_dead(not options.targets and status == "succeeded")
-                Saver(session, self.decider, loop.decided, tick, self.began).save(request_text(options.targets), nodes, gone)
+                Saver(session, self.decider, loop.decided, tick, self.began).save(warm.request_of(options), nodes, gone)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.counts(), loop.history.results)
@@ -203,6 +205,8 @@ class _Build:
 
     def _remove_dead(self, whole: bool) -> list[str]:
         """Remove dead outputs after a build of the *whole* default set. Returns those that still stand."""
+        from pipefile.engine import dead
+
         gone = dead.find(self.session, self.decider)
         removed = dead.remove(self.session, gone, self.warn) if whole else []
         for path in removed:

@@ -11,7 +11,7 @@ from pipefile.base.locations import Position
 from pipefile.base.paths import BadPathError, normalise, parents
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import load
-from pipefile.load.scanner import make_locator
+from pipefile.load.locate import make_locator
 from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan.closure import closure

@@ -267,8 +267,3 @@ class Saver(Rows):
         numbers.extend(sorted([numbered[folder] for folder in needed]))
         return request.encode("utf-8", "surrogateescape") or NO_TARGETS, numbers
 
-
-def request_text(targets: Sequence[str]) -> str:
-    """How a request is kept: its targets as the command line resolved them."""
-    return "\x1f".join(targets)
-

@@ -16,11 +16,10 @@ from pipefile.base.locations import Locator
 from pipefile.engine.files import Files
 from pipefile.engine.world import DiskWorld
 from pipefile.load.loader import load
-from pipefile.load.scanner import make_locator
+from pipefile.load.locate import make_locator
 from pipefile.model.graph import Graph
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.stage import Pipeline, Stage
-from pipefile.plan import resolve
 from pipefile.store import index as index_file
 from pipefile.store.index import Index
 from pipefile.store.lock import VARIABLE, variable
@@ -107,6 +106,8 @@ class Session:
         self.files = Files(project.disk, settings.hash, self.index, self._doubtful(), self.store)
         self.records = Records(project.disk, settings.store, warn)
         self.world = DiskWorld(self.files, self.records, self.store, project.file)
+        from pipefile.plan import resolve
+
         try:
             self.graph: Graph = resolve.resolve(self.pipeline, self.world)
         except PipefileError as error:
@@ -162,6 +163,8 @@ class Session:
         Raises:
             UsageError: A target is no alias, stage or file that a stage makes.
         """
+        from pipefile.plan import resolve
+
         try:
             return resolve.select(self.graph, self.pipeline, targets)
         except PipefileError as error:
@@ -174,6 +177,8 @@ class Session:
         Raises:
             GraphError: A source that one of them needs does not exist.
         """
+        from pipefile.plan import resolve
+
         nodes = resolve.closure(self.graph, edges)
         fault = resolve.missing_sources(self.graph, nodes, self.world)
         if fault is not None:

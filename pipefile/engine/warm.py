@@ -27,7 +27,7 @@ from pipefile.engine.lazy import Columns, Extra, graph_of
 from pipefile.engine.session import PIPEFILE, Project, Session
 from pipefile.engine.world import DiskWorld, unpack_globs
 from pipefile.load.again import ChangedError, load_again
-from pipefile.load.scanner import make_locator
+from pipefile.load.locate import make_locator
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.options import Options
 from pipefile.store.index import CODE, CODED, DIRECTORY, FRESH, GLOBBED, GOAL, INSIDE, ODD, OUTPUT, RECORDS, SOUND, Damaged, Index
