@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Mapping
+from itertools import accumulate
 
 from pipefile.base.paths import folder_of
 from pipefile.engine.session import Session
@@ -42,14 +43,13 @@ def head_of(session: Session) -> bytes:
         return b""
 
 
-def graph_sections(session: Session, row_of: Mapping[str, int], folders: Mapping[str, int], globs: bytes) -> dict[str, bytes]:
+def graph_sections(session: Session, row_of: Mapping[str, int], folders: Mapping[str, int]) -> dict[str, bytes]:
     """The sections that hold the graph.
 
     Args:
         session: Its project.
         row_of: The row of each path.
         folders: The number of each folder.
-        globs: The section of that name.
     """
     graph = session.graph
     makers = array("i", [-1]) * len(row_of)
@@ -63,10 +63,8 @@ def graph_sections(session: Session, row_of: Mapping[str, int], folders: Mapping
     sections["order"] = order.tobytes()
     sections.update(_needs(graph, row_of, makers))
     sections["folder_rows"], sections["folder_starts"] = _records(session, row_of, folders)
-    head, old = head_of(session), session.index
-    sections["head"] = head
-    same = bool(head) and head == old.head and globs == old.globs and old.edge_names == [edge.name for edge in graph.edges]
-    sections["stages"] = old.stages if same else _stages(session)
+    sections["head"] = head_of(session)
+    sections["stages"], sections["stage_starts"] = _stages(session)
     return sections
 
 
@@ -136,7 +134,7 @@ def _records(session: Session, row_of: Mapping[str, int], folders: Mapping[str, 
     return _spans(inside)
 
 
-def _stages(session: Session) -> bytes:
+def _stages(session: Session) -> tuple[bytes, bytes]:
     tables = session.pipeline.document.get("stage", {})
     texts = []
     for edge in session.graph.edges:
@@ -145,4 +143,5 @@ def _stages(session: Session) -> bytes:
             texts.append("" if table is None else _encode([table, *edge.literal]))
         except (TypeError, ValueError):
             texts.append("")
-    return join_texts(texts)
+    starts = array("q", accumulate([len(text) for text in texts], initial=0))
+    return "".join(texts).encode("ascii"), starts.tobytes()

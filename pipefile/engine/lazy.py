@@ -68,7 +68,8 @@ class Columns:
     def __init__(self, reader: Reader, index: Index) -> None:
         self.index = index
         self.makers = reader.numbers("makers", "i")
-        self.texts = reader.texts("stages")
+        self._stages = reader.section("stages")
+        self._stage_starts = reader.numbers("stage_starts", "q")
         self.needs = Spans(reader.numbers("needs", "i"), reader.numbers("need_starts", "i"))
         self.sets = reader.texts("sets")
         self.set_rows = Spans(reader.numbers("set_rows", "i"), reader.numbers("set_starts", "i"))
@@ -88,7 +89,13 @@ class Columns:
         """Whether the sections are of one graph."""
         edges = len(self.index.edge_names)
         nodes = len(self.depends)
-        return len(self.texts) == edges == len(self.needs) and len(self.waves) == nodes >= edges and len(self.makers) == len(self.index.paths)
+        if not len(self._stage_starts) - 1 == len(self.needs) == edges <= nodes == len(self.waves):
+            return False
+        return len(self.makers) == len(self.index.paths)
+
+    def stage(self, edge: int) -> bytes:
+        """The JSON of an edge's table."""
+        return self._stages[self._stage_starts[edge] : self._stage_starts[edge + 1]]
 
     # -- questions, answered without an object for any edge
 
@@ -178,7 +185,7 @@ class _Edges(Sequence[Edge]):
         self._sets: dict[int, FileSet | tuple[Any]] = {}
 
     def __len__(self) -> int:
-        return len(self._columns.texts)
+        return len(self._columns.needs)
 
     @overload
     def __getitem__(self, number: int) -> Edge: ...
@@ -200,7 +207,7 @@ class _Edges(Sequence[Edge]):
         columns, index = self._columns, self._columns.index
         name = index.edge_names[number]
         try:
-            table, *literal = json.loads(columns.texts[number])
+            table, *literal = json.loads(columns.stage(number))
             stage = self._read(name, table)
         except (ValueError, TypeError, FaultError) as error:
             raise ChangedError from error
@@ -306,15 +313,15 @@ class Extra(Mapping[int, tuple[int, ...]]):
     def __getitem__(self, edge: int) -> tuple[int, ...]:
         if edge in self._known:
             return self._known[edge]
-        if edge >= len(self._columns.texts):
+        if edge >= len(self._columns.needs):
             raise KeyError(edge)
         return self._columns.extra(edge)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self._columns.texts)))
+        return iter(range(len(self._columns.needs)))
 
     def __len__(self) -> int:
-        return len(self._columns.texts)
+        return len(self._columns.needs)
 
 
 def graph_of(columns: Columns, read: Callable[[str, Any], Stage]) -> Graph:

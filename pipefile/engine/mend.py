@@ -25,7 +25,6 @@ from pipefile.store.index import (
     OUTPUT,
     PRESENT,
     RECORDS,
-    SECTIONS,
     SOUND,
     STAT_COLUMNS,
     TRUSTED,
@@ -282,9 +281,6 @@ class Mender(Rows):
             starts.extend([starts[-1]] * added)
             sections["folders"] = join_texts([*index.folders, *self._added_folders])
             sections["folder_starts"] = starts.tobytes()
-        for name in SECTIONS:
-            if name not in sections:
-                sections[name] = reader.section(name)
         sync = self._session.pipeline.settings.durability == "full"
-        self._disk.write(f"{self._session.store}/{index_file.NAME}", index_file.pack(sections), sync)
+        self._disk.write(f"{self._session.store}/{index_file.NAME}", index_file.pack(sections, reader), sync)
 

@@ -184,7 +184,6 @@ class Saver(Rows):
             folder_stats.extend([stamp[column] for _, stamp in folders.values()])
         meta = Meta(version(), self._session.pipeline.settings.hash, index_file.boot_id(), self._now, python())
         meta.env = self._tracked()
-        globs = pack_globs(self._session.world.globs)
         folder_numbers = dict(zip(folders, range(len(folders)), strict=True))
         texts, numbers = self._requests(request, goal, edge_flags, (row_of, flags, len(plain), len(absent)), folders)
         data = index_file.pack(
@@ -206,8 +205,8 @@ class Saver(Rows):
                 "requests": texts,
                 "request_rows": numbers.tobytes(),
                 "dead": join_texts(dead),
-                "globs": globs,
-                **graph_sections(self._session, row_of, folder_numbers, globs),
+                "globs": pack_globs(self._session.world.globs),
+                **graph_sections(self._session, row_of, folder_numbers),
             }
         )
         sync = self._session.pipeline.settings.durability == "full"

@@ -1,7 +1,8 @@
 """Where each key of a TOML document stands.
 
-TOML parsers give no positions, and finding them costs more than a no-op build, so this runs for errors and for `list --json` only (load/locate.py). It
-reads what tomli has accepted: it follows the grammar just far enough to know each key and list element, and stops without complaint where a text is not TOML.
+TOML parsers give no positions, and finding them costs more than a no-op build, so this runs for errors and for `list --json` only (load/locate.py).
+It reads what tomli has accepted: it follows the grammar just far enough to know each key and list element, and stops without complaint where a text
+is not TOML.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ tell.
 
 The graph, resolved, so that a build can go on from here without reading a Pipefile (engine/warm.py). `head` is JSON: the document without its
 stages, and the digest of each file that it was read from. `stages` has for each edge its table as the Pipefile has it, in JSON: `[table]`, or
-`[table, "word", ...]` with the files that its command names; "" where the table alone does not make the stage. `needs` has for each item of the
+`[table, "word", ...]` with the files that its command names, from byte `stage_starts[id]` on; nothing where the table alone does not make the
+stage. `needs` has for each item of the
 edge's inputs, in order, the row of a plain file, or `-1 - set`. A set is JSON in `sets`, `["raw/*.csv", "glob", "", node]`: text, kind, inside and
 node as model/graph.py has them, or `[value]` for a value of `[global]`; `set_rows` are its files, for what is only known after a stage has run those
 of its directory. Nodes are edges, then groups: `depends` has those that come before each, `order` for edges with `after` the edge, how many come
@@ -58,7 +59,7 @@ MAGIC = b"pipefile-index"
 SECTIONS = (
     "meta", "paths", "stats", "digests", "flags", "makers", "folders", "folder_stats", "folder_flags", "folder_rows", "folder_starts",
     "edge_names", "edge_keys", "edge_flags", "edge_rows", "edge_starts", "edge_seconds",
-    "head", "stages", "needs", "need_starts", "sets", "set_rows", "set_starts", "depends", "depend_starts", "order", "waves",
+    "head", "stages", "stage_starts", "needs", "need_starts", "sets", "set_rows", "set_starts", "depends", "depend_starts", "order", "waves",
     "requests", "request_rows", "dead", "globs",
 )  # fmt: skip
 LIMIT = 4 << 30  # bytes; a project of ten million files stays below
@@ -133,13 +134,22 @@ class Reader:
         """
         from blake3 import blake3
 
-        offset, length, digest = self._entries[name]
-        if length > LIMIT:
-            raise Damaged
-        data = os.pread(self._fd, length, offset)
-        if len(data) != length or blake3(data).digest() != digest:
+        data, digest = self.raw(name)
+        if blake3(data).digest() != digest:
             raise Damaged
         return data
+
+    def raw(self, name: str) -> tuple[bytes, bytes]:
+        """The bytes of a section and their digest, unchecked: for whoever writes both again, and believes neither.
+
+        Raises:
+            Damaged: They are not all there.
+        """
+        offset, length, digest = self._entries[name]
+        data = os.pread(self._fd, length, offset) if length <= LIMIT else b""
+        if len(data) != length:
+            raise Damaged
+        return data, digest
 
     def texts(self, name: str) -> list[str]:
         """The texts of a section, split once."""
@@ -167,16 +177,20 @@ class Reader:
             self._fd = -1
 
 
-def pack(sections: dict[str, bytes]) -> bytes:
-    """The bytes of an index file with these sections; one that is not given is empty."""
+def pack(sections: dict[str, bytes], kept: Reader | None = None) -> bytes:
+    """The bytes of an index file with these sections; one that is not given is that of *kept*, or empty."""
     from blake3 import blake3
 
     offset = _HEAD + 32 + _ENTRY * len(SECTIONS)
     table = []
     parts = []
     for name in SECTIONS:
-        data = sections.get(name, b"")
-        table.append(offset.to_bytes(8, "little") + len(data).to_bytes(8, "little") + blake3(data).digest())
+        if name in sections or kept is None:
+            data = sections.get(name, b"")
+            digest = blake3(data).digest()
+        else:
+            data, digest = kept.raw(name)
+        table.append(offset.to_bytes(8, "little") + len(data).to_bytes(8, "little") + digest)
         parts.append(data)
         offset += len(data)
     joined = b"".join(table)
@@ -241,7 +255,6 @@ class Index:
         self.folders: list[str] = []
         self.folder_flags = b""
         self.head = b""
-        self.stages = b""
         self.edge_names: list[str] = []
         self.edge_keys = b""
         self.edge_flags = b""
@@ -270,7 +283,7 @@ class Index:
         self.folders = (reader.texts("folders") or [""]) if reader.section("folder_stats") else []  # [""] and [] look alike when joined
         self._folder_columns = columns(reader.numbers("folder_stats", "q"), 4)
         self.folder_flags = reader.section("folder_flags")
-        self.head, self.stages = reader.section("head"), reader.section("stages")
+        self.head = reader.section("head")
         self.edge_names = reader.texts("edge_names")
         self.edge_keys = reader.section("edge_keys")
         self.edge_flags = reader.section("edge_flags")
