@@ -160,8 +160,11 @@ def look(root: str, request: str, environ: Mapping[str, str], split: bool = Fals
     """
     from pipefile.store.index import Damaged, Meta, Reader
 
-    store = _store(root)
-    if store is None or _busy(root, store):
+    try:
+        store = _store(root)
+        if store is None or _busy(root, store):
+            return None
+    except OSError:
         return None
     import gc
 

@@ -305,6 +305,7 @@ class _Starter:
         """Edges whose code is found in folders that this build may write into: these folders' stamps will have to vouch for that again."""
         index = self._index
         flags = dict(zip(index.folders, index.folder_flags, strict=True))
+        flags[""] = flags.get("", 0) | flags.get(".", 0)  # the root, as a directory that is an input
         for folder in self._output_folders(cone):
             if flags.get(folder, 0) & INSIDE:
                 raise ColdError
@@ -323,7 +324,7 @@ class _Starter:
         for row in self._seen.rows:
             path = index.paths[row]
             index.some_rows[path] = row
-            if any(path == folder or within(path, folder) for folder in directories):
+            if any(path == folder or within(path, folder) or (folder == "." and path[0] != "/") for folder in directories):
                 raise ColdError
             if columns.makers[row] < 0 and world.kind(path) != "file":
                 raise ColdError
@@ -337,10 +338,12 @@ class _Starter:
                 raise ColdError
 
     def _check_folders(self, cone: set[int]) -> None:
-        """Outputs have to lie where their paths say: two folders that are one by way of a link are for a build that looks at all outputs."""
-        root = os.path.realpath(self._session.disk.root)
+        """Outputs have to lie where their paths say, and can be made there: two folders that are one by way of a link, and what to say of a folder
+        that is locked, are for a build that looks at all outputs."""
+        disk = self._session.disk
+        root = os.path.realpath(disk.root)
         for folder in self._output_folders(cone):
-            if os.path.realpath(self._session.disk.at(folder or ".")) != (os.path.join(root, folder) if folder else root):
+            if os.path.realpath(disk.at(folder or ".")) != (os.path.join(root, folder) if folder else root) or not disk.writable(folder):
                 raise ColdError
 
 

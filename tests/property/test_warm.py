@@ -194,7 +194,7 @@ def test_a_warm_start_does_what_a_cold_one_does(new_project: Callable[[], Projec
             two = cold.project.build(keep_going=True, cold=True)
             warm.told.append(f"warm: {one.ran} {one.failed} {[event for event in one.events if isinstance(event, PlanMade)]}")
             story = "\n".join([*warm.told, warm.project.read("Pipefile.toml")])
-            came = [(each.exit_status, sorted(each.failed), sorted(each.skipped), each.output) for each in (one, two)]
+            came = [(each.exit_status, sorted(each.failed), sorted(each.skipped), sorted(each.output.splitlines())) for each in (one, two)]
             assert came[0] == came[1], story
             assert (sorted(one.ran), one.fresh) == (sorted(two.ran), two.fresh), story
             assert warm.project.outputs() == cold.project.outputs(), story
