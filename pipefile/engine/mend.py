@@ -193,7 +193,7 @@ class Mender(Rows):
         names = [*index.folders, *self._added_folders]
         for number in sorted(wanted):
             self._stamps[number] = self._stamp(names[number])
-        globs = unpack_globs(index.globs)
+        globs = unpack_globs(index.globs) if any(self._folder_flags[number] & GLOBBED for number in wanted) else {}
         for number in sorted(wanted):
             flags = self._folder_flags[number]
             if flags & RECORDS and number < len(index.folders):

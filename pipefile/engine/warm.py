@@ -23,6 +23,7 @@ from pipefile.engine import fastlane
 from pipefile.engine.decide import Decider
 from pipefile.engine.fastlane import Seen
 from pipefile.engine.files import Files
+from pipefile.engine.globs import GlobMatch
 from pipefile.engine.lazy import Columns, Extra, graph_of
 from pipefile.engine.session import PIPEFILE, Project, Session
 from pipefile.engine.world import DiskWorld, unpack_globs
@@ -70,6 +71,8 @@ class WarmSession(Session):
         if not changed.isdisjoint(kept["files"]):
             raise ColdError
         self._pipefile_stamp = self._stamp(project.file)
+        if self._pipefile_stamp != self.index.stat_of(self.index.paths.index(project.file)):
+            raise ColdError
         self._index_stamp = seen.reader.stamp()
         self.pipeline, read = load_again(project.disk, project.file, environ, kept["document"], kept["files"])
         settings = self.pipeline.settings
@@ -271,7 +274,7 @@ class _Starter:
         """What a change of names in folders touches: edges whose records are gone, and all whose code is found by name."""
         index, session = self._index, self._session
         touched: set[int] = set()
-        globs = unpack_globs(index.globs)
+        globs: dict[str, GlobMatch] | None = None
         coded = False
         for number in self._seen.changed_folders:
             folder, flags = index.folders[number], index.folder_flags[number]
@@ -280,6 +283,7 @@ class _Starter:
             if flags & RECORDS:
                 touched |= self._without_record(number)
             if flags & GLOBBED:
+                globs = unpack_globs(index.globs) if globs is None else globs
                 for pattern, before in globs.items():
                     if folder in before.folders and (tuple(session.world.glob(pattern)) != before.paths or session.world.globs[pattern] != before):
                         raise ColdError

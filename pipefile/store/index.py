@@ -8,7 +8,8 @@ It is a cache. Without it everything is found again from the files and the recor
     sections   in the order of SECTIONS; a reader takes, and checks, only those that it needs
 
 Numbers in sections are arrays of 8 bytes ("Q", "q", "d") or 4 bytes ("i"), in the byte order of the machine; texts are joined by NUL, in UTF-8 with
-surrogate escapes, so that a hundred thousand of them are one `split`. Nothing in here is unpickled, and no section is an object graph.
+surrogate escapes, so that a hundred thousand of them are one `split`. Nothing in here is unpickled; what is no column is JSON, a text for each edge
+or set.
 
 Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags, and in `makers` the edge that makes
 the file, -1 for none. Rows of plain files come first as far as possible, then those of files that were not there, then the rest. A row that is
