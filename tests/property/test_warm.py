@@ -78,8 +78,8 @@ class Story:
         elif kind == "named":
             inputs = {"one": inputs, "two": texts[0]}
             keys |= {"outputs": {"dst": output, "more": f"{output}.more"}, "run": "cat {one} {two} > {dst}; wc -l < {two} > {more}"}
-        elif kind == "reference" and number:
-            inputs = [f"s{chance.randint(0, number - 1)}.outputs"]
+        elif kind == "reference" and self.made:
+            inputs = [f"s{chance.choice(self.made).rpartition('/')[2]}.outputs"]
         elif kind == "optional":
             inputs = [*inputs, {"path": f"src/{number}.may", "optional": True}]  # type: ignore[misc]
             keys["run"] = "cat {inputs} > {outputs} 2> /dev/null || true"
