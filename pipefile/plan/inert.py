@@ -6,7 +6,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from pipefile.plan.scan import BUILTINS, TAGS, Names, chain_of
+from pipefile.plan.nodes import chain_of
+from pipefile.plan.scan import BUILTINS, TAGS, Names
 
 _NUMBERS = (int, float)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipefile.plan.code import DEEPEST, FULL, PATCHES, SOURCE, WHOLE, WIDE, Piece, imports_of, short
+from pipefile.plan.nodes import COMPREHENSIONS, binds, chain_of, in_scope, stored
 
 BUILTINS = frozenset(dir(builtins))
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 _BY_NAME = {
     "globals": WHOLE, "vars": WHOLE, "locals": WHOLE, "dir": WHOLE, "exec": WHOLE, "eval": WHOLE, "__import__": WHOLE, "__builtins__": WHOLE,
@@ -137,7 +137,7 @@ class Scanner:
             self._function(node)
         elif isinstance(node, ast.ClassDef):
             self._class(node)
-        elif isinstance(node, _COMPREHENSIONS):
+        elif isinstance(node, COMPREHENSIONS):
             self._comprehension(node)
         elif isinstance(node, ast.AnnAssign):
             self._annotated(node)
@@ -377,7 +377,7 @@ class Scanner:
         scope = _Scope("comprehension", set())
         generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
         for each in generators:
-            scope.bound.update(_stored(each.target))
+            scope.bound.update(stored(each.target))
         self._out.append(type(node).__name__)
         self._visit(generators[0].iter)  # evaluated outside
         self._scopes.append(scope)
@@ -420,68 +420,9 @@ class Scanner:
                     if each.name:
                         scope.bound.add(each.name)
                         self._local.setdefault(each.name, []).append(each.bound)
-            scope.bound.update(_binds(node))
-            todo += _inside(node)
+            scope.bound.update(binds(node))
+            todo += in_scope(node)
         scope.bound -= scope.outer | elsewhere
-
-
-def _binds(node: ast.AST) -> Iterator[str]:
-    """Names that a node itself binds in the scope that it stands in."""
-    name: str | None = None
-    if isinstance(node, ast.Name):
-        name = None if isinstance(node.ctx, ast.Load) else node.id
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
-        name = node.name
-    elif isinstance(node, ast.MatchMapping):
-        name = node.rest
-    if name:
-        yield name
-
-
-def _inside(node: ast.AST) -> Iterable[ast.AST]:
-    """The nodes in a node that bind in the same scope as it."""
-    if isinstance(node, ast.Lambda):
-        return [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]
-    if isinstance(node, ast.ClassDef):
-        return [*node.decorator_list, *node.bases, *[each.value for each in node.keywords]]
-    if isinstance(node, _COMPREHENSIONS):
-        return [each for each in ast.walk(node) if isinstance(each, ast.NamedExpr)]
-    return ast.iter_child_nodes(node)
-
-
-def _stored(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)}
-
-
-def bound_by(node: ast.AST) -> Iterator[str]:
-    """Names that a top-level statement binds, those in its blocks included, without those of imports."""
-    todo = [node]
-    while todo:
-        each = todo.pop()
-        yield from _binds(each)
-        todo += _inside(each)
-
-
-def inside(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes that are carried out with a top-level statement, or bind with it: what stands in functions is left out."""
-    todo = [node]
-    while todo:
-        each = todo.pop()
-        yield each
-        todo += _inside(each)
-
-
-def chain_of(node: ast.AST) -> str:
-    """`a.b.c` as a text; "" for anything else."""
-    parts = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return ""
-    return ".".join(reversed([*parts, node.id]))
 
 
 def _dotted(target: str, rest: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from pipefile.plan.scan import Names, chain_of
+from pipefile.plan.nodes import chain_of
+from pipefile.plan.scan import Names
 
 _SAME = frozenset(["str", "Path", "PurePath", "fspath", "abspath", "realpath", "resolve", "absolute", "expanduser", "normpath", "as_posix"])
 _LONGEST = 200  # characters of a text that may be a path

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from pipefile.plan.code import Import, Module, Piece, Step, imports_of
 from pipefile.plan.inert import METACLASSES, Evaluation, inertness
-from pipefile.plan.scan import Names, Scanner, TooDeepError, bound_by, chain_of, inside
+from pipefile.plan.nodes import bound_by, chain_of, inside
+from pipefile.plan.scan import Names, Scanner, TooDeepError
 from pipefile.plan.searchpath import search_paths
 
 __all__ = ["TooDeepError", "statements"]
