@@ -232,6 +232,7 @@ def stage(
     setup: str | Callable[[], Any] | None = ...,
     after: str | StageFunction[..., Any] | Sequence[str | StageFunction[..., Any]] | None = ...,
     always: bool | None = ...,
+    cache: Literal["auto"] | bool | None = ...,
     description: str | None = ...,
     tags: Sequence[str] | None = ...,
     log_limit: str | None = ...,

@@ -189,9 +189,9 @@ class FaultyDisk(OsDisk):
         self.bytes_read[path] += seen.st_size
         return digest, self._cut(seen)
 
-    def write(self, path: str, data: bytes, sync: bool = False) -> None:
+    def write(self, path: str, data: bytes, sync: bool = False, mode: int = 0o666) -> None:
         self._enter("write", path)
-        super().write(path, data, sync)
+        super().write(path, data, sync, mode)
 
     def append(self, path: str, data: bytes) -> bool:
         self._enter("append", path)

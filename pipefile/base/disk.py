@@ -133,21 +133,22 @@ class OsDisk:
             hasher.update(view[:count])
         return f"{algorithm}:{hasher.hexdigest()}"
 
-    def write(self, path: str, data: bytes, sync: bool = False) -> None:
+    def write(self, path: str, data: bytes, sync: bool = False, mode: int = 0o666) -> None:
         """Put a whole file in place at once: a temporary file beside it, renamed over it. A link at *path* is replaced, not followed.
 
         Args:
             path: Which file. Its folder exists.
             data: What it shall hold.
             sync: Bring the bytes, and the name, to the disk before returning.
+            mode: Of the new file, before the umask.
         """
         final = self.at(path)
         temporary = final + "~"
         try:
-            fd = os.open(temporary, _CREATE, 0o666)
+            fd = os.open(temporary, _CREATE, mode)
         except FileExistsError:  # left by a build that was killed just here
             self.remove(temporary)
-            fd = os.open(temporary, _CREATE, 0o666)
+            fd = os.open(temporary, _CREATE, mode)
         try:
             try:
                 view = memoryview(data)

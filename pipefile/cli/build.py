@@ -29,6 +29,7 @@ class Given(TypedDict):
     strict: bool
     schedule: str
     mode: str | None
+    no_cache: bool
     debug: str
     no_wait: bool
     as_json: bool
@@ -45,6 +46,7 @@ class Given(TypedDict):
 @options.strict
 @options.schedule
 @options.mode
+@options.no_cache
 @options.debug
 @options.no_wait
 @options.as_json
@@ -124,6 +126,7 @@ def options_of(request: Request, given: Given) -> Options:
         verbose=request.verbosity,
         mode=given["mode"] or "",
         debug=given["debug"],
+        cache=not given["no_cache"],
     )
 
 

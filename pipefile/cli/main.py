@@ -20,7 +20,7 @@ from pipefile.base.streams import guard_streams
 from pipefile.cli import options
 from pipefile.cli.request import Request, drop_python_streams
 
-COMMANDS = ("build", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "init")
+COMMANDS = ("build", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init")
 _WITH_VALUE = ("-C", "-f", "--file", "--color")  # global options that take the next word
 _GLOBAL_ONLY = ("--help", "--version")
 

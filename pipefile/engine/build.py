@@ -12,6 +12,7 @@ from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import show
 from pipefile.engine import dead, ticks
 from pipefile.engine.attempt import Attempts
+from pipefile.engine.cached import open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.debug import check_debug
 from pipefile.engine.decide import Decider
@@ -22,6 +23,7 @@ from pipefile.engine.inspect import dry_run
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Work
 from pipefile.engine.places import Places
+from pipefile.engine.reuse import Reuse
 from pipefile.engine.save import Saver, request_text
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import Extra
@@ -158,13 +160,17 @@ class _Build:
             weights=self._weights(),
         )
         tick = self._probe()
-        discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, extra))
+        is_ancestor = ancestors(session.graph, extra)
+        discovery = Discovery(session.graph, session.files, self.decider, is_ancestor)
         attempts = Attempts(session, self.decider, self.places, discovery, tick, Modes(session.pipeline.settings, options.mode))
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra))
+        cache = open_cache(session, self.warn) if options.cache else None
+        reuse = Reuse(session, cache, self.decider, self.places, attempts, is_ancestor, self.warn)
+        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra), reuse)
         try:
             loop.run(len(edges))
+            reuse.close(self.interrupts is not None and self.interrupts.number > 0)
         finally:
             loop.close()
             attempts.close()
@@ -220,7 +226,8 @@ class _Build:
         run = writer.finish(status, loop.counts(), loop.history.results)
         writer.close()
         seconds = session.project.clock.monotonic() - started
-        self.emit(BuildFinished(status, len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped), seconds, run, len(loop.degraded)))
+        counts = (len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped))
+        self.emit(BuildFinished(status, *counts, seconds, run, len(loop.degraded), len(loop.restored)))
         _flush(self.emit)
         exit_status = 128 + number if number else 1 if loop.failed or (options.strict and self.warnings) else 0
         return RunResult(
@@ -235,6 +242,7 @@ class _Build:
             run,
             abandoned=loop.abandoned,
             degraded=tuple(loop.degraded),
+            restored=tuple(loop.restored),
             errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.history.results if entry.status == "failed"},
             values=self._values(loop) if self.library else {},
         )

@@ -17,8 +17,9 @@ from pipefile.engine.executors import Executors
 from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
+from pipefile.engine.reuse import Reuse
 from pipefile.engine.session import Session
-from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
+from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.ports import Completion
@@ -64,9 +65,12 @@ class Loop:
         attempts: Prepares and commits.
         writer: The run's history.
         conditions: What is left out.
+        reuse: Earlier results.
     """
 
-    def __init__(self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions) -> None:
+    def __init__(  # the parts of a build that it drives
+        self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions, reuse: Reuse
+    ) -> None:
         session, emit, interrupts = work.session, work.emit, work.interrupts
         self._session = session
         self._options = work.options
@@ -86,6 +90,7 @@ class Loop:
         self._queue: deque[int] = deque()
         self._tries = Tries(self._graph, session.project.clock)
         self._conditions = conditions
+        self._reuse = reuse
         self._cancelled = 0
         self._reported = 0
         self._live = bool(getattr(emit, "live", False))
@@ -96,6 +101,7 @@ class Loop:
         self.failed: list[str] = []
         self.skipped: list[str] = []
         self.degraded: list[str] = []
+        self.restored: list[str] = []
         self.fresh = 0
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
@@ -106,7 +112,7 @@ class Loop:
         return self._executors.abandoned
 
     def counts(self) -> dict[str, int]:
-        counts = {"ran": self.ran, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
+        counts = {"ran": self.ran, "restored": self.restored, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
         return {"fresh": self.fresh, **{name: len(edges) for name, edges in counts.items()}}
 
     def run(self, total: int) -> None:
@@ -129,7 +135,8 @@ class Loop:
                     self._take(0.0)
             elif self._running or self._tries.next_due() is not None:
                 self._flush()
-                self._take(None)
+                self._take(0.0 if self._reuse.busy else None)
+                self._reuse.step()
             elif schedule.done or schedule.stopping:
                 break
             self._report_skipped()
@@ -159,8 +166,27 @@ class Loop:
             self._schedule.end(number, "fresh")
             self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
             return
-        self._decisions[number] = decision
-        self._schedule.mark_ready(number)
+        if not self._restore(edge, decision):
+            self._decisions[number] = decision
+            self._schedule.mark_ready(number)
+
+    def _restore(self, edge: Edge, decision: Decision) -> bool:
+        """Whether a stale edge need not run, because it has what it made before."""
+        if self._options.force or edge.name == self._options.debug or edge.id in self._schedule.dropped:
+            return False
+        clock = self._session.project.clock
+        began = clock.monotonic()
+        record = self._reuse.restore(edge, decision)
+        if record is None:
+            return False
+        seconds = clock.monotonic() - began
+        self.restored.append(edge.name)
+        self.decided[edge.id] = decision
+        self.history.restored(edge, decision, record, seconds)
+        self._emit(StageRestored(edge.stage.name, instance(edge), decision.reasons, seconds))
+        self._emit(StageFinished(edge.stage.name, instance(edge), "restored", seconds))
+        self._schedule.end(edge.id, "fresh")
+        return True
 
     def _leave_out(self, edge: Edge, why: str) -> None:
         self.skipped.append(edge.name)
@@ -286,6 +312,7 @@ class Loop:
             self.history.ran(attempt, completion, verdict)
             self._emit(self._finished(edge, "ran", completion, attempt))
             self._schedule.end(edge.id, "ran")
+            self._reuse.later(edge)
 
     def _repeat(self, edge: Edge, decision: Decision) -> None:
         again = self._decide_again(self._graph.edges[edge.id], decision)

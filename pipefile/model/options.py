@@ -23,6 +23,7 @@ class Options:
         environ: The environment, complete.
         command: The command line, for run.json and for whoever waits.
         mode: Where functions run, whatever their stages say: "auto", "function" or "process"; "" as they say.
+        cache: Earlier results are restored, and new ones kept.
         debug: Name of the stage that runs in the debugger; "" for none.
         verbose: 1 and more for -v, -1 for -q.
     """
@@ -42,3 +43,4 @@ class Options:
     verbose: int = 0
     mode: str = ""
     debug: str = ""
+    cache: bool = True

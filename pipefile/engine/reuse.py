@@ -1,0 +1,111 @@
+"""What a build has to do with the cache: restore before it runs, keep what has run.
+
+What a stage has made is kept while others run or wait, not before what needs it may start: looking it over costs as much as a short command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+
+from pipefile.base.errors import InputError, PipefileError
+from pipefile.base.paths import show
+from pipefile.engine.attempt import Attempts
+from pipefile.engine.cached import Cached
+from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.keep import Keeper
+from pipefile.engine.places import Places
+from pipefile.engine.restore import Restorer
+from pipefile.engine.session import Session
+from pipefile.model.graph import Edge
+from pipefile.model.ports import Cache
+from pipefile.model.record import Record
+
+
+class Reuse:
+    """The cache in one build.
+
+    Args:
+        session: The project.
+        cache: It; None: nothing is restored and nothing is kept.
+        decider: Knows the edges' records.
+        places: Where outputs are written.
+        attempts: Puts them in place.
+        is_ancestor: Whether the first edge comes before the second for certain.
+        warn: Takes warnings.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a build that it joins
+        self,
+        session: Session,
+        cache: Cache | None,
+        decider: Decider,
+        places: Places,
+        attempts: Attempts,
+        is_ancestor: Callable[[int, int], bool],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._session = session
+        self._cache = cache
+        self._decider = decider
+        self._warn = warn
+        self._warned = False
+        self._waiting: deque[tuple[Edge, Record]] = deque()
+        if cache is not None:
+            self.cached = Cached(session, decider, cache, is_ancestor)
+            self.restorer = Restorer(session, self.cached, cache, places, attempts)
+            self._keeper = Keeper(session, cache, self.cached.keys)
+
+    def restore(self, edge: Edge, decision: Decision) -> Record | None:
+        """Restore what a stale edge has made before; None where it has to run."""
+        if self._cache is None:
+            return None
+        try:
+            return self.restorer.restore(edge, decision)
+        except InputError:
+            return None  # running the stage tells what is wrong
+        except OSError as error:
+            self._tell("an earlier result cannot be restored", error)
+            return None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits to be kept."""
+        return bool(self._waiting)
+
+    def later(self, edge: Edge) -> None:
+        """An edge has run: keep what it has made as soon as there is time."""
+        record = self._decider.written.get(edge.id)
+        if self._cache is not None and record is not None:
+            self._waiting.append((edge, record))
+
+    def step(self) -> None:
+        """Keep one result."""
+        if self._waiting:
+            edge, record = self._waiting.popleft()
+            try:
+                self._keeper.keep(edge, record)
+            except PipefileError:
+                pass  # an output is gone already
+            except OSError as error:
+                self._tell("a result cannot be kept", error)
+
+    def close(self, interrupted: bool) -> None:
+        """Keep what waits, unless somebody wants the build to end; make room."""
+        if self._cache is None:
+            return
+        while self._waiting and not interrupted:
+            self.step()
+        self._waiting.clear()
+        try:
+            self._cache.close()
+        except OSError as error:
+            self._tell("the cache cannot be looked after", error)
+
+    def _tell(self, what: str, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            path = error.filename if isinstance(error.filename, str) else f"{self._session.store}/cache"
+            reason = error.strerror or os.strerror(error.errno or 0)
+            self._warn(f"{what}: `{show(path)}`: {reason.lower()}; `--no-cache` does without")
