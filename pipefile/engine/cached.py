@@ -32,7 +32,9 @@ from pipefile.store.record import names_files
 def open_cache(session: Session, warn: Callable[[str], None]) -> Cache | None:
     """The project's cache; None where the Pipefile wants none."""
     settings = session.pipeline.settings
-    return LocalCache(session.disk, session.store, settings.cache_size, settings.hash, warn) if settings.cache_size else None
+    if not settings.cache_size:
+        return None
+    return LocalCache(session.disk, session.store, settings.cache_size, settings.hash, int(session.project.clock.now()), warn)
 
 
 class CacheKeys:

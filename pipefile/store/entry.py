@@ -2,8 +2,8 @@
 
 An entry is one line in the frame that store/frame.py describes. Here in several:
 
-    {"format": 1, "checksum": "64a1c30f4f41cd7b6dd4a1b2e3a0c9d8",
-     "discovered": {"src/a.h": "blake3:60303a...", "src/b.h": ""}, "duration": 0.25, "edge": "compile", "key": "blake3:2c26b4...",
+    {"format": 1, "checksum": "64a1c30f4f41cd7b6dd4a1b2e3a0c9d8", "key": "blake3:2c26b4...", "used": 1707732000,
+     "discovered": {"src/a.h": "blake3:60303a...", "src/b.h": ""}, "duration": 0.25, "edge": "compile",
      "outputs": [["build/a.o", "file", "blake3:fcde2b...", [["", "file", "blob", "blake3:fcde2b...", 20480]]],
                  ["build/a.d", "file", "blake3:ab530a...", [["", "file", "text", "build/a.o: src/a.h\\n"]]],
                  ["build/docs", "directory", "blake3:77ac01...", [["img", "directory"], ["img/x.png", "file", "base64", "iVBORw0K"],
@@ -11,7 +11,8 @@ An entry is one line in the frame that store/frame.py describes. Here in several
                  ["build/huge", "file", "blake3:9f86d0...", null]],
      "own": []}
 
-- `key`: the cache's key. `edge` and `duration` (seconds) are for people.
+- `key`: the cache's key. `used`: when it was put there, in seconds since the epoch. `edge` and `duration` (seconds) are for people.
+- A line that ends after `used` is a mark: at that time a result of that key was restored.
 - `discovered`, `own`: as in records, but paths are from the project root, or absolute.
 - `outputs`: path from the root (or absolute, below `[pipefile] outside`), "file" or "directory", digest as in records, and its items; null for items
   that are not kept. An output that is a file has one item, of path "". A directory's items are sorted by path, so that folders come before what is in
@@ -41,17 +42,25 @@ MOST_ITEMS = 100_000  # of an entry: more files than that are no result to be ha
 INLINE = 4096  # bytes of a file that an entry has in itself: a block of the disk, which the entry's own file takes anyway
 INLINE_ALL = 64 << 10  # bytes of all of them together
 
-_NAMES = ("discovered", "duration", "edge", "key", "outputs", "own")
+KEY_AT = 70  # where the key begins in a line, which is 71 characters long
+
+_NAMES = ("key", "used", "discovered", "duration", "edge", "outputs", "own")
 
 
-def encode(entry: Entry) -> bytes:
+def mark(key: str, used: int) -> bytes:
+    """The line that says when a key was used."""
+    return sealed({"key": key, "used": used})
+
+
+def encode(entry: Entry, used: int = 0) -> bytes:
     """The line that an entry is."""
     return sealed(
         {
+            "key": entry.key,
+            "used": used,
             "discovered": dict(entry.discovered),
             "duration": float(entry.duration),
             "edge": entry.edge,
-            "key": entry.key,
             "outputs": [
                 (output.path, output.kind, output.digest, None if output.items is None else [_packed(item) for item in output.items])
                 for output in entry.outputs
@@ -75,8 +84,8 @@ def _packed(item: Item) -> tuple[object, ...]:
         return (item.path, kind, "base64", base64.b64encode(item.data).decode("ascii"))
 
 
-def decode(data: bytes, key: str) -> Entry:
-    """The entry that a line, its end included, holds.
+def decode(data: bytes, key: str) -> tuple[Entry | None, int]:
+    """The entry that a line, its end included, holds, and when it was put there; None for a mark.
 
     Args:
         data: The line.
@@ -95,11 +104,14 @@ def decode(data: bytes, key: str) -> Entry:
         raise RecordError(f"it does not hold a result: {error}") from None
 
 
-def _entry(values: dict[str, object], key: str) -> Entry:
-    if tuple(values) != _NAMES:
+def _entry(values: dict[str, object], key: str) -> tuple[Entry | None, int]:
+    if tuple(values) not in (_NAMES, _NAMES[:2]):
         raise RecordError("it has other names than a result")
-    if values["key"] != key:
+    used = values["used"]
+    if values["key"] != key or type(used) is not int or not 0 <= used < 1 << 62:
         raise RecordError("it is the result of another key")
+    if len(values) == 2:
+        return None, used
     duration, discovered = values["duration"], values["discovered"]
     if type(duration) is not float or not 0 <= duration < 1e12 or type(discovered) is not dict:
         raise RecordError("something is of the wrong kind")
@@ -109,7 +121,7 @@ def _entry(values: dict[str, object], key: str) -> Entry:
     outputs = tuple([_output(item) for item in _list(values["outputs"])])
     if sum(len(output.items or ()) for output in outputs) > MOST_ITEMS:
         raise RecordError("it has too many files")
-    return Entry(
+    entry = Entry(
         key,
         _text(values["edge"]),
         outputs,
@@ -117,6 +129,7 @@ def _entry(values: dict[str, object], key: str) -> Entry:
         tuple([_path(path) for path in _list(values["own"])]),
         duration,
     )
+    return entry, used
 
 
 def _output(value: object) -> Kept:

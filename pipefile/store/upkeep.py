@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pipefile.base.digest import is_digest
-from pipefile.base.errors import RecordError
 from pipefile.base.paths import name_of, show
-from pipefile.model.cache import Entry
 from pipefile.model.ports import Disk
-from pipefile.store.cache import BLOCK, place_of, space_of
-from pipefile.store.entry import LIMIT, decode
+from pipefile.store.cache import BLOCK, space_of
+from pipefile.store.entry import mark
+from pipefile.store.shelf import Shelves
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +67,26 @@ class Upkeep:
     def __init__(self, disk: Disk, store: str) -> None:
         self._disk = disk
         self._root = f"{store}/cache"
+        self._shelves = Shelves(disk, f"{self._root}/entries")
 
     def stats(self) -> Stats:
-        results = keys = blobs = size = 0
-        for path, taken, _ in self._files("entries"):
-            keys += 1
-            results += len(self._results(path)[0])
-            size += taken
-        for _, taken, _ in self._files("blobs"):
-            blobs += 1
-            size += taken
-        return Stats(results, keys, blobs, size)
+        results = keys = 0
+        for name in self._shelves.names():
+            for key, _, found, _ in self._shelves.all(name):
+                keys += bool(key and found)
+                results += len(found)
+        blobs = [taken for _, taken, _ in self._blobs()]
+        return Stats(results, keys, len(blobs), sum(blobs) + self._of_shelves())
+
+    def _of_shelves(self) -> int:
+        return sum(self._taken(f"{self._root}/entries/{name}") for name in self._shelves.names())
+
+    def _taken(self, path: str) -> int:
+        seen = self._disk.lstat(path)
+        return seen.st_size if seen is not None and stat_bits.S_ISREG(seen.st_mode) else 0
 
     def trim(self, limit: int, keys: Collection[str] = (), blobs: Collection[str] = ()) -> Trimmed:
-        """Remove what was least recently used until the rest takes no more than *limit* bytes, and files that no result names.
+        """Remove what was least recently used until the rest takes no more than *limit* bytes, what is damaged, and files that no result names.
 
         Args:
             limit: Bytes.
@@ -91,28 +96,35 @@ class Upkeep:
         Raises:
             OSError: Something cannot be removed.
         """
-        sizes = {name_of(path): taken for path, taken, _ in self._files("blobs")}
-        kept = {name_of(place_of(self._root, "blobs", blob)) for blob in blobs}
-        stays = {place_of(self._root, "entries", key) for key in keys}
-        files = sorted(self._files("entries"), key=lambda file: (file[0] in stays, file[2], file[0]), reverse=True)
-        left = sum(sizes.get(name, 0) for name in kept)
-        gone = freed = 0
+        sizes = {self._blob_of(path): taken for path, taken, _ in self._blobs()}
+        before = self._of_shelves()
+        found: list[tuple[bool, int, str, list[bytes], set[str]]] = []  # the order in which they stay, the last one first
+        for name in self._shelves.names():
+            for key, used, results, _ in self._shelves.all(name):
+                if results:
+                    lines = [*[line for _, line in results], mark(key, used)]
+                    found.append((key in keys, used, key, lines, {blob for entry, _ in results for blob in entry.blobs}))
+        found.sort(reverse=True)
+        kept = set(blobs)
+        left = sum(sizes.get(blob, 0) for blob in kept)
+        staying: dict[str, list[bytes]] = {name: [] for name in self._shelves.names()}
+        gone = 0
         full = False
-        for path, taken, _ in files:
-            results = self._results(path)[0]
-            named = {name_of(place_of(self._root, "blobs", blob)) for result in results for blob in result.blobs} - kept
-            cost = taken + sum(sizes.get(name, 0) for name in named)
-            full = full or (left + cost > limit and path not in stays)
-            if full or not results:
-                self._disk.remove(path)
+        for needed, _, key, lines, named in found:
+            cost = sum(map(len, lines)) + sum(sizes.get(blob, 0) for blob in named - kept)
+            full = full or (left + cost > limit and not needed)
+            if full:
                 gone += 1
-                freed += taken
             else:
                 kept |= named
                 left += cost
+                staying[key[7:9]] += lines
+        for name, lines in staying.items():
+            self._shelves.replace(name, lines)
+        freed = before - self._of_shelves()
         removed = 0
-        for path, taken, _ in list(self._files("blobs")):
-            if name_of(path) not in kept:
+        for path, taken, _ in list(self._blobs()):
+            if self._blob_of(path) not in kept:
                 self._disk.remove(path)
                 removed += 1
                 freed += taken
@@ -125,37 +137,30 @@ class Upkeep:
             OSError: Something cannot be removed.
         """
         damaged: list[tuple[str, str]] = []
-        count = 0
         sound: dict[str, int] = {}
-        for path, _, size in list(self._files("blobs", with_size=True)):
+        for path, _, size in list(self._blobs()):
             fault = self._fault(path)
             if fault:
                 damaged.append((path, fault))
                 self._disk.remove(path)
             else:
-                count += 1
-                sound[name_of(path)] = size
+                sound[self._blob_of(path)] = size
         results = 0
-        for path, _, _ in list(self._files("entries")):
-            found, faults = self._results(path)
-            whole = [each for each in found if self._is_whole(each, sound)]
-            faults += ["its files are missing or damaged"] * (len(found) - len(whole))
-            results += len(whole)
+        for name in self._shelves.names():
+            lines: list[bytes] = []
+            faults: list[str] = []
+            for key, used, found, bad in self._shelves.all(name):
+                whole = [line for entry, line in found if all(sound.get(blob) == size for blob, size in entry.blobs.items())]
+                results += len(whole)
+                lines += [*whole, mark(key, used)] if whole else []
+                faults += ["a line of it does not check"] * bad + ["files of a result are missing or damaged"] * (len(found) - len(whole))
+            path = f"{self._root}/entries/{name}"
+            if not lines and not faults:
+                faults = ["it holds no results"]
             if faults:
                 damaged += [(path, fault) for fault in faults]
-                self._rewrite(path, whole)
-        return Checked(results, count, tuple(damaged))
-
-    def _is_whole(self, entry: Entry, sound: dict[str, int]) -> bool:
-        return all(sound.get(name_of(place_of(self._root, "blobs", blob))) == size for blob, size in entry.blobs.items())
-
-    def _rewrite(self, path: str, entries: list[Entry]) -> None:
-        from pipefile.store.entry import encode
-
-        if entries:
-            self._disk.write(path, b"".join(map(encode, entries)))
-        else:
-            self._disk.remove(path)
+                self._shelves.replace(name, lines)
+        return Checked(results, len(sound), tuple(damaged))
 
     def _fault(self, path: str) -> str:
         wanted = name_of(path).replace("-", ":", 1)
@@ -169,31 +174,17 @@ class Upkeep:
             return "it is executable"
         return "" if digest == wanted else "it has other bytes than it should"
 
-    def _results(self, path: str) -> tuple[list[Entry], list[str]]:
-        """The results in a file, oldest first, and what is wrong with others in it."""
-        try:
-            data = self._disk.read(path, LIMIT, follow=False)
-        except OSError as error:
-            return [], [(error.strerror or "it cannot be read").lower()]
-        key = name_of(path).replace("-", ":", 1)
-        found, faults = [], []
-        for line in data.split(b"\n"):
-            if line:
-                try:
-                    found.append(decode(line + b"\n", key))
-                except RecordError as error:
-                    faults.append(str(error))
-        return found, faults
+    def _blob_of(self, path: str) -> str:
+        return name_of(path).replace("-", ":", 1)
 
-    def _files(self, kind: str, with_size: bool = False) -> Iterator[tuple[str, int, int]]:
-        """What stands where entries or blobs are: path, bytes that it takes, and when it was last used in ns (or, if asked for, its size)."""
-        for shard, what in self._names(f"{self._root}/{kind}"):
-            folder = f"{self._root}/{kind}/{shard}"
+    def _blobs(self) -> Iterator[tuple[str, int, int]]:
+        """What stands where blobs are: path, bytes that it takes, and its size."""
+        for shard, what in self._names(f"{self._root}/blobs"):
+            folder = f"{self._root}/blobs/{shard}"
             for name, _ in self._names(folder) if what == "directory" else ():
                 seen = self._disk.lstat(f"{folder}/{name}")
                 if seen is not None:
-                    regular = stat_bits.S_ISREG(seen.st_mode)
-                    yield f"{folder}/{name}", space_of(seen.st_size) if regular else BLOCK, seen.st_size if with_size else seen.st_mtime_ns
+                    yield f"{folder}/{name}", space_of(seen.st_size) if stat_bits.S_ISREG(seen.st_mode) else BLOCK, seen.st_size
             if what != "directory":  # nothing of the cache's
                 yield folder, BLOCK, 0
 

@@ -20,7 +20,7 @@ BLOB = of_bytes(BYTES)
 def cache(request, tmp_path) -> Cache:
     disk = FaultyDisk(str(tmp_path))
     disk.clones = request.param == "local that clones"
-    return MemoryCache(disk) if request.param == "memory" else LocalCache(disk, "store", 1 << 30, "blake3", pytest.fail)
+    return MemoryCache(disk) if request.param == "memory" else LocalCache(disk, "store", 1 << 30, "blake3", 1, pytest.fail)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_damaged_files(cached, folder, damage):
             os.mkfifo(full)
         elif damage == "bomb":
             with open(full, "wb") as file:
-                file.truncate(1 << 30)
+                file.truncate((1 << 30) + 1)
         elif damage != "gone":
             data[len(data) // 2] ^= 1
             spoilt = {"flipped": data, "truncated": data[:-7], "empty": b"", "zeros": bytes(len(data))}

@@ -329,7 +329,7 @@ def test_an_output_that_is_not_kept(cached):
     """Where it stands with the right bytes, the others can be restored; where it does not, its stage runs."""
     cached.stage("a", inputs="x", outputs=[{"path": "o/big", "cache": False}, "o/small"], run="cp {inputs} {outputs[0]}; echo small > {outputs[1]}")
     cached.build()
-    assert not any("one" in cached.read(path) for path in cached.tree() if "/cache/entries/" in path and path.count("/") == 4)
+    assert not any("one" in cached.read(path) for path in cached.tree() if "/cache/entries/" in path)
     cached.remove("o/small")
     assert whole(cached.build()) == ([], ["a"], 0)
     cached.remove("o/big")
