@@ -29,6 +29,8 @@ class Given(TypedDict):
     strict: bool
     schedule: str
     mode: str | None
+    from_stage: str
+    reuse_run: str
     no_cache: bool
     debug: str
     no_wait: bool
@@ -46,6 +48,8 @@ class Given(TypedDict):
 @options.strict
 @options.schedule
 @options.mode
+@options.from_stage
+@options.reuse_run
 @options.no_cache
 @options.debug
 @options.no_wait
@@ -127,6 +131,8 @@ def options_of(request: Request, given: Given) -> Options:
         mode=given["mode"] or "",
         debug=given["debug"],
         cache=not given["no_cache"],
+        from_stage=given["from_stage"],
+        reuse_run=given["reuse_run"],
     )
 
 

@@ -80,6 +80,10 @@ schedule = click.option(
 mode = click.option(
     "--mode", type=click.Choice(["auto", "function", "process"]), help="Where Python functions run, whatever their stages say."
 )
+from_stage = click.option(
+    "--from", "from_stage", metavar="STAGE", default="", help="Run STAGE and all below; put back what is above as it was in an earlier run."
+)
+reuse_run = click.option("--reuse-run", metavar="RUN", default="", help="With --from: which run; default: the latest.")
 no_cache = click.option("--no-cache", is_flag=True, help="Restore no earlier results, and keep none.")
 debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")

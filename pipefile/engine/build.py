@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
-from pipefile.base.errors import PipefileError, StoreError
+from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.base.paths import show
 from pipefile.engine import dead, ticks
 from pipefile.engine.attempt import Attempts
@@ -23,6 +23,7 @@ from pipefile.engine.inspect import dry_run
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Work
 from pipefile.engine.places import Places
+from pipefile.engine.resume import plan_resume
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.save import Saver, request_text
 from pipefile.engine.session import Project, Session
@@ -65,6 +66,7 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         warnings.append(text)
         emit(Note("warning", text))
 
+    check_resume(options)
     if options.dry_run and library is None:
         return dry_run(project, options, emit, warn)
     library = library or Library()
@@ -98,6 +100,19 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         return builder.run(started)
     finally:
         lock.release()
+
+
+def check_resume(options: Options) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        UsageError: They do.
+    """
+    if options.reuse_run and not options.from_stage:
+        raise UsageError("`--reuse-run` says as in which run things are, and needs `--from`, which says up to where")
+    for other, option in ((options.dry_run, "--dry-run"), (options.force, "--force"), (bool(options.debug), "--pdb")):
+        if options.from_stage and other:
+            raise UsageError(f"`--from` does not go with `{option}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +182,8 @@ class _Build:
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
         cache = open_cache(session, self.warn) if options.cache else None
         reuse = Reuse(session, cache, self.decider, self.places, attempts, is_ancestor, self.warn)
+        if options.from_stage:
+            reuse.resume = plan_resume(session, self.decider, options, nodes, extra, reuse.found)
         loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra), reuse)
         try:
             loop.run(len(edges))
@@ -219,7 +236,7 @@ class _Build:
         try:
             self.decider.code.save(session.pipeline.settings.durability == "full")
             saver = Saver(session, self.decider, loop.decided, tick, self.began)
-            answers = status == "succeeded" and self.as_on_disk
+            answers = not options.from_stage and status == "succeeded" and self.as_on_disk
             saver.save(request_text(options.targets) if answers else None, nodes, [path for path in gone if path not in removed])
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")

@@ -23,7 +23,7 @@ from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRest
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.ports import Completion
-from pipefile.model.record import Reason
+from pipefile.model.record import Reason, Record
 from pipefile.plan.fallback import name_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
@@ -152,12 +152,17 @@ class Loop:
                 self._leave_out(edge, why)
                 return
             self._conditions.clear(edge, self._removed)
+            if number in self._reuse.resume.above:
+                self._put_back(edge)
+                return
             decision = self._decider.decide(edge)
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
         if self._options.force or (decision.fresh and edge.name == self._options.debug):
             decision.reasons = (FORCED, *decision.reasons)
+        elif number in self._reuse.resume.below:
+            decision.reasons = (Reason("resumed", self._reuse.resume.stage), *decision.reasons)
         elif number in self._schedule.dropped:
             decision.reasons = (Reason("order"), *decision.reasons)
         if decision.fresh:
@@ -172,21 +177,36 @@ class Loop:
 
     def _restore(self, edge: Edge, decision: Decision) -> bool:
         """Whether a stale edge need not run, because it has what it made before."""
-        if self._options.force or edge.name == self._options.debug or edge.id in self._schedule.dropped:
+        dropped, below = self._schedule.dropped, self._reuse.resume.below
+        if self._options.force or edge.name == self._options.debug or edge.id in dropped or edge.id in below:
             return False
         clock = self._session.project.clock
         began = clock.monotonic()
         record = self._reuse.restore(edge, decision)
         if record is None:
             return False
-        seconds = clock.monotonic() - began
-        self.restored.append(edge.name)
         self.decided[edge.id] = decision
+        self._tell_restored(edge, decision, record, began)
+        return True
+
+    def _put_back(self, edge: Edge) -> None:
+        """Make an edge what it was in the run that is resumed, whatever its inputs are today: it is not decided."""
+        began = self._session.project.clock.monotonic()
+        restored = self._reuse.put_back(edge, self._reuse.resume.above[edge.id])
+        if restored is not None:
+            self._tell_restored(edge, *restored, began)
+            return
+        self.fresh += 1
+        self._schedule.end(edge.id, "fresh")
+        self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+
+    def _tell_restored(self, edge: Edge, decision: Decision, record: Record, began: float) -> None:
+        seconds = self._session.project.clock.monotonic() - began
+        self.restored.append(edge.name)
         self.history.restored(edge, decision, record, seconds)
         self._emit(StageRestored(edge.stage.name, instance(edge), decision.reasons, seconds))
         self._emit(StageFinished(edge.stage.name, instance(edge), "restored", seconds))
         self._schedule.end(edge.id, "fresh")
-        return True
 
     def _leave_out(self, edge: Edge, why: str) -> None:
         self.skipped.append(edge.name)

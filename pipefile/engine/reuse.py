@@ -17,10 +17,11 @@ from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.keep import Keeper
 from pipefile.engine.places import Places
 from pipefile.engine.restore import Restorer
+from pipefile.engine.resume import NOTHING, PutBack
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Cache
-from pipefile.model.record import Record
+from pipefile.model.record import Reason, Record
 
 
 class Reuse:
@@ -52,14 +53,18 @@ class Reuse:
         self._warn = warn
         self._warned = False
         self._waiting: deque[tuple[Edge, Record]] = deque()
+        self.resume = NOTHING
+        self.restorer: Restorer | None = None
+        self.found: tuple[Cached, Cache] | None = None
         if cache is not None:
-            self.cached = Cached(session, decider, cache, is_ancestor)
-            self.restorer = Restorer(session, self.cached, cache, places, attempts)
-            self._keeper = Keeper(session, cache, self.cached.keys)
+            cached = Cached(session, decider, cache, is_ancestor)
+            self.found = (cached, cache)
+            self.restorer = Restorer(session, cached, cache, places, attempts)
+            self._keeper = Keeper(session, cache, cached.keys)
 
     def restore(self, edge: Edge, decision: Decision) -> Record | None:
         """Restore what a stale edge has made before; None where it has to run."""
-        if self._cache is None:
+        if self.restorer is None:
             return None
         try:
             return self.restorer.restore(edge, decision)
@@ -68,6 +73,23 @@ class Reuse:
         except OSError as error:
             self._tell("an earlier result cannot be restored", error)
             return None
+
+    def put_back(self, edge: Edge, back: PutBack) -> tuple[Decision, Record] | None:
+        """Make an edge what it was in the run that is resumed; None if it is so still.
+
+        Raises:
+            InputError: What was there when that was planned is not what it should be.
+        """
+        if back.entry is None:
+            return None
+        decision = Decision((Reason("put-back", self.resume.run),), back.key, [], (), (), {})
+        try:
+            record = self.restorer.put_back(edge, decision, back.entry) if self.restorer is not None else None
+        except OSError as error:
+            raise InputError(f"cannot be put back as it was in run {self.resume.run}: {error.strerror or error}") from error
+        if record is None:
+            raise InputError(f"cannot be put back as it was in run {self.resume.run}: what the cache has is damaged")
+        return decision, record
 
     @property
     def busy(self) -> bool:
