@@ -40,8 +40,8 @@ def is_coded(edge: Edge) -> bool:
 def head_of(session: Session) -> bytes:
     """What the graph was made of, besides stages and what globs found."""
     pipeline = session.pipeline
-    if pipeline.sources or pipeline.settings.python:
-        return b""  # what Python files declare is in no document
+    if pipeline.sources or pipeline.settings.python or any(output.value == "file" for edge in session.graph.edges for output in edge.outputs):
+        return b""  # what Python files declare is in no document, and what functions name when they return is in no table
     document = {name: table for name, table in pipeline.document.items() if name != "stage"}
     try:
         return _encode({"document": document, "files": dict(pipeline.files)}).encode()
