@@ -14,10 +14,10 @@ import errno as errnos
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.digest import of_bytes
 from pipefile.base.disk import OsDisk
 from pipefile.model.cache import Entry

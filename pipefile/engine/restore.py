@@ -7,9 +7,9 @@ digests; then the records are removed, the outputs renamed into place, the recor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import replace
 from pipefile.base.errors import InputError
 from pipefile.engine.attempt import Attempt, Attempts
 from pipefile.engine.cached import Cached

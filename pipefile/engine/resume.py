@@ -8,49 +8,20 @@ sources: a plain build afterwards compares, and finds stale what differs from th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from pipefile.base.errors import InputError, UsageError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show
 from pipefile.engine.cached import Cached
 from pipefile.engine.decide import Decider
+from pipefile.engine.reuse import PutBack, Resume
 from pipefile.engine.session import Session
-from pipefile.model.cache import Entry
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.options import Options
 from pipefile.model.ports import Cache
 from pipefile.model.run import EdgeResult
 from pipefile.plan.near import nearest
 from pipefile.store.history import RunReader
-
-
-@dataclass(frozen=True, slots=True)
-class PutBack:
-    """What an edge was in the run: its key, and the result that brings it back; None where it is so still."""
-
-    key: str
-    entry: Entry | None
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """What a resumed build does with edges that it does not decide.
-
-    Args:
-        stage: From where on it runs.
-        run: As in which the rest is.
-        above: What is put back, by edge.
-        below: Edges that run, whatever they are.
-    """
-
-    stage: str = ""
-    run: str = ""
-    above: Mapping[int, PutBack] = field(default_factory=dict)
-    below: frozenset[int] = frozenset()
-
-
-NOTHING = Resume()
 
 
 def plan_resume(

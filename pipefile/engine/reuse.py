@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError, PipefileError
 from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempts
@@ -17,11 +18,39 @@ from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.keep import Keeper
 from pipefile.engine.places import Places
 from pipefile.engine.restore import Restorer
-from pipefile.engine.resume import NOTHING, PutBack
 from pipefile.engine.session import Session
+from pipefile.model.cache import Entry
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Cache
 from pipefile.model.record import Reason, Record
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What an edge was in the run: its key, and the result that brings it back; None where it is so still."""
+
+    key: str
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What a resumed build does with edges that it does not decide.
+
+    Args:
+        stage: From where on it runs.
+        run: As in which the rest is.
+        above: What is put back, by edge.
+        below: Edges that run, whatever they are.
+    """
+
+    stage: str = ""
+    run: str = ""
+    above: Mapping[int, PutBack] = field(default_factory=dict)
+    below: frozenset[int] = frozenset()
+
+
+NOTHING = Resume()
 
 
 class Reuse:

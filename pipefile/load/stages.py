@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from typing import Any, TypeGuard
 
+from pipefile.base.dataclass import replace
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
 from pipefile.load import policies, values

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import RecordError
 from pipefile.base.paths import folder_of
 from pipefile.model.cache import Entry

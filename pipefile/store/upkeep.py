@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import stat as stat_bits
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.digest import is_digest
 from pipefile.base.paths import name_of, show
 from pipefile.model.ports import Disk
