@@ -152,7 +152,7 @@ def _decided(decider: Decider, session: Session, number: int, cached: Cached | N
 def status(project: Project, options: Options, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
     """The status of the targets' closure, in an order in which it could be built. *note* is told where not all of the graph is known."""
     session = Session(project, options.environ, lambda _: None, note=note)
-    return look(session, session.select(options.targets))
+    return look(session, session.select(options.targets), caching=options.cache)
 
 
 def why(project: Project, options: Options, target: str, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
@@ -161,7 +161,7 @@ def why(project: Project, options: Options, target: str, note: Callable[[str], N
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
     edges = {edge.name: edge for edge in session.graph.edges}
-    shown = [found for found in look(session, requested) if found.state != "fresh" or found.name in wanted]
+    shown = [found for found in look(session, requested, caching=options.cache) if found.state != "fresh" or found.name in wanted]
     return [replace(found, mode=_mode(session, edges[found.name])) for found in shown]
 
 
