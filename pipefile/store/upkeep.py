@@ -11,7 +11,7 @@ from pipefile.base.paths import name_of, show
 from pipefile.model.ports import Disk
 from pipefile.store.cache import BLOCK, space_of
 from pipefile.store.entry import mark
-from pipefile.store.shelf import Shelves
+from pipefile.store.shelf import SHELF, Shelves
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Upkeep:
             else:
                 kept |= named
                 left += cost
-                staying[key[7:9]] += lines
+                staying[key[SHELF]] += lines
         for name, lines in staying.items():
             self._shelves.replace(name, lines)
         freed = before - self._of_shelves()

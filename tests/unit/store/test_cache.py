@@ -18,7 +18,7 @@ from pipefile.store.upkeep import Stats, Upkeep
 from pipefile.testing import FaultyDisk
 
 KEY = "blake3:" + "ab" * 32
-AT = "store/cache/entries/ab"
+AT = "store/cache/entries/a"
 
 
 def key(number: int) -> str:
@@ -372,7 +372,7 @@ def test_verify_finds_and_removes_what_is_damaged(shelf, tmp_path):
     assert (checked.results, checked.blobs) == (2, 1)
     assert set(checked.damaged) == {
         (path, "it has other bytes than it should"),
-        (f"store/cache/entries/{key(2)[7:9]}", "files of a result are missing or damaged"),
+        (f"store/cache/entries/{key(2)[7:8]}", "files of a result are missing or damaged"),
         (AT, "a line of it does not check"),
     }
     assert Upkeep(shelf.disk, "store").verify().damaged == ()
