@@ -197,7 +197,7 @@ class Shelves:
             if shelf.added and lines > 4 * len(shelf.places.keys() | shelf.added.keys()) + _SLACK:
                 before = len(self._read(name)[0])
                 whole = [(key, used, results) for key, used, results, _ in self.all(name) if results]
-                kept = [line for key, used, results in whole for line in (*[line for _, line in results], mark(key, used))]
+                kept = [line for key, used, results in whole for line in kept_lines(key, used, [line for _, line in results])]
                 self.replace(name, kept)
                 saved += before - sum(map(len, kept))
         return saved
@@ -243,6 +243,13 @@ class Shelves:
         shelf = self._shelves.pop(name, None)
         if shelf is not None and shelf.data is not None:
             self._kept -= len(shelf.data)
+
+
+def kept_lines(key: str, used: int, lines: list[bytes]) -> list[bytes]:
+    """The lines of the results of a key with, where they do not say so themselves, one that says when it was last used."""
+    at = KEY_AT + 71 + len('", "used": ')
+    put = max([int(line[at : line.index(b",", at)]) for line in lines], default=used)
+    return [*lines, mark(key, used)] if used > put else lines
 
 
 def _places(data: bytes) -> dict[bytes, list[tuple[int, int]]]:

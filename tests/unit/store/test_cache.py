@@ -253,6 +253,16 @@ def test_files_that_no_result_names_go(shelf, tmp_path):
     assert not (tmp_path / "store/cache/entries/nobody").exists()
 
 
+def test_nothing_goes_that_has_room(shelf):
+    """Down to just what there is: nothing has to go, and looking adds nothing."""
+    entries = [shelf.big(number) for number in range(9)]
+    shelf.build(now=5).used(entries[3])
+    shelf.build()
+    before = shelf.stats()
+    assert Upkeep(shelf.disk, "store").trim(before.size).keys == 0
+    assert shelf.stats() == before
+
+
 def test_nothing_is_left_of_a_limit_of_nothing(shelf):
     """`cache gc --all`."""
     shelf.big(1)
