@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipefile.plan.code import DEEPEST, FULL, PATCHES, SOURCE, WHOLE, WIDE, Piece, imports_of, short
-from pipefile.plan.nodes import COMPREHENSIONS, binds, chain_of, in_scope, stored
+from pipefile.plan.nodes import COMPREHENSIONS, binds, chain_of, in_scope, is_bare, stored
 
 BUILTINS = frozenset(dir(builtins))
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -75,6 +75,7 @@ class _Scope:
     kind: str  # "function", "class" or "comprehension"
     bound: set[str]
     outer: set[str] = field(default_factory=set)  # declared global
+    never: set[str] = field(default_factory=set)  # local by an annotation alone: nothing binds them
 
 
 class Scanner:
@@ -197,6 +198,8 @@ class Scanner:
         """Note a use of a name, unless it is a local one: as an argument of *taker*. Returns whether it is global, or imported locally."""
         local = self._is_local(root)
         if local and root not in self._local:
+            if any(root in scope.never for scope in self._scopes):
+                self._out.append("never")  # without its annotation it would be a global one
             return False
         self.refs[f"{chain}@{taker}" if taker else chain] = None
         for target in self._local.get(root, ()):
@@ -395,19 +398,26 @@ class Scanner:
         self._out.append("end")
 
     def _annotated(self, node: ast.AnnAssign) -> None:
-        self._out += ("AnnAssign", str(node.simple))
-        self._visit(node.target)
+        """An annotated assignment is one without its annotation, but in class bodies, where annotations make fields."""
         if self._scopes and self._scopes[-1].kind == "class":
+            self._out += ("AnnAssign", str(node.simple))
+            self._visit(node.target)
             self._visit(node.annotation)
-        else:
-            self._aside(node.annotation, "variable")
+            if node.value is not None:
+                self._visit(node.value)
+            self._out.append(";")
+            return
+        target = node.target
+        self._aside(node.annotation, f"variable {node.simple} {chain_of(target)}")
         if node.value is not None:
-            self._visit(node.value)
-        self._out.append(";")
+            self._visit(ast.Assign([target], node.value))
+        elif not (isinstance(target, ast.Name) or (isinstance(target, ast.Attribute) and self._is_local(chain_of(target.value)))):
+            self._visit(ast.Expr(target))  # looked up, as far as that goes
 
     def _bind(self, body: Iterable[ast.AST], scope: _Scope) -> None:
         """Find what is local to a function: everything that it binds, unless it says that it is somebody else's."""
         elsewhere: set[str] = set()
+        annotated: set[str] = set()
         todo = list(body)
         while todo:
             node = todo.pop()
@@ -415,6 +425,8 @@ class Scanner:
                 scope.outer.update(node.names)
             elif isinstance(node, ast.Nonlocal):
                 elsewhere.update(node.names)
+            elif isinstance(node, ast.AnnAssign) and is_bare(node) and node.simple:
+                annotated.add(node.target.id)  # type: ignore[union-attr]
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 for each in imports_of(node):
                     if each.name:
@@ -422,6 +434,8 @@ class Scanner:
                         self._local.setdefault(each.name, []).append(each.bound)
             scope.bound.update(binds(node))
             todo += in_scope(node)
+        scope.never = annotated - scope.bound
+        scope.bound |= annotated
         scope.bound -= scope.outer | elsewhere
 
 

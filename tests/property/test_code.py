@@ -316,6 +316,7 @@ def annotated(files: Files, chance: random.Random) -> None:
     word = chance.choice(["int", "str | None", "'list[int]'", "float"])
     if "@" not in text and "import *" not in "".join(files[path]):
         text = re.sub(r"^( *def \w+\(.*\)):", rf"\1 -> {word}:", re.sub(r"\) -> [^:]*:", "):", text), flags=re.MULTILINE)
+        text = re.sub(r"^(\w+)(?:: [^=]*)? = ", rf"\1: {word} = " if chance.random() < 0.7 else r"\1 = ", text, flags=re.MULTILINE)
     files[path][number] = text
 
 
