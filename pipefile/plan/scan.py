@@ -54,10 +54,12 @@ class Names:
     Args:
         bound: How often each is bound at top level.
         imports: Those that imports bind -> their targets.
+        postponed: Annotations are texts, by `from __future__ import annotations`.
     """
 
     bound: Mapping[str, int]
     imports: Mapping[str, tuple[str, ...]]
+    postponed: bool = False
 
     def target(self, chain: str) -> str:
         """What a dotted name stands for beyond this module, as "a.b.c"; "" if it is bound here, or in several ways."""
@@ -107,7 +109,7 @@ class Scanner:
         roots = sorted({ref.lstrip("=").partition("@")[0].partition(".")[0] for ref in self.refs} & self._names.imports.keys())
         aliases = [f"{name}={','.join(self._names.imports[name])}" for name in roots]
         plain = short("\0".join([*self._out, *aliases]))
-        full = short("\0".join([plain, *self._soft])) if self._soft else plain
+        full = short("\0".join([plain, str(self._names.postponed), *self._soft])) if self._soft else plain
         return Piece(
             plain,
             full,
@@ -130,6 +132,8 @@ class Scanner:
             self._name(node, taker)
         elif isinstance(node, ast.Constant):
             self._out += (type(node.value).__name__, _constant(node.value))
+            if isinstance(node.value, str):
+                self._flags |= _BY_ATTRIBUTE.get(node.value, 0)  # for getattr, attrgetter
         elif isinstance(node, ast.Attribute):
             self._attribute(node, taker)
         elif isinstance(node, ast.Call):
@@ -400,7 +404,7 @@ class Scanner:
     def _annotated(self, node: ast.AnnAssign) -> None:
         """An annotated assignment is one without its annotation, but in class bodies, where annotations make fields."""
         if self._scopes and self._scopes[-1].kind == "class":
-            self._out += ("AnnAssign", str(node.simple))
+            self._out += ("AnnAssign", str(node.simple), *(["postponed"] if self._names.postponed else []))
             self._visit(node.target)
             self._visit(node.annotation)
             if node.value is not None:

@@ -25,8 +25,8 @@ def statements(tree: ast.Module, source: str) -> Module:
         TooDeepError: It is nested too deeply to be walked.
     """
     body = list(_carried_out(tree.body, _checking_names(tree)))
-    names = _names(body)
-    reader = _Reader(names, not _postponed(tree))
+    names = _names(body, _postponed(tree))
+    reader = _Reader(names)
     steps = [step for node, main in body if (step := reader.step(node, main)) is not None]
     declared: set[str] = set()
     for each in ast.walk(tree):
@@ -81,7 +81,7 @@ def _asks_for_main(test: ast.expr) -> bool:
     )
 
 
-def _names(body: Iterable[tuple[ast.stmt, bool]]) -> Names:
+def _names(body: Iterable[tuple[ast.stmt, bool]], postponed: bool) -> Names:
     bound: dict[str, int] = {}
     imports: dict[str, list[str]] = {}
     for node, main in body:
@@ -94,7 +94,7 @@ def _names(body: Iterable[tuple[ast.stmt, bool]]) -> Names:
         for name in here:
             bound[name] = bound.get(name, 0) + (1 if simple else 2)
     _same_package(imports, bound)
-    return Names(bound, {name: tuple(dict.fromkeys(targets)) for name, targets in imports.items()})
+    return Names(bound, {name: tuple(dict.fromkeys(targets)) for name, targets in imports.items()}, postponed)
 
 
 def _same_package(imports: dict[str, list[str]], bound: dict[str, int]) -> None:
@@ -116,9 +116,9 @@ def _in_order(node: ast.AST) -> list[ast.Import | ast.ImportFrom]:
 
 
 class _Reader:
-    def __init__(self, names: Names, annotations: bool) -> None:
+    def __init__(self, names: Names) -> None:
         self._names = names
-        self._annotations = annotations
+        self._annotations = not names.postponed
 
     def step(self, node: ast.stmt, main: bool) -> Step | None:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and not isinstance(node.value.value, str):
