@@ -187,7 +187,9 @@ def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult
         if text:
             out.write(f"{name:<9} {show(text)}\n")
     for edge in edges:
-        out.write(f"\n{show(_name(edge))}  {out.paint(edge.status, _EDGE_STYLES.get(edge.status, 'dim'))}  {duration(edge.duration_seconds)}\n")
+        attempts = f"  {edge.attempts} attempts" if edge.attempts > 1 else ""
+        status = out.paint(edge.status, _EDGE_STYLES.get(edge.status, "dim"))
+        out.write(f"\n{show(_name(edge))}  {status}  {duration(edge.duration_seconds)}{attempts}\n")
         for reason in edge.reasons:
             out.write(f"  {show(reason)}\n")
         if edge.mode_reason:

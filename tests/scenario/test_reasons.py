@@ -105,7 +105,8 @@ def test_which_of_several_outputs(project: Project) -> None:
     """Of a stage that makes much, what the next one reads is named: a file, a value, a file in a folder, one that a command names, all of them."""
     outputs = {"a": "a.txt", "b": "b.txt", "d": "d/", "m": "value:int", "n": "value:int"}
     project.write("src.txt", "1\n")
-    project.write("steps.py", "def make(src, a, b, d):\n    for path in (a, b, f'{d.path}/x'):\n        open(path, 'w').close()\n    return {'m': 1, 'n': 2}\n")
+    steps = "def make(src, a, b, d):\n    for path in (a, b, f'{d.path}/x'):\n        open(path, 'w').close()\n"
+    project.write("steps.py", f"{steps}    return {{'m': 1, 'n': 2}}\n")
     project.stage("make", inputs={"src": "src.txt"}, outputs=outputs, call="steps:make")
     project.stage("file", inputs="make.b", outputs="o1", run="cat {inputs} > {outputs}")
     project.stage("value", inputs={"n": "make.n"}, outputs="o2", run="echo {n} > {outputs}")
