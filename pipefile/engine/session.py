@@ -14,7 +14,7 @@ from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Locator
 from pipefile.base.paths import show
-from pipefile.engine.declare import Looking
+from pipefile.engine.declare import Looking, check_known
 from pipefile.engine.files import Files
 from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
@@ -216,6 +216,8 @@ class Session:
         try:
             return resolve.select(self.graph, self.pipeline, targets)
         except PipefileError as error:
+            if self.pipeline.unknown:
+                check_known(self.disk, self.pipeline, targets, self.graph.by_stage)
             self.locate(error)
             raise
 
