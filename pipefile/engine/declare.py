@@ -197,18 +197,41 @@ def check_known(disk: Disk, pipeline: Pipeline, targets: Iterable[str], stages: 
     """
     Args:
         disk: The project's disk.
-        pipeline: What is known, which is not all.
+        pipeline: What is known.
         targets: What is asked for.
         stages: Names of those in the graph.
 
     Raises:
-        UsageError: A target is declared by a Python file, in a way that only running it would tell.
+        UsageError: A target is declared by a Python file, but in a way that only running it would tell, or for pipelines alone.
     """
     declared = names(disk, replace(pipeline.settings, python=pipeline.unknown), kept=False)
+    lacking = for_pipelines(disk, pipeline.settings)
     for name in targets:
-        if name in declared and name not in pipeline.aliases and name not in stages:
+        if name in pipeline.aliases or name in stages:
+            continue
+        if name in declared:
             message = f"what `{show(name)}` needs is unknown until a build runs `{show(pipeline.unknown[0])}`"
             raise UsageError(message, hint=f"`pipefile {show(name)}` builds it; `pipefile list` shows what is known")
+        if name in lacking:
+            place, argument = lacking[name]
+            message = f"stage `{show(name)}` is for pipelines alone: nothing that it declares gives its function the argument `{show(argument)}`"
+            raise UsageError(message, (place,))
+
+
+def for_pipelines(disk: Disk, settings: Settings) -> dict[str, tuple[Place, str]]:
+    """Decorated stages that are none by themselves, by the text of the files: where they stand, and the argument that they lack."""
+    from pipefile.load import pysource
+
+    found = {}
+    for path in settings.python:
+        try:
+            reading = pysource.read(disk.read(path, limit=pysource.LARGEST), "")
+        except OSError:
+            continue
+        for name, stage in reading.stages.items():
+            if stage.lacking and not stage.complete:
+                found[name] = (Place(show(path), line=stage.line), stage.lacking[0])
+    return found
 
 
 def read(disk: Disk, asked: Asked) -> tuple[Declarations, frozenset[str]]:

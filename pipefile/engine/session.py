@@ -216,7 +216,7 @@ class Session:
         try:
             return resolve.select(self.graph, self.pipeline, targets)
         except PipefileError as error:
-            if self.pipeline.unknown:
+            if self.pipeline.settings.python:
                 check_known(self.disk, self.pipeline, targets, self.graph.by_stage)
             self.locate(error)
             raise
