@@ -258,6 +258,10 @@ class _Linker:
 
     def _follow_all(self, unit: Unit, piece: Piece, refs: Iterable[str]) -> None:
         for ref in refs:
+            if ref[:2] == "=?":
+                if self._carrier.exact(ref[2:]) is not None:
+                    self._follow(unit, ref[2:], (), False)
+                continue
             if ref[0] == "=":
                 self._follow(unit, ref[1:], (), False)
                 continue

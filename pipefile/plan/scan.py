@@ -55,11 +55,13 @@ class Names:
         bound: How often each is bound at top level.
         imports: Those that imports bind -> their targets.
         postponed: Annotations are texts, by `from __future__ import annotations`.
+        texts: Texts that may be names of modules, where the module imports any whose name it computes.
     """
 
     bound: Mapping[str, int]
     imports: Mapping[str, tuple[str, ...]]
     postponed: bool = False
+    texts: tuple[str, ...] = ()
 
     def target(self, chain: str) -> str:
         """What a dotted name stands for beyond this module, as "a.b.c"; "" if it is bound here, or in several ways."""
@@ -302,6 +304,10 @@ class Scanner:
         for keyword in node.keywords:
             if keyword.arg == "package" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
                 texts[1:] = [keyword.value.value]
+        if node.args and not (texts and texts[0]):
+            for text in self._names.texts:
+                for start in starts_of(node.args[0], texts[1] if len(texts) > 1 else ""):
+                    self.refs[f"=?{start}{text}"] = None
         if not texts or not texts[0]:
             return
         target = texts[0]
@@ -441,6 +447,15 @@ class Scanner:
         scope.never = annotated - scope.bound
         scope.bound |= annotated
         scope.bound -= scope.outer | elsewhere
+
+
+def starts_of(node: ast.expr, package: str) -> list[str]:
+    """What the computed name of a module may begin with, before a text of the same file: `f"plugins.{name}"`."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node.left if isinstance(node, ast.BinOp) else node
+    start = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+    if start[:1] == ".":
+        start = f"{package}{start}" if package and start[:2] != ".." else ""
+    return ["", start] if start else [""]
 
 
 def _dotted(target: str, rest: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pipefile.plan.code import Import, Module, Piece, Step, imports_of
 from pipefile.plan.inert import METACLASSES, Evaluation, inertness
@@ -25,7 +27,7 @@ def statements(tree: ast.Module, source: str) -> Module:
         TooDeepError: It is nested too deeply to be walked.
     """
     body = list(_carried_out(tree.body, _checking_names(tree)))
-    names = _names(body, _postponed(tree))
+    names = replace(_names(body, _postponed(tree)), texts=_names_of_modules(tree))
     reader = _Reader(names)
     steps = [step for node, main in body if (step := reader.step(node, main)) is not None]
     declared: set[str] = set()
@@ -34,6 +36,20 @@ def statements(tree: ast.Module, source: str) -> Module:
             declared.update(each.names)
     paths, extends = search_paths(tree, names)
     return Module(source, tuple(steps), frozenset(declared), paths, extends)
+
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_MOST_TEXTS = 100
+
+
+def _names_of_modules(tree: ast.Module) -> tuple[str, ...]:
+    """Texts that may be names of modules, or ends of such names, where any module is imported by a name that is computed."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and chain_of(node.func).endswith(("import_module", "__import__"))]
+    if all(isinstance(argument, ast.Constant) for call in calls for argument in call.args[:1]):
+        return ()
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    found = dict.fromkeys([text for text in texts if len(text) < 100 and _MODULE.fullmatch(text)])
+    return tuple(list(found)[:_MOST_TEXTS])
 
 
 def _postponed(tree: ast.Module) -> bool:
