@@ -55,12 +55,14 @@ class Names:
         bound: How often each is bound at top level.
         imports: Those that imports bind -> their targets.
         postponed: Annotations are texts, by `from __future__ import annotations`.
+        kinds: Constants of which it is known what they are (plan/inert.py: kind).
         texts: Texts that may be names of modules, where the module imports any whose name it computes.
     """
 
     bound: Mapping[str, int]
     imports: Mapping[str, tuple[str, ...]]
     postponed: bool = False
+    kinds: Mapping[str, str] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
 
     def target(self, chain: str) -> str:

@@ -27,15 +27,27 @@ def statements(tree: ast.Module, source: str) -> Module:
         TooDeepError: It is nested too deeply to be walked.
     """
     body = list(_carried_out(tree.body, _checking_names(tree)))
+    declared = {name for each in ast.walk(tree) if isinstance(each, ast.Global) for name in each.names}
     names = replace(_names(body, _postponed(tree)), texts=_names_of_modules(tree))
+    names = replace(names, kinds=_kinds(body, names, declared))
     reader = _Reader(names)
     steps = [step for node, main in body if (step := reader.step(node, main)) is not None]
-    declared: set[str] = set()
-    for each in ast.walk(tree):
-        if isinstance(each, ast.Global):
-            declared.update(each.names)
     paths, extends = search_paths(tree, names)
     return Module(source, tuple(steps), frozenset(declared), paths, extends)
+
+
+def _kinds(body: Iterable[tuple[ast.stmt, bool]], names: Names, declared: set[str]) -> dict[str, str]:
+    """Names of constants that nothing else binds, and what they are."""
+    found: dict[str, str] = {}
+    known = replace(names, kinds=found)
+    for node, main in body:
+        if main or not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        name = targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
+        if names.bound.get(name) == 1 and name not in declared and (kind := Evaluation(known).kind(node.value)):
+            found[name] = kind
+    return found
 
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
