@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
+from pipefile.base.dataclass import replace
 from pipefile.load.declared import Declarations, DeclaredPipeline, DeclaredStage
 from pipefile.model.stage import Source
 from pipefile.store.declared import Kept

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
+from pipefile.base.dataclass import replace
 from pipefile.plan.code import Import, Module, Piece, Step, imports_of
 from pipefile.plan.inert import METACLASSES, Evaluation, inertness
 from pipefile.plan.nodes import bound_by, chain_of, inside
