@@ -235,6 +235,8 @@ def stage(
     description: str | None = ...,
     tags: Sequence[str] | None = ...,
     log_limit: str | None = ...,
+    resources: Mapping[str, int | str] | None = ...,
+    secret_env: Sequence[str] | None = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[P, R]], StageFunction[P, R]]: ...
 def stage(function: Any = None, /, **keys: Any) -> Any:

@@ -25,6 +25,7 @@ from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
 from pipefile.model.stage import Output
 from pipefile.plan.mode import NO_MODE, Mode, Modes
+from pipefile.plan.resources import ONE_CPU, Grant
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
@@ -50,6 +51,7 @@ class Attempt:
         start: The disk's stamp when it started, ns; 0 where nothing needs it.
         command: What runs, as a person would type it.
         mode: How it runs.
+        grant: What it may use.
     """
 
     edge: Edge
@@ -62,6 +64,7 @@ class Attempt:
     start: int = 0
     command: str = ""
     mode: Mode = NO_MODE
+    grant: Grant = ONE_CPU
 
 
 @dataclass(slots=True)
@@ -187,7 +190,7 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number)
+        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number, attempt.grant)
         return task
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:

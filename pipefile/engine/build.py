@@ -21,6 +21,7 @@ from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.inspect import dry_run
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Work
+from pipefile.engine.needs import Needs
 from pipefile.engine.places import Places
 from pipefile.engine.save import Saver, request_text
 from pipefile.engine.session import Project, Session
@@ -147,6 +148,9 @@ class _Build:
         except PipefileError as error:
             session.locate(error)
             raise
+        may_run = [edge for edge in edges if edge.id not in session.left_out]
+        needs = Needs(session, options, may_run)
+        needs.check(may_run, self.decider, options.force)
         self.emit(BuildStarted(options.targets, options.jobs))
         schedule = Schedule(
             session.graph,
@@ -156,13 +160,14 @@ class _Build:
             keep_going=options.keep_going,
             barrier=options.schedule == "waves",
             weights=self._weights(),
+            lines=needs.lines,
         )
         tick = self._probe()
         discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, extra))
         attempts = Attempts(session, self.decider, self.places, discovery, tick, Modes(session.pipeline.settings, options.mode))
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra))
+        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra), needs)
         try:
             loop.run(len(edges))
         finally:

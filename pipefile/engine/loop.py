@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +15,8 @@ from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.executors import Executors
 from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
+from pipefile.engine.load import Load
+from pipefile.engine.needs import Needs
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
 from pipefile.engine.session import Session
 from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
@@ -64,9 +65,12 @@ class Loop:
         attempts: Prepares and commits.
         writer: The run's history.
         conditions: What is left out.
+        needs: What edges need while they run.
     """
 
-    def __init__(self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions) -> None:
+    def __init__(  # what a build is made of
+        self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions, needs: Needs
+    ) -> None:
         session, emit, interrupts = work.session, work.emit, work.interrupts
         self._session = session
         self._options = work.options
@@ -86,6 +90,8 @@ class Loop:
         self._queue: deque[int] = deque()
         self._tries = Tries(self._graph, session.project.clock)
         self._conditions = conditions
+        self._needs = needs
+        self._load = Load(work.options.load, session.project.clock)
         self._cancelled = 0
         self._reported = 0
         self._live = bool(getattr(emit, "live", False))
@@ -159,6 +165,10 @@ class Loop:
             self._schedule.end(number, "fresh")
             self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
             return
+        too_much = self._needs.fault(number)
+        if too_much is not None:
+            self._fail_undecided(edge, too_much)
+            return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
 
@@ -179,7 +189,7 @@ class Loop:
 
     def _start_ready(self) -> None:
         while True:
-            if self._running and self._options.load is not None and os.getloadavg()[0] > self._options.load:
+            if self._running and self._load.is_high():
                 return
             number = self._schedule.start()
             if number is None:
@@ -192,6 +202,8 @@ class Loop:
                     continue
                 decision = renewed
             attempt = self._tries.begin(edge, decision)
+            if self._needs.lines is not None:
+                attempt.grant = self._needs.lines.granted(number)
             self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
             self._launch(attempt)
 
@@ -206,6 +218,7 @@ class Loop:
             self._finish_failed(edge, None, Completion(edge.id, "failed", error=_disk_text(error)), reasons)
             return
         self._running[edge.id] = attempt
+        self._load.started()
         self.history.started(edge.id)
         self._executors.submit(task)
 
@@ -318,6 +331,7 @@ class Loop:
         self._doubtful.add(edge.id)
         failure.log = self._keep_log(attempt, failure.completion)
         if again.delay is None:
+            self._needs.fall_back(edge.id)
             self._schedule.mark_ready(edge.id)
             return
         error = failure.text.partition("\n")[0]

@@ -150,7 +150,7 @@ class Task:
     timeout: float | None = None
     log: str = ""
     log_limit: int = 64_000_000
-    resources: Mapping[str, float] = field(default_factory=dict)
+    resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
 
 

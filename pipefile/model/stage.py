@@ -9,6 +9,9 @@ from typing import Literal, TypeAlias
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""
 
+Resources: TypeAlias = "Mapping[str, int]"
+"""How much of what: "cpu", "memory" in bytes, "gpu", and names of `[resources]`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -156,6 +159,8 @@ class Stage:
         mode: "auto", "function" or "process", for functions.
         external: It may crash or calls out: "auto" gives it a process.
         setup: What a worker calls once; its result is the argument `setup`.
+        resources: What it needs while it runs; without "cpu" one of these.
+        secret_env: Variables that it gets and nobody may read anywhere: they are in no key.
         env: Tracked variables: name -> None where the value is inherited, else the text that the stage sets.
         env_set: The subset of `env` that the Pipefile sets, is `env` with a text as value.
         shell: The shell's own words, "sh", "-ec" by default.
@@ -190,6 +195,8 @@ class Stage:
     mode: Literal["auto", "function", "process"] = "auto"
     external: bool = False
     setup: Call | None = None
+    resources: Resources = field(default_factory=dict)
+    secret_env: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +260,7 @@ class Pipeline:
         sources: Where what Python files declare stands: by ("stage", NAME) and ("alias", NAME).
         unknown: Python files of which only a part is known, because they may not be run.
         partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
+        resources: `[resources]`: how much there is, by name; "auto" for GPUs that are to be counted.
     """
 
     root: str
@@ -266,3 +274,4 @@ class Pipeline:
     sources: Mapping[tuple[str, str], Source] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     partial: Mapping[str, Stage] = field(default_factory=dict)
+    resources: Mapping[str, int | str] = field(default_factory=dict)
