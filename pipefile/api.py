@@ -144,9 +144,9 @@ def project_of(file: str) -> Project:
 
 def _jobs(given: int | None) -> int:
     if given is None:
-        from pipefile.cli.cpus import available_cpus
+        from pipefile.cli.cpus import default_jobs
 
-        return available_cpus()
+        return default_jobs(os.environ)
     if given < 1:
         raise PipefileError(f"`jobs` must be at least 1, not {given}")
     return given

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from pipefile.base.cgroup import CGROUPS, MEMBERSHIP, least
+
+
+def default_jobs(environ: Mapping[str, str]) -> int:
+    """How many stages run at once where nobody says so: as many as the make above allows, else the CPUs that this process may use.
+
+    A jobserver that MAKEFLAGS names, but that is not open here, allows one, as to a make.
+    """
+    if "jobserver" in environ.get("MAKEFLAGS", ""):
+        from pipefile.execute.jobserver import is_open
+        from pipefile.plan.makeflags import jobserver
+
+        found = jobserver(environ)
+        if found is not None:
+            return (found.jobs or available_cpus()) if is_open(found) else 1
+    return available_cpus()
 
 
 def available_cpus(cgroups: str = CGROUPS, membership: str = MEMBERSHIP) -> int:

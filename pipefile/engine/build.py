@@ -25,10 +25,13 @@ from pipefile.engine.needs import Needs
 from pipefile.engine.places import Places
 from pipefile.engine.save import Saver, request_text
 from pipefile.engine.session import Project, Session
+from pipefile.engine.slots import Slots, open_tokens
+from pipefile.engine.tasks import Tasks
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
+from pipefile.model.stage import Command
 from pipefile.plan.mode import Modes
 from pipefile.plan.schedule import Schedule
 from pipefile.store.folder import check_store
@@ -164,10 +167,13 @@ class _Build:
         )
         tick = self._probe()
         discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, extra))
-        attempts = Attempts(session, self.decider, self.places, discovery, tick, Modes(session.pipeline.settings, options.mode))
+        commands = any(isinstance(edge.stage.action, Command) for edge in may_run)
+        slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
+        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens)
+        attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra), needs)
+        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra), slots)
         try:
             loop.run(len(edges))
         finally:

@@ -16,9 +16,9 @@ from pipefile.engine.executors import Executors
 from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
-from pipefile.engine.needs import Needs
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
 from pipefile.engine.session import Session
+from pipefile.engine.slots import Slots
 from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
@@ -65,11 +65,11 @@ class Loop:
         attempts: Prepares and commits.
         writer: The run's history.
         conditions: What is left out.
-        needs: What edges need while they run.
+        slots: What edges may use while they run.
     """
 
     def __init__(  # what a build is made of
-        self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions, needs: Needs
+        self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions, slots: Slots
     ) -> None:
         session, emit, interrupts = work.session, work.emit, work.interrupts
         self._session = session
@@ -90,7 +90,8 @@ class Loop:
         self._queue: deque[int] = deque()
         self._tries = Tries(self._graph, session.project.clock)
         self._conditions = conditions
-        self._needs = needs
+        self._slots = slots
+        self._needs = slots.needs
         self._load = Load(work.options.load, session.project.clock)
         self._cancelled = 0
         self._reported = 0
@@ -188,10 +189,11 @@ class Loop:
     # -- starting
 
     def _start_ready(self) -> None:
+        self._slots.starved = False
         while True:
             if self._running and self._load.is_high():
                 return
-            number = self._schedule.start()
+            number = self._schedule.start(self._slots.take)
             if number is None:
                 return
             edge = self._graph.edges[number]
@@ -199,11 +201,11 @@ class Loop:
             if number in self._doubtful:
                 renewed = self._decide_again(edge, decision)
                 if renewed is None:
+                    self._slots.release(number)
                     continue
                 decision = renewed
             attempt = self._tries.begin(edge, decision)
-            if self._needs.lines is not None:
-                attempt.grant = self._needs.lines.granted(number)
+            attempt.grant = self._slots.granted(number)
             self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
             self._launch(attempt)
 
@@ -211,11 +213,10 @@ class Loop:
         edge, reasons = attempt.edge, attempt.decision.reasons
         try:
             task = self._attempts.prepare(attempt, self._log_path)
-        except InputError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), reasons)
-            return
-        except OSError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=_disk_text(error)), reasons)
+        except (InputError, OSError) as error:
+            self._slots.release(edge.id)
+            text = error.message if isinstance(error, InputError) else _disk_text(error)
+            self._finish_failed(edge, None, Completion(edge.id, "failed", error=text), reasons)
             return
         self._running[edge.id] = attempt
         self._load.started()
@@ -230,7 +231,12 @@ class Loop:
     def _take(self, timeout: float | None) -> None:
         """Take completions; wait for one if *timeout* is None."""
         if timeout is None:
+            starved = self._slots.starved and self._slots.tokens
+            if starved:
+                self._poll.register(starved.fileno(), select.POLLIN)
             self._session.project.clock.wait(self._poll, self._patience())
+            if starved:
+                self._poll.unregister(starved.fileno())
         for completion in self._executors.ended():
             self._ended(completion)
 
@@ -264,6 +270,7 @@ class Loop:
 
     def _ended(self, completion: Completion) -> None:
         attempt = self._running.pop(completion.id)
+        self._slots.release(completion.id)
         edge, decision = attempt.edge, attempt.decision
         if completion.outcome == "ok":
             # another action runs while this one's outputs are hashed and recorded: with short commands that is half of the time
@@ -446,7 +453,10 @@ class Loop:
 
     def close(self) -> None:
         """End what still runs, at once."""
-        self._executors.close()
+        try:
+            self._executors.close()
+        finally:
+            self._slots.close()
 
 
 def _disk_text(error: OSError) -> str:

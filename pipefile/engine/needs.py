@@ -53,6 +53,10 @@ class Needs:
                 return self._error(name, missing[0], demand[missing[0]])
         return None
 
+    def cpus(self, edge: int) -> int:
+        """How many CPUs an edge that is about to start asks for."""
+        return 1 if self.lines is None else self.lines.demand(edge).get(CPU, 1)
+
     def check(self, edges: Iterable[Edge], decider: Decider, force: bool) -> None:
         """Find edges that can never run, before anything does. One that is fresh as things stand is none of them.
 

@@ -27,6 +27,7 @@ from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan import resolve
 from pipefile.plan.conditions import false_text, static
 from pipefile.plan.cycles import topological
+from pipefile.plan.makeflags import without
 from pipefile.store import index as index_file
 from pipefile.store.index import Index
 from pipefile.store.lock import VARIABLE, variable
@@ -105,6 +106,7 @@ class Session:
         extra: Extra | None = None,
         note: Callable[[str], None] | None = None,
     ) -> None:
+        environ = without(environ)  # where jobs are counted is no concern of keys
         self.project = project
         self.disk = project.disk
         self.locator: Locator = make_locator(project.disk)

@@ -11,12 +11,14 @@ from pipefile.base.paths import show
 from pipefile.engine.files import State
 from pipefile.engine.places import written_at
 from pipefile.engine.session import Session
+from pipefile.execute.jobserver import Tokens
 from pipefile.execute.machine import VISIBLE
 from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
 from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
+from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import as_argument, input_values
 from pipefile.plan.resources import CPU, ONE_CPU, Grant
@@ -31,16 +33,18 @@ class Tasks:
     Args:
         session: The project.
         modes: What decides how functions run, besides their stages.
+        jobserver: What commands find in MAKEFLAGS; None for none.
     """
 
-    def __init__(self, session: Session, modes: Modes) -> None:
+    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None) -> None:
         self._session = session
         self._modes = modes
+        self._jobserver = jobserver
         self._files = session.files
         self._programs = Programs()
         self._words: dict[int, tuple[Template, ...] | None] = {}
         self._redirected: dict[int, str] = {}
-        self._bound: dict[tuple[int, tuple[str, ...]], Mapping[str, str]] = {}
+        self._bound: dict[tuple[int, tuple[str, ...], bool], dict[str, str]] = {}
         self._lists = False
         self._root = session.disk.root
         self._here = _is_current(self._root)
@@ -87,12 +91,15 @@ class Tasks:
     def _environment(self, stage: Stage, grant: Grant) -> Mapping[str, str]:
         """What a stage finds in its environment: one object for all that find the same, as executors like it."""
         plain = self._session.environment(stage)
-        if not grant.gpus:
+        jobserver = self._jobserver if isinstance(stage.action, Command) else None
+        if not grant.gpus and jobserver is None:
             return plain
-        name = (id(plain), grant.gpus)  # the session keeps it
+        name = (id(plain), grant.gpus, jobserver is None)  # the session keeps it
         found = self._bound.get(name)
         if found is None:
-            found = self._bound[name] = {**plain, VISIBLE: ",".join(grant.gpus)}
+            found = self._bound[name] = {**plain, VISIBLE: ",".join(grant.gpus)} if grant.gpus else dict(plain)
+            if jobserver is not None:
+                found[MAKEFLAGS] = jobserver.flags(plain.get(MAKEFLAGS, ""))
         return found
 
     # -- commands

@@ -87,9 +87,13 @@ class Lines:
         """An edge that does not run needs something else from now on."""
         self._demands[edge] = _whole(demand)
 
+    def demand(self, edge: int) -> Resources:
+        """What an edge needs."""
+        return self._demands.get(edge, self._plain)
+
     def push(self, entry: tuple[int, float, int]) -> None:
         """An edge is ready: wave, minus the length of its path, edge."""
-        demand = self._demands.get(entry[2], self._plain)
+        demand = self.demand(entry[2])
         name = tuple(sorted(demand.items()))
         line = self._lines.get(name)
         if line is None:

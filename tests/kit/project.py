@@ -265,8 +265,12 @@ class Project:
 
     def start(self, *args: str, cwd: str = ".", env: Mapping[str, str | None] | None = None) -> process.Running:
         """Start `pipefile ARGS` and go on; it is killed at the end of the test if it still runs."""
+        return self.program(*self._argv(args), cwd=cwd, env=env)
+
+    def program(self, *argv: str, cwd: str = ".", env: Mapping[str, str | None] | None = None) -> process.Running:
+        """As `start`, of any program."""
         seen, prefix = len(self._lines()), os.path.join(self.side, f"run{next(self._count)}")
-        running = process.Running(self._argv(args), os.path.join(self.root, cwd), self._environ(env), prefix, lambda *end: self._outcome(seen, *end))
+        running = process.Running(argv, os.path.join(self.root, cwd), self._environ(env), prefix, lambda *end: self._outcome(seen, *end))
         self._running.append(running)
         return running
 
