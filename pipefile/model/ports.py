@@ -169,8 +169,9 @@ class Completion:
         timed_out: It was ended because its time was up.
         error: For people: "exit status 3", "killed by SIGKILL", "timed out after 1 s", the last line and the traceback of a function's exception.
         elapsed: Wall-clock seconds.
-        cpu: Seconds, user and system, of the process and its waited-for children; 0.0 for functions.
-        peak_rss: Bytes; 0 where not known.
+        cpu: Seconds, user and system, of the process and its waited-for children; of a function in this process, of its thread.
+        peak_rss: The most bytes of resident memory that were seen of all its processes together, or that the system tells of one of them; 0 where
+            neither is known. Of a function in this process, what the process had.
         output: The first `SHOWN` bytes of what it printed (execute/ has the number).
         log_size: Bytes in the log; 0 if it printed nothing.
         raised: Names of the class of the exception that a function has raised, and of all its bases, each plain and with its module:
