@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
@@ -24,6 +24,7 @@ from pipefile.engine.loop import Loop, Work
 from pipefile.engine.needs import Needs
 from pipefile.engine.places import Places
 from pipefile.engine.save import Saver, request_text
+from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
 from pipefile.engine.session import Project, Session
 from pipefile.engine.slots import Slots, open_tokens
 from pipefile.engine.tasks import Tasks
@@ -77,6 +78,12 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
     check_not_nested(options.environ, project.root)
     session = Session(project, options.environ, warn, extra)
     check_store(project.disk, session.pipeline.settings)
+    mask = session.mask
+    if mask is not None:
+        emit = MaskedEmit(emit, mask)
+        options = replace(options, command=mask.anything(options.command))
+    for text in unmasked(session.pipeline, session.environ):
+        warn(text)
     lock = Lock(project.disk, session.store, project.clock, options.command)
     waited = False
 
@@ -98,6 +105,10 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
+    except PipefileError as error:
+        if mask is not None:
+            mask_error(error, mask)
+        raise
     finally:
         lock.release()
 

@@ -16,6 +16,7 @@ from pipefile.base.locations import Locator
 from pipefile.base.paths import show
 from pipefile.engine.declare import Looking
 from pipefile.engine.files import Files
+from pipefile.engine.secrets import mask_of
 from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
 from pipefile.load.declared import python_locator
@@ -118,6 +119,8 @@ class Session:
         except PipefileError as error:
             error.locate(self.locator)
             raise
+        self.mask = mask_of(self.pipeline, environ)
+        """Takes the values of secrets out of whatever is said or kept; None where there are none."""
         if self.pipeline.sources:
             self.locator = python_locator(project.disk, self.pipeline.sources)
         settings = self.pipeline.settings
@@ -272,13 +275,15 @@ class Session:
     def environment(self, stage: Stage) -> dict[str, str]:
         """The complete environment of a stage: one object for all stages that have the same."""
         tracked = tuple(stage.env.items())
+        if stage.secret_env and self.pipeline.settings.strict_env:
+            tracked += tuple([(name, None) for name in stage.secret_env])
         found = self.environments.get(tracked)
         if found is not None:
             return found
         settings = self.pipeline.settings
         found = {**self.pipeline.dotenv, **self.environ}
         if settings.strict_env:
-            named = {*settings.env, *stage.env}
+            named = {*settings.env, *stage.env, *stage.secret_env}
             found = {name: value for name, value in found.items() if name in _KEPT_WHEN_STRICT or name in named or name.startswith("LC_")}
         found.update({name: value for name, value in tracked if value is not None})
         found[VARIABLE] = variable(self.environ, self.project.root)

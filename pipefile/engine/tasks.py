@@ -85,6 +85,7 @@ class Tasks:
             stage.log_limit,
             grant.resources,
             process=mode.name == "process",
+            mask=self._session.mask,
         )
         return task, shown, mode
 

@@ -163,7 +163,7 @@ class FunctionExecutor:
             self._start(task)
 
     def _start(self, task: Task) -> None:
-        running = _Running(task, Printer(Capture(task.log, task.log_limit)), monotonic())
+        running = _Running(task, Printer(Capture(task.log, task.log_limit, task.mask)), monotonic())
         try:
             if not self._running:
                 self._take_over(task.cwd, task.env)

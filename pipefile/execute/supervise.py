@@ -189,7 +189,7 @@ class Supervisor(Generic[R]):
                 self._finish(running)
             return
         if running.capture is None:
-            running.capture = Capture(running.task.log, running.task.log_limit)
+            running.capture = Capture(running.task.log, running.task.log_limit, running.task.mask)
         running.capture.write(data)
         self._poller.ready_again(pipe)
 

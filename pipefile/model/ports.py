@@ -13,6 +13,8 @@ from pipefile.model.stage import Call, Output, Value
 if TYPE_CHECKING:
     from os import stat_result
 
+    from pipefile.base.mask import Mask
+
 
 class Poll(Protocol):
     """What tells of descriptors that can be read, as select.poll does: milliseconds, None for ever."""
@@ -137,6 +139,7 @@ class Task:
         log_limit: Most bytes kept in the log.
         resources: What it was granted.
         process: The function runs in a process of its own rather than in the builder.
+        mask: Takes what nobody may read out of what it prints; None for nothing.
     """
 
     id: int
@@ -152,6 +155,7 @@ class Task:
     log_limit: int = 64_000_000
     resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
+    mask: Mask | None = None
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
