@@ -83,6 +83,18 @@ def test_gpus_are_bound(project: Project) -> None:
     assert "mode: process (`resources` has a `gpu`)" in project.cli("runs", "show").out
 
 
+def test_gpus_in_the_builder(project: Project) -> None:
+    """With `mode = "function"` a function has the builder, and its environment, to itself while it runs."""
+    project.resources(gpu=3)
+    project.write("steps.py", STEPS)
+    for at in range(3):
+        project.stage(f"g{at}", outputs={"out": f"g{at}"}, call="steps:devices", mode="function", resources={"gpu": 1})
+        project.stage(f"n{at}", outputs={"out": f"n{at}"}, call="steps:devices", mode="function")
+    assert project.build(jobs=4).exit_status == 0
+    assert [project.read(f"n{at}") for at in range(3)] == ["all"] * 3
+    assert {project.read(f"g{at}") for at in range(3)} <= {"0", "1", "2"}
+
+
 def test_gpus_that_the_environment_names(project: Project) -> None:
     """Where CUDA_VISIBLE_DEVICES is set already, there are no others; a variable that says so is no part of the key."""
     project.resources(gpu="auto")

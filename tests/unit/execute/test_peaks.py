@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from math import inf
 from pathlib import Path
 
 from kit.fifo import Gate
+from kit.workers import Workers
 
 from pipefile.execute.peaks import Peaks, Process, own_memory, processes, sums
 from pipefile.execute.peaks import _by_psutil as by_psutil
@@ -96,16 +98,16 @@ def test_a_tree_of_processes(tmp_path: Path):
     """Two processes of 60 MB each at the same time have 120 MB, though the system tells of 60 alone."""
     gate = Gate(os.fspath(tmp_path), "g")
     (tmp_path / "tree.py").write_text(TREE)
-    executor = ShellExecutor()
+    peaks = Peaks()
+    executor = ShellExecutor(peaks=peaks)
     env = {**os.environ, "GATES": os.fspath(tmp_path)}
     executor.submit(Task(1, "tree", (sys.executable, "tree.py", "parent"), env=env, cwd=os.fspath(tmp_path)))
     ended = []
     while not gate.come():
         ended += executor.wait(0.05)
-    due = executor.next_deadline()
-    assert due is not None
-    for _ in range(10):
-        ended += executor.wait(0.1)
+        assert ended == []
+    assert executor.next_deadline() is not None
+    peaks.tick(inf)  # as if that time had come
     gate.release()
     while not ended:
         ended += executor.wait(5)
@@ -113,6 +115,39 @@ def test_a_tree_of_processes(tmp_path: Path):
     gate.close()
     assert ended[0].outcome == "ok"
     assert 120_000_000 < ended[0].peak_rss < 220_000_000
+
+
+STEPS = """
+import os, subprocess, sys
+
+CHILD = "x = bytearray(60_000_000); print('here', file=open(%r, 'w'), flush=True); open(%r, 'rb', 0).readline()"
+
+def start(gate):
+    children = [subprocess.Popen([sys.executable, "-c", CHILD % (gate["here"], gate["go"])], start_new_session=True) for _ in range(2)]
+    for child in children:
+        child.wait()
+"""
+
+
+def test_what_a_worker_starts(tmp_path: Path):
+    """Two programs of 60 MB each, in sessions of their own, belong to the function that has started them."""
+    gate = Gate(os.fspath(tmp_path), "gate")
+    workers = Workers(tmp_path)
+    workers.write("steps.py", STEPS)
+    workers.submit("steps:start", gate=workers.ends())
+    for _ in range(2):
+        while not gate.come():
+            workers.ended += workers.executor.wait(0.05)
+            assert workers.ended == []
+        gate.wait()
+    workers.executor._peaks.tick(inf)
+    gate.release(2)
+    done = workers.finish()
+    workers.executor.close()
+    gate.close()
+    assert done.outcome == "ok"
+    assert done.peak_rss > 120_000_000
+    assert done.cpu > 0
 
 
 def test_nothing_heavy_is_imported():
