@@ -117,7 +117,7 @@ def processes() -> list[Process]:
 
 
 def _by_psutil() -> list[Process]:
-    """Where there is no /proc. It takes three times as long where there is one, and its import as long as thirty looks."""
+    """Where there is no /proc. It takes seven times as long where there is one, and its import as long as thirty looks."""
     import psutil
 
     found = []
