@@ -15,14 +15,22 @@ def main() -> int:
         sys.stderr.write("error: pipefile needs Linux or macOS; on Windows it runs in WSL\n")
         return 2
     from pipefile.base.streams import guard_streams
-    from pipefile.engine.fastlane import answer
+    from pipefile.engine.fastlane import Plain, ask
 
     guard_streams()
-    text = answer(sys.argv[1:])
-    if text is not None and _write(text):
-        import os
+    words = sys.argv[1:]
+    plain = Plain(words)
+    if plain.is_plain:
+        found = ask(plain)
+        if isinstance(found, str):
+            if _write(found):
+                import os
 
-        os._exit(0)  # tearing the interpreter down would take longer than all that was done
+                os._exit(0)  # tearing the interpreter down would take longer than all that was done
+            found = None
+        from pipefile.cli.plain import main as build
+
+        return build(words, plain, found)
     from pipefile.cli.main import main as run
 
     return run()

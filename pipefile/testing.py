@@ -14,10 +14,10 @@ import errno as errnos
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.disk import OsDisk
 from pipefile.model.ports import Completion, Poll, Task
 from pipefile.model.record import Record, Remembered

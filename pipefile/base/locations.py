@@ -7,7 +7,8 @@ its places by key path (`("stage", "clean", "outputs")`), and whoever shows it a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from pipefile.base.dataclass import dataclass, replace
 
 KeyPath = tuple[str | int, ...]
 

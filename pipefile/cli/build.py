@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import os
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import Unpack
 
 import click
 
-from pipefile.base.errors import UsageError
 from pipefile.cli import options
-from pipefile.cli.request import Request, drop_python_streams
-from pipefile.model.options import Options
-
-if TYPE_CHECKING:
-    from pipefile.report.json_lines import JsonReport
-    from pipefile.report.terminal import TerminalReport
-
-
-class Given(TypedDict):
-    targets: tuple[str, ...]
-    jobs: int | None
-    keep_going: bool
-    dry_run: bool
-    force: bool
-    load: float | None
-    why: bool
-    strict: bool
-    schedule: str
-    mode: str | None
-    debug: str
-    no_wait: bool
-    as_json: bool
+from pipefile.cli.building import Given, run
+from pipefile.cli.request import Request
 
 
 @click.command("build", short_help="Build what is stale.")
@@ -52,91 +29,4 @@ class Given(TypedDict):
 @click.pass_obj
 def command(request: Request, **given: Unpack[Given]) -> int:
     """Build what is stale of each TARGET: a file, a folder, a stage or an alias; the default set if none is named."""
-    wanted = options_of(request, given)
-    if wanted.debug:
-        _check_debug(given)
-    report = report_of(request, wanted, given["as_json"])
-    try:
-        return _build(request, wanted, report)
-    except UsageError as error:
-        if request.implied and not error.hint:
-            error.hint = _command_hint(wanted.targets)
-        raise
-    finally:
-        report.close()
-
-
-def _build(request: Request, wanted: Options, report: TerminalReport | JsonReport) -> int:
-    import threading
-
-    from pipefile.engine.build import build
-    from pipefile.engine.interrupt import Interrupts
-
-    gc.set_threshold(200_000)  # a graph is a great many objects at once, and none of them is garbage
-    # stages run here anyway, and a process whose own folder it is starts them more cheaply
-    os.chdir(request.project.root)
-    if threading.current_thread() is not threading.main_thread():  # signals are then handled by whoever has the main thread
-        return build(request.project, wanted, report).exit_status
-    with Interrupts() as interrupts:
-        result = build(request.project, wanted, report, interrupts)
-    if result.abandoned:  # a function's thread runs on, and Python would wait for it
-        report.close()
-        drop_python_streams()
-        os._exit(result.exit_status)
-    return result.exit_status
-
-
-def _check_debug(given: Given) -> None:
-    if given["targets"]:
-        raise UsageError("`--pdb` builds what its stage needs, and takes no targets")
-    for option in ("as_json", "dry_run"):
-        if given[option]:
-            raise UsageError(f"`--pdb` does not go with `{'--json' if option == 'as_json' else '--dry-run'}`")
-
-
-def _command_hint(words: tuple[str, ...]) -> str:
-    """For `pipefile biuld`, which is a target that nobody knows."""
-    from pipefile.cli.main import COMMANDS
-    from pipefile.plan.near import nearest
-
-    near = nearest(words[0], COMMANDS) if words else ""
-    return f"did you mean `pipefile {near}`?" if near else ""
-
-
-def options_of(request: Request, given: Given) -> Options:
-    """The options of one build, from the command line."""
-    from pipefile.cli.cpus import default_jobs
-    from pipefile.cli.targets import resolve
-
-    return Options(
-        targets=resolve(request, given["targets"]),
-        jobs=given["jobs"] or default_jobs(request.environ),
-        keep_going=given["keep_going"],
-        dry_run=given["dry_run"],
-        force=given["force"],
-        load=given["load"],
-        strict=given["strict"],
-        why=given["why"],
-        schedule=given["schedule"],
-        wait=not given["no_wait"],
-        environ=request.environ,
-        command=request.command,
-        verbose=request.verbosity,
-        mode=given["mode"] or "",
-        debug=given["debug"],
-    )
-
-
-def report_of(request: Request, wanted: Options, as_json: bool) -> TerminalReport | JsonReport:
-    """What shows the build: words for people, or JSON lines with the words on standard error."""
-    from pipefile.report.terminal import TerminalReport
-
-    out = request.err if as_json else request.out
-    people = TerminalReport(out, request.err, request.project.root, wanted.verbose, wanted.why)
-    if wanted.debug:  # the terminal is the debugger's
-        people.live = False
-    if not as_json:
-        return people
-    from pipefile.report.json_lines import JsonReport
-
-    return JsonReport(request.out, people)
+    return run(request, given)

@@ -8,26 +8,20 @@ Exit status: 0 done; 1 a stage failed, or a check found something; 2 the Pipefil
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 
 import click
 
-from pipefile.base.errors import PipefileError, StoreError, UsageError
+from pipefile.base.errors import UsageError
 from pipefile.base.paths import show
 from pipefile.base.streams import guard_streams
 from pipefile.cli import options
-from pipefile.cli.request import Request, drop_python_streams
+from pipefile.cli.guard import guarded
+from pipefile.cli.names import COMMANDS
+from pipefile.cli.request import Request
 
-COMMANDS = ("build", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "init")
 _WITH_VALUE = ("-C", "-f", "--file", "--color")  # global options that take the next word
 _GLOBAL_ONLY = ("--help", "--version")
-
-# What the machine refuses is neither the user's mistake nor a bug.
-_MACHINE = frozenset(
-    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EACCES", "EPERM", "EFBIG", "EAGAIN")
-)
 
 
 class Commands(click.Group):
@@ -103,18 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     guard_streams()
     request = Request(tuple(sys.argv[1:] if argv is None else argv))
-    try:
-        status = _run(request)
-    except KeyboardInterrupt:
-        status = 130
-    request.out.flush()
-    request.err.flush()
-    fault = drop_python_streams() or request.out.fault
-    if fault in (None, errno.EPIPE, errno.EBADF) or status:
-        return status
-    request.err.write(f"error: standard output cannot be written: {os.strerror(fault).lower()}\n")
-    request.err.flush()
-    return 1
+    return guarded(request, lambda: _run(request))
 
 
 def _run(request: Request) -> int:
@@ -129,31 +112,6 @@ def _run(request: Request) -> int:
         return 2
     except click.Abort:
         return 130
-    except PipefileError as error:
-        request.show_error(error)
-        return error.exit_status
-    except BrokenPipeError:
-        return 0
-    except OSError as error:
-        if error.errno is None or error.errno not in _MACHINE:
-            return _bug(request)
-        subject = f"`{show(os.fsdecode(error.filename))}`: " if isinstance(error.filename, str | bytes) else ""
-        request.show_error(StoreError(f"{subject}{os.strerror(error.errno).lower()}"))
-        return 1
-    except Exception:
-        return _bug(request)
-
-
-def _bug(request: Request) -> int:
-    import traceback
-
-    from pipefile import __version__
-
-    request.out.flush()
-    request.err.write("".join(show(line) + "\n" for line in traceback.format_exc().splitlines()))
-    request.err.write(f"error: this is a bug in pipefile {__version__}\n")
-    request.err.flush()
-    return 3
 
 
 def _usage_error(error: click.ClickException) -> UsageError:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError, meant
 from pipefile.base.paths import show
 from pipefile.report.stream import Stream, painted_error

@@ -27,7 +27,7 @@ _run = click.argument("run", metavar="[RUN]", default="latest")
 def _reader(request: Request) -> RunReader:
     from pipefile.base.errors import PipefileError
     from pipefile.load.loader import load
-    from pipefile.load.scanner import make_locator
+    from pipefile.load.locate import make_locator
     from pipefile.store.history import RunReader
 
     project = request.project

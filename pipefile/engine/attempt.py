@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, parents, show
 from pipefile.engine import ticks

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import show
-from pipefile.engine import dead, ticks
+from pipefile.engine import ticks, warm
 from pipefile.engine.attempt import Attempts
 from pipefile.engine.conditions import Conditions
-from pipefile.engine.debug import check_debug
 from pipefile.engine.decide import Decider
-from pipefile.engine.declare import Running
 from pipefile.engine.discover import Discovery
 from pipefile.engine.extra import ancestors, extra_dependencies
-from pipefile.engine.inspect import dry_run
+from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Work
 from pipefile.engine.needs import Needs
 from pipefile.engine.places import Places
-from pipefile.engine.save import Saver, request_text
 from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
 from pipefile.engine.session import Project, Session
 from pipefile.engine.slots import Slots, open_tokens
 from pipefile.engine.tasks import Tasks
+from pipefile.engine.warm import WarmStart
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
+from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
 from pipefile.model.stage import Command
@@ -43,9 +42,17 @@ if TYPE_CHECKING:
     from pipefile.load.collect import Joined
 
 Emit = Callable[[Event], None]
+Look = Callable[[], Seen | None]
 
 
-def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts | None = None, library: Library | None = None) -> RunResult:
+def build(
+    project: Project,
+    options: Options,
+    emit: Emit,
+    interrupts: Interrupts | None = None,
+    library: Library | None = None,
+    look: Look | None = None,
+) -> RunResult:
     """Build targets.
 
     Args:
@@ -54,6 +61,7 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         emit: Takes the events; if it has a `flush`, that is called when nothing more is to come for a while.
         interrupts: Signals that end the build; None where somebody else handles them.
         library: What a program asks for that builds one of its own pipelines.
+        look: Looks at the files of the request, for a build that starts from the index; None has them looked at here.
 
     Returns:
         What it came to; `exit_status` as 3-cli lists them.
@@ -69,17 +77,29 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         emit(Note("warning", text))
 
     if options.dry_run and library is None:
+        from pipefile.engine.inspect import dry_run
+
         return dry_run(project, options, emit, warn)
+    from pipefile.engine.declare import Running
+
     library = library or Library()
     running = Running(project.disk, options.environ, options.force, library.pipeline, library.config)
     extra = Extra(running, library.config, library.pipeline is not None)
     if options.dry_run:
+        from pipefile.engine.inspect import dry_run
+
         return dry_run(project, options, emit, warn, extra)
     check_not_nested(options.environ, project.root)
-    session = Session(project, options.environ, warn, extra)
+    start = None
+    if library.pipeline is None and warm.allowed(project, options, bool(getattr(emit, "every", False))):
+        seen = look() if look is not None else warm.look(project, options)
+        start = warm.start(project, options, warn, seen) if seen is not None else None
+    session = start.session if start is not None else Session(project, options.environ, warn, extra)
     check_store(project.disk, session.pipeline.settings)
     mask = session.mask
     if mask is not None:
+        from dataclasses import replace
+
         emit = MaskedEmit(emit, mask)
         options = replace(options, command=mask.anything(options.command))
     for text in unmasked(session.pipeline, session.environ):
@@ -93,15 +113,17 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         emit(Waiting(pid, command))
         _flush(emit)
 
-    held = lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0)
     try:
-        if not held:
+        if not lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0):
             return _interrupted(interrupts, project.clock.monotonic() - started)
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
             session = Session(project, options.environ, warn, extra)
+            _let_go(start)
+            start = None
         running.keep(session.pipeline.settings, warn)
-        work = Work(session, options, emit, warn, Decider(session), lock.fd, interrupts)
-        builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None)
+        decider = start.decider if start is not None else Decider(session)
+        work = Work(session, options, emit, warn, decider, lock.fd, interrupts)
+        builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None, start)
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
@@ -111,6 +133,13 @@ def build(project: Project, options: Options, emit: Emit, interrupts: Interrupts
         raise
     finally:
         lock.release()
+        _let_go(start)
+
+
+def _let_go(start: WarmStart | None) -> None:
+    """The index that a build started from is not read any more."""
+    if start is not None:
+        start.seen.reader.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +163,14 @@ class _Build:
         warnings: What `work.warn` has taken.
         as_on_disk: The command line would build the same graph.
         library: A program asks, and wants the values.
+        start: What it starts from; None where it looks at the whole graph.
     """
 
-    def __init__(self, work: Work, warnings: list[str], as_on_disk: bool, library: bool) -> None:
+    def __init__(self, work: Work, warnings: list[str], as_on_disk: bool, library: bool, start: WarmStart | None) -> None:
         self.work = work
         self.library = library
         self.as_on_disk = as_on_disk
+        self.start = start
         self.session = work.session
         self.options = work.options
         self.emit = work.emit
@@ -152,48 +183,44 @@ class _Build:
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
-        requested = session.select((options.debug,) if options.debug else options.targets)
-        if options.debug:
-            check_debug(session, options.debug)
-        nodes, extra = extra_dependencies(session, self.decider, requested)
-        edges = [session.graph.edges[node] for node in nodes if node < len(session.graph.edges)]
+        plan = self._planned()
+        may_run = [edge for edge in plan.edges if edge.id not in session.left_out]
         try:
-            self.places.check([edge for edge in edges if edge.id not in session.left_out])
+            self.places.check(may_run)
         except PipefileError as error:
             session.locate(error)
             raise
-        may_run = [edge for edge in edges if edge.id not in session.left_out]
         needs = Needs(session, options, may_run)
         needs.check(may_run, self.decider, options.force)
         self.emit(BuildStarted(options.targets, options.jobs))
         schedule = Schedule(
             session.graph,
-            nodes,
-            extra,
+            plan.nodes,
+            plan.extra,
             jobs=options.jobs,
             keep_going=options.keep_going,
             barrier=options.schedule == "waves",
-            weights=self._weights(),
+            weights=plan.weights(),
             lines=needs.lines,
         )
         tick = self._probe()
-        discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, extra))
-        commands = any(isinstance(edge.stage.action, Command) for edge in may_run)
+        discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, plan.above))
+        commands = self.start is not None or any(isinstance(edge.stage.action, Command) for edge in may_run)
         slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
         tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens)
         attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, extra), slots)
+        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, plan.extra), slots)
         try:
-            loop.run(len(edges))
+            loop.run(plan.total, plan.passed)
         finally:
             loop.close()
             attempts.close()
             for path in self.places.sweep():
                 self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
-        self._tell_left_out(requested)
-        return self._finish(loop, writer, tick, nodes, started)
+        self._tell_left_out(plan.requested)
+        return self._finish(loop, writer, tick, plan.nodes, started)
 
     def _tell_left_out(self, requested: Sequence[int]) -> None:
         """Say of what was named on the command line that a condition has kept it from running."""
@@ -209,34 +236,34 @@ class _Build:
         except OSError as error:
             raise StoreError(f"`{show(self.session.store)}` cannot be written: {os.strerror(error.errno or 0)}") from error
 
-    def _weights(self) -> Mapping[int, float]:
-        index = self.session.index
-        if not index.edge_names:
-            return {}
-        found = {}
-        for number, edge in enumerate(self.session.graph.edges):
-            at = index.edge(edge.name)
-            if at >= 0 and index.edge_seconds[at] > 0:
-                found[number] = index.edge_seconds[at]
-        return found
+    def _planned(self) -> WarmStart | ColdStart:
+        if self.start is not None:
+            return self.start
+        session, debug = self.session, self.options.debug
+        requested = session.select((debug,) if debug else self.options.targets)
+        if debug:
+            from pipefile.engine.debug import check_debug
+
+            check_debug(session, debug)
+        nodes, extra = extra_dependencies(session, self.decider, requested)
+        return ColdStart(session, nodes, extra, requested)
 
     def _finish(self, loop: Loop, writer: RunWriter, tick: ticks.Ticks, nodes: list[int], started: float) -> RunResult:
         session, options = self.session, self.options
         number = self.interrupts.number if self.interrupts is not None else 0
         status = "interrupted" if number else "failed" if loop.failed else "succeeded"
-        whole = not options.targets and status == "succeeded"
-        removed: list[str] = []
-        gone = dead.find(session, self.decider)
-        if whole:
-            removed = dead.remove(session, gone, self.warn)
-            for path in removed:
-                why = "whose stage is skipped" if path.rstrip("/") in session.files.left_out else "which no stage makes any more"
-                self.emit(Note("note", f"removed `{show(path)}`, {why}"))
         try:
             self.decider.code.save(session.pipeline.settings.durability == "full")
-            saver = Saver(session, self.decider, loop.decided, tick, self.began)
-            answers = status == "succeeded" and self.as_on_disk
-            saver.save(request_text(options.targets) if answers else None, nodes, [path for path in gone if path not in removed])
+            if self.start is not None:
+                from pipefile.engine.mend import Mender
+
+                Mender(self.start, loop.decided, tick, self.began).save()
+            else:
+                from pipefile.engine.save import Saver
+
+                gone = self._remove_dead(not options.targets and not options.debug and status == "succeeded")
+                request = warm.request_of(options) if self.as_on_disk and not options.debug else None
+                Saver(session, self.decider, loop.decided, tick, self.began).save(request, nodes, gone)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.counts(), loop.history.results)
@@ -266,6 +293,59 @@ class _Build:
 
         degraded = set(loop.degraded)
         return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.decided or edge.name in degraded])
+
+
+    def _remove_dead(self, whole: bool) -> list[str]:
+        """Remove dead outputs after a build of the *whole* default set. Returns those that still stand."""
+        from pipefile.engine import dead
+
+        gone = dead.find(self.session, self.decider)
+        removed = dead.remove(self.session, gone, self.warn) if whole else []
+        for path in removed:
+            why = "whose stage is skipped" if path.rstrip("/") in self.session.files.left_out else "which no stage makes any more"
+            self.emit(Note("note", f"removed `{show(path)}`, {why}"))
+        return [path for path in gone if path not in removed]
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """What a build does that looks at the whole graph (engine/warm.py has the other one).
+
+    Args:
+        session: The project.
+        nodes: The closure of the request, each after what it needs.
+        extra: Edges that some of these need besides, for discovered inputs.
+        requested: The edges that were asked for.
+    """
+
+    session: Session
+    nodes: list[int]
+    extra: Mapping[int, tuple[int, ...]]
+    requested: Sequence[int]
+    passed: int = 0
+
+    @property
+    def edges(self) -> list[Edge]:
+        return [self.session.graph.edges[node] for node in self.nodes if node < len(self.session.graph.edges)]
+
+    @property
+    def above(self) -> Mapping[int, tuple[int, ...]]:
+        return self.extra
+
+    @property
+    def total(self) -> int:
+        return len(self.edges)
+
+    def weights(self) -> dict[int, float]:
+        index = self.session.index
+        if not index.edge_names:
+            return {}
+        found = {}
+        for number, edge in enumerate(self.session.graph.edges):
+            at = index.edge(edge.name)
+            if at >= 0 and index.edge_seconds[at] > 0:
+                found[number] = index.edge_seconds[at]
+        return found
 
 
 def _interrupted(interrupts: Interrupts | None, seconds: float) -> RunResult:

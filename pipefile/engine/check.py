@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import stat as stat_bits
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError, StoreError
 from pipefile.base.paths import folder_of, show
 from pipefile.engine.dead import Real, files_like, living, needed, read, records_of_gone, remove_empty

@@ -6,10 +6,11 @@ import errno
 import os
 import stat as stat_bits
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, normalise
 from pipefile.engine.files import Files, unreadable
 from pipefile.model.graph import Edge
@@ -85,7 +86,16 @@ class CodeReader:
         self._good: dict[tuple[str, str], bool] = {}
         self._changed = False
         self._packages: dict[str, tuple[str, str]] = {}
-        self._above = frozenset([folder for path in self._producer for folder in _parents(path)])
+
+    @cached_property
+    def _above(self) -> frozenset[str]:
+        """The folders that outputs lie in."""
+        return frozenset([folder for path in self._producer for folder in _parents(path)])
+
+    @property
+    def looked(self) -> bool:
+        """Whether any code has been looked for."""
+        return bool(self._links)
 
     # -- of edges
 
@@ -347,9 +357,10 @@ class CodeReader:
         """
         if self._kept is None or not self._changed:
             return
-        calls = {stage.action.module for stage in self._session.pipeline.stages.values() if isinstance(stage.action, Call)}
+        stages = self._session.pipeline.stages
+        calls = {stage.action.module for stage in stages.values() if isinstance(stage.action, Call)}
         used = {_key(start) for start in self._links}
-        for key in list(self._kept.links):
+        for key in list(self._kept.links) if stages else ():  # a build that started from the index knows a few of them
             _, module, function = key.split("\n")
             if key not in used and (module not in calls if function else True):
                 del self._kept.links[key]

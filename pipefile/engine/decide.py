@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, name_of
 from pipefile.engine.code import CodeReader
@@ -72,9 +72,12 @@ class Decider:
         self._set_users: dict[int, int] | None = None
         self._python = python()
         self.code = CodeReader(session, self._python)
-        self.naming = frozenset([edge.id for edge in session.graph.edges for output in edge.outputs if output.value == "file"])
+        self.naming = self._naming()
         self.written: dict[int, Record] = {}
         self.owners: dict[str, int] = {}  # files that functions have named: who made them, of the edges that have ended
+
+    def _naming(self) -> frozenset[int]:
+        return frozenset([edge.id for edge in self._session.graph.edges for output in edge.outputs if output.value == "file"])
 
     # -- records
 
@@ -174,6 +177,10 @@ class Decider:
             return ()  # it is told when the edge is decided
 
     # -- decisions
+
+    def unmoved(self, number: int) -> bool:  # noqa: ARG002  # a decider that knows more does (engine/warm.py)
+        """Whether an edge is fresh for certain without being looked at."""
+        return False
 
     def decide(self, edge: Edge) -> Decision:
         """Whether an edge whose inputs are final is fresh, and why not."""

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
-from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import replace
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat as stat_bits
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
 from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, show
 from pipefile.engine.decide import PROGRAMS, Decider, Decision

@@ -3,6 +3,8 @@
 It asks the index (store/index.py): same command line, same environment, the same Pipefiles, files and folders by their stats? Then it prints what the
 ordinary build would print, and that is all. Anything unusual goes the ordinary way, which gives the same answer. Nothing is written, no stage of
 the project is looked at, no lock is taken: while another build holds it, the ordinary way is taken as well.
+
+Where a few files have changed, what was seen of them is handed on: a build can start from there (engine/warm.py).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 TYPE_CHECKING = False  # as typing's, whose import costs more than the whole lane
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipefile.store.index import Meta, Reader
 
@@ -23,6 +25,35 @@ STORE = "pipeline_outputs"
 _COMMANDS = frozenset(["status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "init"])
 _QUIET = frozenset(["-q", "--quiet"])
 _SPLIT_FROM = 8_000  # rows: below, a second process costs more than it saves
+_MOST = 10_000  # changed rows that are handed on, at most a quarter of all: with more, looking at everything is hardly slower
+
+
+class Seen:
+    """What one look at all files of a request has found.
+
+    Args:
+        reader: The index, still open; whoever is handed this closes it.
+        root: The project's root, absolute.
+        store: The store, from there.
+        request: The request, as the index has it.
+        numbers: Its rows.
+    """
+
+    def __init__(self, reader: Reader, root: str, store: str, request: str, numbers: array[int]) -> None:
+        self.reader = reader
+        self.root = root
+        self.store = store
+        self.request = request
+        self.count, self.whole, self.block, self.plain, self.absent, self.folders = numbers[:6]
+        self.numbers = numbers
+        self.rows: list[int] = []
+        """Rows that are not as they were."""
+        self.changed_folders: list[int] = []
+
+    @property
+    def same(self) -> bool:
+        """Nothing has changed, and nothing was left to do."""
+        return bool(self.whole) and not self.rows and not self.changed_folders
 
 
 def answer(argv: Sequence[str]) -> str | None:
@@ -31,13 +62,59 @@ def answer(argv: Sequence[str]) -> str | None:
     Args:
         argv: The words after the program's name.
     """
+    plain = Plain(argv)
+    found = ask(plain) if plain.is_plain else None
+    if isinstance(found, Seen):
+        found.reader.close()
+        return None
+    return found
+
+
+class Plain:
+    """What a plain command line asks for: words of a build that name targets, -j, -k or -q, and nothing else.
+
+    Args:
+        argv: The words after the program's name.
+
+    Attributes:
+        is_plain: Whether it is one; all else is only good if so.
+        implied: The word `build` was left out.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.targets: list[str] = []
+        self.jobs: int | None = None
+        self.keep_going = self.quiet = False
+        words = [word for word in argv if word not in _QUIET]
+        self.quiet = len(words) < len(argv)
+        self.implied = words[:1] != ["build"]
+        self.is_plain = not (words and words[0] in _COMMANDS) and self._take(words if self.implied else words[1:])
+
+    def _take(self, words: list[str]) -> bool:
+        while words:
+            word = words.pop(0)
+            if word in ("-j", "--jobs") and words and words[0].isdecimal() and words[0] != "0":
+                self.jobs = int(words.pop(0))
+            elif word in ("-k", "--keep-going"):
+                self.keep_going = True
+            elif word.startswith("-j") and word[2:].isdecimal() and int(word[2:]) > 0:
+                self.jobs = int(word[2:])
+            elif word.startswith("-") or not word:
+                return False
+            else:
+                self.targets.append(word)
+        return self.jobs != 0
+
+
+def ask(plain: Plain) -> str | Seen | None:
+    """What a build with a plain command line prints, if it has nothing to do; or what was seen where a few files have changed.
+
+    The process stands where it stood, but where there is an answer.
+    """
     from time import perf_counter
 
     started = perf_counter()
-    words = [word for word in argv if word not in _QUIET]
-    targets = _targets(words)
-    if targets is None:
-        return None
+    targets = plain.targets
     try:
         here = os.getcwd()
         root = _root(here)
@@ -45,43 +122,20 @@ def answer(argv: Sequence[str]) -> str | None:
         return None
     if root is None or (targets and root != here):
         return None
-    count = None
+    seen = None
     try:
-        count = _fresh(root, "\x1f".join(targets) or "\x1f")
-    except (OSError, ValueError, MemoryError):
+        os.chdir(root)  # relative paths are a third cheaper to look up
+        seen = look(root, "\x1f".join(targets), os.environ, split=True)
+    except OSError:
         pass
-    if count is None:
-        import gc
-
-        os.chdir(here)  # the ordinary way asks where the user stands,
-        gc.enable()  # and may run functions of stages in this process
-        return None
-    if len(words) < len(argv):
+    if seen is None or not seen.same:
+        os.chdir(here)  # the ordinary way asks where the user stands
+        return seen
+    if plain.quiet:
         return ""
     seconds = perf_counter() - started
-    counted = f"{count} fresh" if count else "nothing to do"
+    counted = f"{seen.count} fresh" if seen.count else "nothing to do"
     return f"{counted} in {seconds:.{2 if seconds < 0.995 else 1}f} s\n"
-
-
-def _targets(argv: Sequence[str]) -> list[str] | None:
-    """The targets of a plain build; None if the command line is not just one."""
-    words = list(argv)
-    if words and words[0] == "build":
-        words = words[1:]
-    elif words and words[0] in _COMMANDS:
-        return None
-    targets: list[str] = []
-    while words:
-        word = words.pop(0)
-        if word in ("-j", "--jobs") and words and words[0].isdecimal() and words[0] != "0":
-            words.pop(0)
-        elif word in ("-k", "--keep-going") or (word.startswith("-j") and word[2:].isdecimal() and int(word[2:]) > 0):
-            continue
-        elif word.startswith("-") or not word:
-            return None
-        else:
-            targets.append(word)
-    return targets
 
 
 def _root(folder: str) -> str | None:
@@ -95,35 +149,46 @@ def _root(folder: str) -> str | None:
         folder = above
 
 
-def _fresh(root: str, request: str) -> int | None:
-    """How many edges *request* stands for, if all of them are as the index says."""
+def look(root: str, request: str, environ: Mapping[str, str], split: bool = False) -> Seen | None:
+    """Look once at all files that a request rests on. None where the index cannot say what these are, or a great many have changed.
+
+    Args:
+        root: The project's root; the process may stand there.
+        request: Targets, joined as the index has them.
+        environ: The environment of the build.
+        split: Many files may be looked at by two processes; the process has no threads, and is not somebody else's.
+    """
     from pipefile.store.index import Damaged, Meta, Reader
 
-    store = _store(root)
-    if store is None or _busy(root, store):
-        return None
     try:
-        reader = Reader(f"{root}/{store}/index")
-    except Damaged:
+        store = _store(root)
+        if store is None or _busy(root, store):
+            return None
+    except OSError:
         return None
     import gc
 
+    collecting = gc.isenabled()
     gc.disable()  # a hundred thousand strings are about to be made, and none of them is garbage
+    reader = None
     try:
+        reader = Reader(f"{root}/{store}/index")
         meta = Meta.unpack(reader.texts("meta"))
-        if not _same_circumstances(meta):
-            return None
-        if reader.texts("requests") != [request]:  # one is kept: the last one that was built whole
-            return None
-        numbers = reader.numbers("request_rows", "i")
-        if len(numbers) < 4:
-            return None
-        count = numbers[0]
-        return count if _stands(reader, meta, numbers, root) else None
-    except Damaged:
-        return None
+        if _same_circumstances(meta, environ) and reader.texts("requests") == [request or "\x1f"]:  # one is kept: the last one
+            numbers = reader.numbers("request_rows", "i")
+            if len(numbers) >= 6:
+                seen = Seen(reader, root, store, request, numbers)
+                if _compare(seen, split):
+                    reader = None
+                    return seen
+    except (Damaged, OSError, ValueError, MemoryError):
+        pass
     finally:
-        reader.close()
+        if reader is not None:
+            reader.close()
+        if collecting:
+            gc.enable()
+    return None
 
 
 def _store(root: str) -> str | None:
@@ -160,7 +225,7 @@ def _busy(root: str, store: str) -> bool:
     return False
 
 
-def _same_circumstances(meta: Meta) -> bool:
+def _same_circumstances(meta: Meta, environ: Mapping[str, str]) -> bool:
     from pipefile import __version__
     from pipefile.base.digest import KEY_FORMAT, hide
     from pipefile.store.index import boot_id
@@ -169,84 +234,110 @@ def _same_circumstances(meta: Meta) -> bool:
         return False
     if meta.boot != boot_id():
         return False  # what was written just before a crash is looked at again
-    return all(hide(name, os.environ.get(name)) == value for name, value in meta.env.items())
+    return all(hide(name, environ.get(name)) == value for name, value in meta.env.items())
 
 
-def _stands(reader: Reader, meta: Meta, numbers: array[int], root: str) -> bool:
-    """Whether all rows of a request are as the index has them."""
-    from pipefile.store.index import STAT_COLUMNS, columns
+def _compare(seen: Seen, split: bool) -> bool:
+    """Find the rows and folders of a request that are not as they were; False if they are too many."""
+    from pipefile.store.index import STAT_COLUMNS, TRUSTED, columns
 
-    _, plain, absent, folders = numbers[0], numbers[1], numbers[2], numbers[3]
-    if len(numbers) != 4 + plain + absent + folders:
+    reader, numbers = seen.reader, seen.numbers
+    block, plain, absent, folders = seen.block, seen.plain, seen.absent, seen.folders
+    if len(numbers) != 6 + plain + absent + folders:
         return False
-    os.chdir(root)  # relative paths are a third cheaper to look up
     names = reader.texts("folders") or [""]  # the root alone joins to nothing
+    at = "" if os.path.samefile(os.curdir, seen.root) else seen.root + "/"
     stamps = columns(reader.numbers("folder_stats", "q"), 4)
-    for row in numbers[4 + plain + absent :]:
-        seen = os.stat(names[row] or ".")
-        if seen.st_mtime_ns != stamps[2][row] or seen.st_ctime_ns != stamps[3][row] or not _same_number(seen.st_ino, stamps[1][row]):
+    for row in numbers[6 + plain + absent :]:
+        try:
+            found = os.stat((names[row] if names[row][:1] == "/" else at + names[row]) or ".")
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        if found.st_mtime_ns != stamps[2][row] or found.st_ctime_ns != stamps[3][row] or not _same_number(found.st_ino, stamps[1][row]):
+            seen.changed_folders.append(row)
     paths = reader.texts("paths")
+    if at:
+        paths = [path if path[:1] == "/" else at + path for path in paths]
     stats = columns(reader.numbers("stats", "q"), STAT_COLUMNS)
-    rows = numbers[4 : 4 + plain]
-    everything = plain == meta.plain
-    for row in numbers[4 + plain : 4 + plain + absent]:
+    most = max(64, min(_MOST, (block + plain) // 4))
+    for row in numbers[6 + plain : 6 + plain + absent]:
         if os.path.lexists(paths[row]):
-            return False
-    if plain < _SPLIT_FROM or len(os.sched_getaffinity(0)) < 2:
-        return _files_stand(paths, stats, range(plain) if everything else rows)
-    half = plain // 2
-    if everything:
-        return _both(paths, stats, range(half), range(half, plain))
-    return _both(paths, stats, rows[:half], rows[half:])
+            seen.rows.append(row)
+    if not seen.whole:  # what could not be believed has to be hashed again, whatever its stat says
+        flags = reader.section("flags")
+        seen.rows += [row for row in (*range(block), *numbers[6 : 6 + plain]) if not flags[row] & TRUSTED]
+    if block + plain < _SPLIT_FROM or not split or len(os.sched_getaffinity(0)) < 2:
+        seen.rows += _changed(paths, stats, range(block), most)
+        seen.rows += _changed(paths, stats, numbers[6 : 6 + plain], most)
+    elif plain <= _SPLIT_FROM:
+        seen.rows += _both(paths, stats, range(block // 2), range(block // 2, block), most)
+        seen.rows += _changed(paths, stats, numbers[6 : 6 + plain], most)
+    else:
+        seen.rows += _both(paths, stats, range(block), numbers[6 : 6 + plain], most)
+    return len(seen.rows) <= most
 
 
-def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], second: Sequence[int]) -> bool:
+def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], second: Sequence[int], most: int) -> Sequence[int]:
     """Look at two shares of the files at once, the second in a forked process."""
+    from array import array
+
+    end, start = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            status = 0 if _files_stand(paths, stats, second) else 1
+            data = array("i", _changed(paths, stats, second, most)).tobytes()
+            while data:
+                data = data[os.write(start, data) :]
+            status = 0
         finally:
             os._exit(status)
-    stands = False
+    os.close(start)
+    data = b""
     try:
-        stands = _files_stand(paths, stats, first)
+        found = _changed(paths, stats, first, most)
+        while part := os.read(end, 1 << 16):
+            data += part
     finally:
-        if not stands:
-            import signal
-
-            os.kill(child, signal.SIGKILL)
+        os.close(end)
         _, status = os.waitpid(child, 0)
-    return stands and status == 0
+    if status:
+        raise OSError("the other half was not looked at")
+    others = array("i")
+    others.frombytes(data)
+    return [*found, *others]
 
 
-def _files_stand(paths: list[str], stats: list[array[int]], rows: Sequence[int]) -> bool:
+def _changed(paths: list[str], stats: list[array[int]], rows: Sequence[int], most: int) -> list[int]:
+    """Those of *rows* that are not as they were; a few more than *most* are enough."""
     stat = os.stat
+    found: list[int] = []
     devices, inodes, sizes, mtimes, ctimes, modes = stats
-    if isinstance(rows, range):  # the whole index, or a half of it: slices are cheaper than looking up each row
+    if isinstance(rows, range):  # a block of the index: slices are cheaper than looking up each row
         here = slice(rows.start, rows.stop)
         names = paths[here]
         devices, inodes, sizes, mtimes, ctimes, modes = [column[here] for column in stats]
     else:
         names = [paths[row] for row in rows]
         devices, inodes, sizes, mtimes, ctimes, modes = [[column[row] for row in rows] for column in stats]  # type: ignore[assignment]
-    try:
-        for name, device, inode, size, mtime, ctime, mode in zip(names, devices, inodes, sizes, mtimes, ctimes, modes, strict=True):
+    for row, name, device, inode, size, mtime, ctime, mode in zip(rows, names, devices, inodes, sizes, mtimes, ctimes, modes, strict=True):
+        try:
             seen = stat(name)
-            if (
-                seen.st_ctime_ns != ctime
-                or seen.st_mtime_ns != mtime
-                or seen.st_size != size
-                or seen.st_mode != mode
-                or (seen.st_ino != inode and not _same_number(seen.st_ino, inode))
-                or (seen.st_dev != device and not _same_number(seen.st_dev, device))
-            ):
-                return False
-    except OSError:
-        return False
-    return True
+        except (FileNotFoundError, NotADirectoryError):
+            seen = None
+        if (
+            seen is None
+            or seen.st_ctime_ns != ctime
+            or seen.st_mtime_ns != mtime
+            or seen.st_size != size
+            or seen.st_mode != mode
+            or (seen.st_ino != inode and not _same_number(seen.st_ino, inode))
+            or (seen.st_dev != device and not _same_number(seen.st_dev, device))
+        ):
+            found.append(row)
+            if len(found) > most:
+                break
+    return found
 
 
 def _same_number(now: int, kept: int) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
+from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import GraphError, InputError
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider

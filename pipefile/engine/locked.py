@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pipefile.base.errors import PipefileError
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import load
-from pipefile.load.scanner import make_locator
+from pipefile.load.locate import make_locator
 from pipefile.model.options import Options
 from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested

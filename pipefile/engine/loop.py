@@ -5,8 +5,8 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError, InputError, PipefileError
 from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt, Attempts, Verdict
@@ -116,14 +116,16 @@ class Loop:
         counts = {"ran": self.ran, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
         return {"fresh": self.fresh, **{name: len(edges) for name, edges in counts.items()}}
 
-    def run(self, total: int) -> None:
+    def run(self, total: int, passed: int = 0) -> None:
         """Run until everything that can end has ended.
 
         Args:
-            total: How many edges the schedule has.
+            total: How many edges the request needs.
+            passed: How many of them are fresh and no part of the schedule.
         """
         schedule, queue = self._schedule, self._queue
-        self._emit(PlanMade(total))
+        self.fresh = passed
+        self._emit(PlanMade(total, passed))
         while True:
             self._heed_interrupts()
             self._heed_tries()
@@ -145,6 +147,11 @@ class Loop:
     # -- deciding
 
     def _decide(self, number: int) -> None:
+        if number not in self._schedule.dropped and self._decider.unmoved(number):
+            self.fresh += 1
+            self._schedule.end(number, "fresh")
+            self._emit(StageFinished(self._session.index.edge_names[number], "", "fresh"))
+            return
         edge = self._graph.edges[number]
         try:
             why = self._conditions.why_left_out(edge)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Position
 from pipefile.base.paths import BadPathError, normalise, parents
@@ -13,7 +13,7 @@ from pipefile.engine.declare import Looking
 from pipefile.engine.session import Project, Session
 from pipefile.load.declared import python_locator
 from pipefile.load.loader import Extra, load
-from pipefile.load.scanner import make_locator
+from pipefile.load.locate import make_locator
 from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan.closure import closure

@@ -7,9 +7,9 @@ history, logs and functions all speak of the same ones. What `max_attempts` boun
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from pipefile.base.dataclass import dataclass
 from pipefile.engine.attempt import Attempt
 from pipefile.engine.decide import Decision
 from pipefile.execute.output import LOG_FAULT

@@ -1,63 +1,35 @@
-"""Writing the index at the end of a build: what can be believed next time, and why."""
+"""Writing the index at the end of a build that looked at the whole graph: what can be believed next time, and why."""
 
 from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pipefile.base import digest as digests
-from pipefile.base.errors import InputError
-from pipefile.base.paths import folder_of, name_of
-from pipefile.engine import ticks
-from pipefile.engine.decide import Decider, Decision
-from pipefile.engine.files import SMALL, State
-from pipefile.engine.session import PIPEFILE, Session, python, version
+from pipefile.base.paths import folder_of
+from pipefile.engine.columns import graph_sections, is_coded, suits
+from pipefile.engine.files import State
+from pipefile.engine.rows import NO_STAMP, Kept, Rows, place
+from pipefile.engine.session import PIPEFILE, python, version
 from pipefile.engine.world import pack_globs
 from pipefile.model.graph import Edge
-from pipefile.model.record import ABSENT
-from pipefile.plan.stale import runs_anyway
 from pipefile.store import index as index_file
-from pipefile.store.index import DIRECTORY, FRESH, OUTPUT, PRESENT, TRUSTED, Meta, folder_stamp_of, join_texts, stamp_of
-from pipefile.store.record import edge_record_path, record_path
+from pipefile.store.index import ASKED, CODE, CODED, FRESH, GLOBBED, GOAL, INSIDE, NAMED, ODD, OUTPUT, RECORDS, SOUND, TRUSTED, Meta, join_texts
 
-_ZERO = bytes(32)
 NO_TARGETS = b"\x1f"
+_UNKNOWN = State("named", "", None)
 
 
-class Saver:
-    """Makes the index that holds after a build.
-
-    Args:
-        session: The project as the build saw it.
-        decider: Its decisions and the records that it wrote.
-        decided: Edges that are fresh now: id -> what was decided when they were, or before they ran.
-        tick: How stamps behave; `began` is the disk's stamp at the start of the build.
-    """
-
-    def __init__(self, session: Session, decider: Decider, decided: Mapping[int, Decision], tick: ticks.Ticks, began: int) -> None:
-        self._session = session
-        self._files = session.files
-        self._disk = session.disk
-        self._old = session.index
-        self._decider = decider
-        self._decided = decided
-        self._tick = tick
-        self._began = began
-        self._now = ticks.now(session.disk, session.store)
-        self._rows: dict[str, tuple[State, int]] = {}
-        self._edges: list[tuple[str, bytes, list[str], list[str], float]] = []
-        self._settled_once = False
-        self._plain = self._absent = 0
-        self._moved: set[str] = set()
-        self._folders: dict[str, tuple[int, ...]] = {}
+class Saver(Rows):
+    """Makes the index that holds after a build."""
 
     def save(self, request: str | None, nodes: Sequence[int], dead: Sequence[str]) -> None:
         """Write it.
 
         Args:
-            request: What the index will answer at once next time; None if this build leaves something to do.
-            nodes: The closure that was built.
+            request: What was built, or tried to; None if the index of another command line says nothing of it.
+            nodes: Its closure.
             dead: Dead outputs that still stand.
 
         Raises:
@@ -68,80 +40,23 @@ class Saver:
             self._add(path, 0)
         self._moved = self._files.restless()
         changed = self._settle()
-        records: dict[str, set[str]] = {}
         for edge in graph.edges:
             decision = self._decided.get(edge.id)
             if decision is not None:
-                self._add_edge(edge, decision, records)
+                self._add_edge(edge, decision)
         for edge in graph.edges:  # after what was looked at: a directory that is carried over comes without its files
             if edge.id not in self._decided:
-                self._carry(edge, records)
+                self._carry(edge)
         changed |= self._settle()
-        missing = self._look_at_folders(records)
-        self._edges = [edge for edge in self._edges if edge[0] not in missing and not changed.intersection(edge[2], edge[3])]
-        if changed or self._outdated() or self._session.project.file != PIPEFILE:
-            request = None
-        self._write(request, nodes, dead)
+        folders, missing = self._look_at_folders()
+        self._edges = {
+            number: edge for number, edge in self._edges.items() if number not in missing and not changed.intersection(edge.outputs, edge.discovered)
+        }
+        known = not (changed or self._outdated(folders) or self._session.project.file != PIPEFILE)
+        self._name_the_rest()
+        self._write(request if known else None, nodes, dead, folders)
 
-    # -- rows
-
-    def _add(self, path: str, flags: int) -> State:
-        known = self._rows.get(path)
-        if known is not None:
-            if flags and not known[1] & flags:
-                self._rows[path] = (known[0], known[1] | flags)
-            return known[0]
-        state = self._files.known.get(path)
-        if state is None:
-            state = self._files.output(path) if flags & OUTPUT else self._files.state(path)
-        self._rows[path] = (state, flags)
-        if state.kind == "directory":
-            for inner in self._files.members.get(path, ((), ()))[0]:
-                self._add(inner, 0)
-        return state
-
-    def _add_edge(self, edge: Edge, decision: Decision, records: dict[str, set[str]]) -> None:
-        files = self._files
-        for need in edge.needs:
-            if need.files is not None:
-                for path in files.set_paths(need.files):
-                    self._add(path, 0)
-        for path in decision.code:
-            self._add(path, 0)
-        outputs = [*[output.path for output in edge.outputs], *self._decider.named(edge)]
-        for path in outputs:
-            self._add(path, OUTPUT)
-        if self._moved and (self._rests_on_the_past(edge, decision) or self._output_changed(edge, outputs)):
-            return
-        record = self._decider.written.get(edge.id)
-        discovered = list(record.discovered) if record is not None else list(decision.discovered)
-        for path in discovered:
-            self._add(path, 0)
-        seconds = record.duration if record is not None else decision.seconds
-        self._edges.append((edge.name, digests.raw(decision.key), outputs, discovered, seconds))
-        self._expect(edge, outputs, records)
-
-    def _rests_on_the_past(self, edge: Edge, decision: Decision) -> bool:
-        """Whether an input changed after this edge was decided and was then looked at again: its row is newer than the edge's key."""
-        for part in decision.parts:
-            if part.kind == "input" and self._rows[part.path][0].digest != part.value:
-                return True
-        if any(self._rows[path][0].digest != digest for path, digest in decision.code.items()):
-            return True
-        record = self._decider.written.get(edge.id)
-        discovered = tuple(record.discovered) if record is not None else decision.discovered
-        paths = [path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)]
-        made = self._session.graph.producer
-        return any(path in self._moved and path not in made for path in (*paths, *discovered))
-
-    def _output_changed(self, edge: Edge, outputs: Iterable[str]) -> bool:
-        """Whether an output was changed after the edge was done with it, and was then looked at again: its row is not of what the edge has made."""
-        record = self._decider.written.get(edge.id)
-        if record is not None:
-            return any(self._rows[made.path][0].digest != made.digest for made in record.outputs)
-        return not self._moved.isdisjoint(outputs)
-
-    def _carry(self, edge: Edge, records: dict[str, set[str]]) -> None:
+    def _carry(self, edge: Edge) -> None:
         """Keep what the old index knows of an edge that this build did not look at, unless a row that it rests on has changed."""
         old = self._old
         at = old.edge(edge.name)
@@ -155,8 +70,7 @@ class Saver:
             now = known[0] if known is not None else self._files.known.get(path)
             if now is not None and (now.kind, now.digest) != (state.kind, state.digest):
                 return
-        declared = [output.path for output in edge.outputs]
-        if [old.paths[row] for row in outputs] != [*declared, *self._decider.named(edge)]:
+        if [old.paths[row] for row in outputs] != self._outputs(edge):
             return
         for row in (*outputs, *discovered):
             path = old.paths[row]
@@ -166,139 +80,87 @@ class Saver:
             if need.files is not None and need.files.kind != "late":
                 for path in need.files.paths:
                     row = old.row(path)
-                    if path not in self._rows and row >= 0:
+                    if path not in self._rows and row >= 0 and not old.flags[row] & NAMED:
                         self._rows[path] = (self._files.known.get(path) or self._old_state(row), old.flags[row] & OUTPUT)
         key = old.edge_keys[32 * at : 32 * at + 32]
         paths = [old.paths[row] for row in outputs]
-        self._edges.append((edge.name, key, paths, [old.paths[row] for row in discovered], old.edge_seconds[at]))
-        self._expect(edge, paths, records)
+        self._edges[edge.id] = Kept(key, paths, [old.paths[row] for row in discovered], [], old.edge_seconds[at], FRESH)
 
-    def _old_state(self, row: int) -> State:
-        flags = self._old.flags[row]
-        if not flags & PRESENT:
-            return State("absent", "", None, True)
-        digest = digests.from_raw(self._old.digests[32 * row : 32 * row + 32], self._old.meta.algorithm)
-        if flags & DIRECTORY:
-            return State("directory", digest, None, False)
-        stamp = self._old.stat_of(row)
-        return State("file", digest, stamp, bool(flags & TRUSTED))  # type: ignore[arg-type]  # six columns
-
-    def _expect(self, edge: Edge, outputs: Iterable[str], records: dict[str, set[str]]) -> None:
-        for path in self._record_paths(edge.name, outputs):
-            records.setdefault(folder_of(path), set()).add(name_of(path))
-
-    # -- trust
-
-    def _trusted(self, state: State) -> bool:
-        """Whether a change after the digest was made would show in the stamp."""
-        if state.stamp is None:
-            return state.kind == "absent"
-        latest = max(state.stamp[3], state.stamp[4])
-        if latest > self._now:
-            return False  # a stamp in the future says nothing
-        if state.settled:
-            return True
-        tick = self._tick.of(state.stamp)
-        return tick == 0 or latest + tick <= self._began
-
-    def _settle(self) -> set[str]:
-        """Hash small files inside the tick once more, now that the tick is over. Returns those whose digest was not what it seemed."""
-        doubtful = [
-            (path, state, flags)
-            for path, (state, flags) in self._rows.items()
-            if state.kind == "file" and state.stamp is not None and not state.settled and not self._trusted(state) and state.stamp[2] <= SMALL
-        ]
-        doubtful = [item for item in doubtful if item[1].stamp is not None and self._tick.of(item[1].stamp) <= ticks.COARSE]
-        if not doubtful or (not self._tick.tick and all(max(s.stamp[3], s.stamp[4]) > self._now for _, s, _ in doubtful if s.stamp)):
-            return set()
-        if not self._settled_once:
-            ticks.pass_tick(ticks.COARSE, self._session.project.clock)
-            self._settled_once = True
-            self._now = ticks.now(self._disk, self._session.store)
-        changed = set()
-        for path, state, flags in doubtful:
-            try:
-                again = self._files.hash(path)
-            except OSError:
-                changed.add(path)
+    def _name_the_rest(self) -> None:
+        """Give rows to all files of the graph that nothing is known of."""
+        rows, unknown = self._rows, (_UNKNOWN, NAMED)
+        for edge in self._session.graph.edges:
+            if edge.id in self._edges:
                 continue
-            stamp = again.stamp
-            calm = stamp is not None and max(stamp[3], stamp[4]) + self._tick.of(stamp) <= self._now
-            if again.digest != state.digest:
-                changed.add(path)
-            self._rows[path] = (again._replace(settled=calm), flags)
-        return changed
+            for path in self._outputs(edge):
+                rows.setdefault(path, unknown)
+        for edge in self._session.graph.edges:
+            for need in edge.needs:
+                files = need.files
+                if files is not None:
+                    for path in files.paths:
+                        if path not in rows:
+                            rows[path] = unknown
+                    if files.inside and files.inside not in rows:
+                        rows[files.inside] = unknown
+
+    def _outputs(self, edge: Edge) -> list[str]:
+        return [*[output.path for output in edge.outputs], *self._decider.named(edge)]
+
+    def _has_code_made(self, edge: Edge) -> bool:
+        """Whether stages make some of an edge's code, as far as this build has looked at it."""
+        return edge.id in self._decided and bool(self._decider.code_made(edge))
 
     # -- folders
 
-    def _look_at_folders(self, records: dict[str, set[str]]) -> set[str]:
-        """Take the stamps of all folders whose names matter. Returns the edges whose records are not there (any more)."""
-        folders = set(records)
+    def _look_at_folders(self) -> tuple[dict[str, tuple[int, tuple[int, ...]]], set[int]]:
+        """Look at all folders whose names matter: their flags and stamps; and the edges whose records are not there (any more)."""
+        wanted: dict[str, dict[str, set[int]]] = {}
+        flags: dict[str, int] = {}
+        for edge in self._session.graph.edges:
+            kept = self._edges.get(edge.id)
+            for path in self._record_paths(edge.name, [output.path for output in edge.outputs] if kept is None else kept.outputs):
+                folder, name = place(path)
+                names = wanted.setdefault(folder, {})
+                if kept is not None:
+                    names.setdefault(name, set()).add(edge.id)
+        for folder in wanted:
+            flags[folder] = RECORDS
         for match in self._session.world.globs.values():
-            folders.update(match.folders)
+            for folder in match.folders:
+                flags[folder] = flags.get(folder, 0) | GLOBBED
         for path, (_, inner) in self._files.members.items():
             if path in self._rows:
-                folders.update(inner)
-        folders.update(self._decider.code.folders())
-        folders.update(self._condition_folders() or ())
-        believed = ticks.folders_tell(self._disk.root)
-        gone: set[str] = set()
-        for folder in sorted(folders):
-            stamp = self._calm_stamp(folder) if believed else None
-            if stamp is not None:
-                self._folders[folder] = stamp
-            wanted = records.get(folder)
-            if wanted:
-                try:
-                    names = {name for name, _ in self._disk.names(folder)}
-                except OSError:
-                    names = set()
-                gone.update((f"{folder}/{name}" if folder else name) for name in wanted - names)
-        if not gone:
-            return set()
-        return {edge[0] for edge in self._edges if gone.intersection(self._record_paths(edge[0], edge[2]))}
+                for folder in inner:
+                    flags[folder] = flags.get(folder, 0) | INSIDE
+        for folder in self._decider.code.folders():
+            flags[folder] = flags.get(folder, 0) | CODE
+        for folder in self._condition_folders() or ():
+            flags[folder] = flags.get(folder, 0) | ASKED
+        folders: dict[str, tuple[int, tuple[int, ...]]] = {}
+        missing: set[int] = set()
+        for folder in sorted(flags):
+            folders[folder] = (flags[folder], self._stamp(folder) if flags[folder] != RECORDS or wanted[folder] else NO_STAMP)
+            if wanted.get(folder):
+                missing |= self._missing(folder, wanted[folder])
+        return folders, missing
 
-    def _outdated(self) -> bool:
+    def _outdated(self, folders: Mapping[str, tuple[int, tuple[int, ...]]]) -> bool:
         """Whether what this build found by name is not what is there now. The stamps of folders are newer than its look into them, and rows of
         Pipefiles newer than what was read: without this question they would vouch for files that came meanwhile."""
-        session, files = self._session, self._files
-        outdated = any(self._rows[path][0].digest != (digest or ABSENT) for path, digest in session.pipeline.files.items())
-        outdated |= session.world.forget_changed(self._folders)
+        stamps = {folder: stamp for folder, (_, stamp) in folders.items() if stamp != NO_STAMP}
+        outdated = self._pipefiles_changed()
+        outdated |= self._session.world.forget_changed(stamps)
         outdated |= not self._decider.code.stands()
-        for path, (state, _) in self._rows.items():
-            if state.kind == "directory" and path in files.members:
-                try:
-                    outdated |= files.directory(path, fresh=True).digest != state.digest
-                except (OSError, InputError):
-                    outdated = True
+        outdated |= self._directories_changed()
         return outdated
-
-    def _record_paths(self, name: str, outputs: Iterable[str]) -> list[str]:
-        return [record_path(path) for path in outputs] or [edge_record_path(self._session.store, name)]
-
-    def _calm_stamp(self, folder: str) -> tuple[int, ...] | None:
-        """The stamp of a folder if it cannot hide a change that comes right now; the names are looked at after it was taken."""
-        for _ in (1, 2):
-            seen = self._disk.stat(folder or ".")
-            if seen is None:
-                return None
-            stamp = folder_stamp_of(seen)
-            latest = max(stamp[2], stamp[3])
-            tick = self._tick.of(stamp_of(seen))
-            if latest > self._now:
-                self._now = ticks.now(self._disk, self._session.store)
-            if tick == 0 or latest + tick <= self._now:
-                return stamp if latest <= self._now else None
-            if tick > ticks.COARSE or self._settled_once:
-                return None
-            ticks.pass_tick(tick, self._session.project.clock)
-            self._settled_once = True
-            self._now = ticks.now(self._disk, self._session.store)
-        return None
 
     # -- columns
 
-    def _write(self, request: str | None, nodes: Sequence[int], dead: Sequence[str]) -> None:
+    def _write(
+        self, request: str | None, nodes: Sequence[int], dead: Sequence[str], folders: Mapping[str, tuple[int, tuple[int, ...]]]
+    ) -> None:
+        graph = self._session.graph
         plain: list[str] = []
         absent: list[str] = []
         rest: list[str] = []
@@ -312,57 +174,56 @@ class Saver:
         stats = array("q")
         for column in range(index_file.STAT_COLUMNS):
             stats.extend([stamp[column] for stamp in stamps])
-        trusted = [self._trusted(state) for state, _ in states]
-        flags = bytes(
-            [
-                (PRESENT if state.kind != "absent" else 0) | (DIRECTORY if state.kind == "directory" else 0) | (TRUSTED if believed else 0) | extra
-                for (state, extra), believed in zip(states, trusted, strict=True)
-            ]
-        )
+        flags = bytes([self._flags(state, extra) for state, extra in states])
+        goal = frozenset(nodes) if request is not None else frozenset()
         rows, starts = array("i"), array("i")
-        for _, _, outputs, discovered, _ in self._edges:
-            starts.append(len(rows))
-            rows.extend([row_of[path] for path in outputs])
-            starts.append(len(rows))
-            rows.extend([row_of[path] for path in discovered])
+        edge_flags, seconds, keys = bytearray(), array("d"), []
+        nothing = Kept(bytes(32), [], [], [], 0.0, 0)
+        for edge in graph.edges:
+            kept = self._edges.get(edge.id)
+            if kept is None:
+                kept = nothing._replace(outputs=self._outputs(edge))
+            for span in (kept.outputs, kept.discovered, kept.code):
+                starts.append(len(rows))
+                rows.extend([row_of[path] for path in span])
+            keys.append(kept.key)
+            seconds.append(kept.seconds)
+            sound = kept.flags | GOAL if edge.id in goal else kept.flags & ~SOUND
+            odd = not suits(edge) or self._has_code_made(edge)
+            edge_flags.append(sound | (CODED if kept.code or is_coded(edge) else 0) | (ODD if odd else 0))
         starts.append(len(rows))
-        folders = list(self._folders)
         folder_stats = array("q")
         for column in range(4):
-            folder_stats.extend([self._folders[folder][column] for folder in folders])
+            folder_stats.extend([stamp[column] for _, stamp in folders.values()])
         meta = Meta(version(), self._session.pipeline.settings.hash, index_file.boot_id(), self._now, python())
-        meta.plain, meta.absent = self._plain, self._absent = len(plain), len(absent)
         meta.env = self._tracked()
-        texts, numbers = self._requests(request, nodes, row_of, trusted, folders)
+        folder_numbers = dict(zip(folders, range(len(folders)), strict=True))
+        texts, numbers = self._requests(request, goal, edge_flags, (row_of, flags, len(plain), len(absent)), folders)
         data = index_file.pack(
             {
                 "meta": meta.pack(),
                 "paths": join_texts(paths),
                 "stats": stats.tobytes(),
-                "digests": b"".join([digests.raw(state.digest) if state.digest else _ZERO for state, _ in states]),
+                "digests": b"".join([self._digest(state) for state, _ in states]),
                 "flags": flags,
-                "folders": join_texts(folders),
+                "folders": join_texts(list(folders)),
                 "folder_stats": folder_stats.tobytes(),
-                "edge_names": join_texts([edge[0] for edge in self._edges]),
-                "edge_keys": b"".join([edge[1] for edge in self._edges]),
-                "edge_flags": bytes([FRESH]) * len(self._edges),
+                "folder_flags": bytes([each for each, _ in folders.values()]),
+                "edge_names": join_texts([edge.name for edge in graph.edges]),
+                "edge_keys": b"".join(keys),
+                "edge_flags": bytes(edge_flags),
                 "edge_rows": rows.tobytes(),
                 "edge_starts": starts.tobytes(),
-                "edge_seconds": array("d", [edge[4] for edge in self._edges]).tobytes(),
+                "edge_seconds": seconds.tobytes(),
                 "requests": texts,
                 "request_rows": numbers.tobytes(),
-                "dead": join_texts(self._to_remember(dead)),
+                "dead": join_texts(dead),
                 "globs": pack_globs(self._session.world.globs),
+                **graph_sections(self._session, row_of, folder_numbers),
             }
         )
         sync = self._session.pipeline.settings.durability == "full"
         self._disk.write(f"{self._session.store}/{index_file.NAME}", data, sync)
-
-    def _to_remember(self, dead: Sequence[str]) -> list[str]:
-        """Dead outputs, and the places of those that are none yet: outputs of edges that are not among the fresh ones."""
-        known = {edge[0] for edge in self._edges}
-        unsure = [edge for edge in self._session.graph.edges if edge.name not in known]
-        return [*dead, *[path for edge in unsure for path in (*[output.path for output in edge.outputs], *self._decider.named(edge))]]
 
     def _tracked(self) -> dict[str, str]:
         """Hidden values of all tracked variables, as the environment of the build has them."""
@@ -371,6 +232,8 @@ class Saver:
             names.update(name for name, value in stage.env.items() if value is None)
             if stage.should_run is not None and stage.should_run.kind == "env":
                 names.add(stage.should_run.name)
+        if self._decider.code.looked:
+            names.add("PYTHONPATH")  # it says where modules are looked for
         return {name: digests.hide(name, self._session.environ.get(name)) for name in sorted(names)}
 
     def _still_holds(self, edge: Edge) -> bool:
@@ -397,14 +260,19 @@ class Saver:
         return found
 
     def _requests(
-        self, request: str | None, nodes: Sequence[int], row_of: Mapping[str, int], trusted: Sequence[bool], folders: Sequence[str]
+        self,
+        request: str | None,
+        goal: frozenset[int],
+        edge_flags: bytearray,
+        rows: tuple[Mapping[str, int], bytes, int, int],
+        folders: Mapping[str, tuple[int, tuple[int, ...]]],
     ) -> tuple[bytes, array[int]]:
-        """The request that was built, if the fast lane can answer it: all of it fresh, everything believed."""
-        graph = self._session.graph
-        edges = [graph.edges[node] for node in nodes if node < len(graph.edges)]
-        known = {edge[0]: edge for edge in self._edges}
-        if request is None or any(edge.name not in known or runs_anyway(edge, known[edge.name][3]) is not None for edge in edges):
+        """The request that was built, and the rows of what is sound of it."""
+        if request is None:
             return b"", array("i")
+        row_of, flags, plain, absent = rows
+        graph = self._session.graph
+        edges = [edge for edge in graph.edges if edge.id in goal]
         paths = set(self._session.pipeline.files)
         needed = {folder for match in self._session.world.globs.values() for folder in match.folders}
         needed.update(self._decider.code.folders())
@@ -413,28 +281,32 @@ class Saver:
             return b"", array("i")  # what is left out is told of in every build
         needed.update(conditions)
         for edge in edges:
-            _, _, outputs, discovered, _ = known[edge.name]
-            paths.update(outputs, discovered)
+            if not edge_flags[edge.id] & SOUND:
+                continue
+            kept = self._edges[edge.id]
+            paths.update(kept.outputs, kept.discovered, kept.code)
             for need in edge.needs:
                 if need.files is not None:
                     paths.update(self._files.set_paths(need.files))
-            paths.update(self._decided[edge.id].code)
-            needed.update(folder_of(path) for path in self._record_paths(edge.name, outputs))
+            needed.update(place(path)[0] for path in self._record_paths(edge.name, kept.outputs))
         for path in list(paths):
             inner, below = self._files.members.get(path, ((), ()))
             paths.update(inner)
             needed.update(below)
-        rows = sorted([row_of[path] for path in paths])
-        plain, absent = len([row for row in rows if row < self._plain]), len([row for row in rows if self._plain <= row < self._plain + self._absent])
+        wanted = sorted([row_of[path] for path in paths])
+        wanted = [row for row in wanted if row < plain + absent]
+        block = 0
+        while block < len(wanted) and block < plain and wanted[block] == block:
+            block += 1
+        count = len([row for row in wanted if row < plain])
+        whole = (
+            all(edge_flags[edge.id] & SOUND for edge in edges)
+            and all(flags[row] & TRUSTED for row in wanted[:count])
+            and all(folders[folder][1] != NO_STAMP for folder in needed)
+        )
         numbered = dict(zip(folders, range(len(folders)), strict=True))
-        if not needed.issubset(numbered) or not all(trusted[row] for row in rows[:plain]):
-            return b"", array("i")
-        numbers = array("i", [len(edges), plain, absent, len(needed)])
-        numbers.extend(rows[: plain + absent])
+        numbers = array("i", [len(edges), whole, block, count - block, len(wanted) - count, len(needed)])
+        numbers.extend(wanted[block:])
         numbers.extend(sorted([numbered[folder] for folder in needed]))
         return request.encode("utf-8", "surrogateescape") or NO_TARGETS, numbers
 
-
-def request_text(targets: Sequence[str]) -> str:
-    """How a request is kept: its targets as the command line resolved them."""
-    return "\x1f".join(targets)

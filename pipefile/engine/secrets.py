@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pipefile.base.errors import PipefileError
@@ -52,6 +51,8 @@ def _values(pipeline: Pipeline, environ: Mapping[str, str]) -> dict[str, str]:
 
 def masked(made: Made, mask: Mask) -> Made:
     """An event, an entry of the history, ... without the values of secrets."""
+    from dataclasses import fields, replace
+
     changed = {}
     for field in fields(made):  # type: ignore[arg-type]  # of dataclasses alone
         value = getattr(made, field.name)

@@ -5,29 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pipefile import __version__
 from pipefile.base.clock import SystemClock
+from pipefile.base.dataclass import dataclass
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Locator
 from pipefile.base.paths import show
-from pipefile.engine.declare import Looking
 from pipefile.engine.files import Files
 from pipefile.engine.secrets import mask_of
 from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
-from pipefile.load.declared import python_locator
 from pipefile.load.loader import Extra, load
-from pipefile.load.scanner import make_locator
+from pipefile.load.locate import make_locator
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.stage import Pipeline, Stage
-from pipefile.plan import resolve
-from pipefile.plan.conditions import false_text, static
-from pipefile.plan.cycles import topological
 from pipefile.plan.makeflags import without
 from pipefile.store import index as index_file
 from pipefile.store.index import Index
@@ -113,7 +108,11 @@ class Session:
         self.locator: Locator = make_locator(project.disk)
         self.warn = warn
         self._pipefile_stamp = self._stamp(project.file)
-        self.extra = extra or Extra(Looking(project.disk, note))
+        if extra is None:
+            from pipefile.engine.declare import Looking
+
+            extra = Extra(Looking(project.disk, note))
+        self.extra = extra
         try:
             self.pipeline: Pipeline = load(project.disk, project.file, environ, self.extra)
         except PipefileError as error:
@@ -122,6 +121,8 @@ class Session:
         self.mask = mask_of(self.pipeline, environ)
         """Takes the values of secrets out of whatever is said or kept; None where there are none."""
         if self.pipeline.sources:
+            from pipefile.load.declared import python_locator
+
             self.locator = python_locator(project.disk, self.pipeline.sources)
         settings = self.pipeline.settings
         self.store = settings.store
@@ -131,6 +132,8 @@ class Session:
         self.values = Values(self.files, settings.value_in_memory)
         self.records = Records(project.disk, settings.store, warn)
         self.world = DiskWorld(self.files, self.records, self.store, project.file)
+        from pipefile.plan import resolve
+
         try:
             self.graph: Graph = resolve.resolve(self.pipeline, self.world)
         except PipefileError as error:
@@ -188,6 +191,9 @@ class Session:
     # -- what is left out
 
     def _leave_out(self) -> None:
+        from pipefile.plan.conditions import static
+        from pipefile.plan.cycles import topological
+
         graph = self.graph
         order = topological(graph.depends, graph.order, range(len(graph.edges)))
         left, self.open = static(graph, order, self._static_fault)
@@ -196,6 +202,8 @@ class Session:
 
     def _static_fault(self, edge: Edge) -> str:
         """Why a condition that is known from the start does not hold; "" if it does."""
+        from pipefile.plan.conditions import false_text
+
         condition = edge.stage.should_run
         assert condition is not None
         value: object = condition.value
@@ -218,6 +226,8 @@ class Session:
         Raises:
             UsageError: A target is no alias, stage or file that a stage makes.
         """
+        from pipefile.plan import resolve
+
         try:
             return resolve.select(self.graph, self.pipeline, targets)
         except PipefileError as error:
@@ -230,6 +240,8 @@ class Session:
         Raises:
             GraphError: A source that one of them needs does not exist.
         """
+        from pipefile.plan import resolve
+
         nodes = resolve.closure(self.graph, edges, self.left_out)
         self.check_sources(nodes)
         return nodes
@@ -250,6 +262,8 @@ class Session:
         fallbacks = {stage.fallback for stage in stages if stage.fallback and isinstance(stage.fallback, str)}
         if fallbacks:
             nodes = [*nodes, *sorted(self.graph.by_stage[name][0] for name in fallbacks)]
+        from pipefile.plan import resolve
+
         fault = resolve.missing_sources(self.graph, nodes, self.world)
         if fault is not None and not self.pipeline.unknown:  # who makes it may only be known to a build
             self.locate(fault)

@@ -91,15 +91,18 @@ class DiskWorld:
         for pattern, match in self.globs.items():
             if all(folder in stamps and index.folder_stamp(folder) == stamps[folder] for folder in match.folders):
                 continue
-            try:
-                same = self._expand(pattern) == match
-            except InputError:
-                same = False
-            if not same:
+            if not self.stands(pattern, match):
                 forgotten.append(pattern)
         for pattern in forgotten:
             del self.globs[pattern]
         return bool(forgotten)
+
+    def stands(self, pattern: str, match: globs.GlobMatch) -> bool:
+        """Whether a glob finds now what it has found before."""
+        try:
+            return self._expand(pattern) == match
+        except InputError:
+            return False
 
     def names(self, folder: str) -> Sequence[str]:
         try:

@@ -14,11 +14,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from math import inf
 from time import monotonic, thread_time
 from typing import Any
 
+from pipefile.base.dataclass import replace
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
 from pipefile.execute.environ import encoded, is_now, set_environ

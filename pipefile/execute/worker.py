@@ -7,11 +7,13 @@ ends without having told has not returned. One that is kept has to be as it was 
 from __future__ import annotations
 
 import _thread
+import ast  # noqa: F401
 import atexit
 import os
 import resource
 import signal
 import sys
+import traceback  # noqa: F401  # as `ast` and plan.imports: needed when a stage's code has run, which may have left no path to find it on
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
@@ -23,6 +25,7 @@ from pipefile.execute.modules import CallError, ProjectModules
 from pipefile.execute.preload import drop_shadowed, survey
 from pipefile.execute.raised import Raised
 from pipefile.model.ports import FunctionCall
+from pipefile.plan import imports  # noqa: F401
 
 
 def serve(sock: wire.Socket, preloaded: Sequence[str], always: Collection[str]) -> NoReturn:

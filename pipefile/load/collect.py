@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
+from pipefile.base.dataclass import dataclass, field, replace
 from pipefile.base.errors import GraphError, PipefileError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show

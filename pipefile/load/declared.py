@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import GraphError, PipefileError, PipefileSyntaxError
 from pipefile.base.locations import KeyPath, Locator, Place, Position
 from pipefile.base.paths import show
 from pipefile.load.faults import FaultError
-from pipefile.load.scanner import make_locator
+from pipefile.load.locate import make_locator
 from pipefile.model.ports import Disk
 from pipefile.model.stage import Settings, Source, Value
 

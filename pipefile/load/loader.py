@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import dataclass, field, replace
 from pipefile.base.errors import PipefileSyntaxError
 from pipefile.base.locations import KeyPath, Position
 from pipefile.base.paths import BadPathError, folder_of, normalise, show, within
@@ -45,7 +45,7 @@ def load(disk: Disk, file: str, environ: Mapping[str, str], extra: Extra | None 
     data = _read(disk, file, extra.may_lack)
     text = _decode(data or b"", file)
     document = _parse(text, file)
-    loader = _Loader(disk, file, document)
+    loader = Loader(disk, file, document)
     try:
         return loader.pipeline(data, environ, extra)
     except FaultError as fault:
@@ -150,7 +150,7 @@ def _fallbacks(tables: Mapping[str, Any]) -> frozenset[str]:
     return frozenset([name for name in found if isinstance(name, str)])
 
 
-class _Loader:
+class Loader:
     def __init__(self, disk: Disk, file: str, document: dict[str, Any]) -> None:
         self._disk = disk
         self._file = file
@@ -172,7 +172,7 @@ class _Loader:
         for name, value in self._document.items():
             if name not in SECTIONS or type(value) is not dict:
                 raise self._bad_section(name, value)
-        settings = self._settings(self._document.get("pipefile", {}))
+        settings = self.settings(self._document.get("pipefile", {}))
         table = self._document.get("global", {})
         values.check_value(table, ("global",))
         if extra.config:
@@ -187,7 +187,7 @@ class _Loader:
             self._document = join(self._document, self._file, self._declared)
         if self._declared.unknown:
             self._document = without_unknown(self._document)
-            settings = self._settings(self._document["pipefile"])
+            settings = self.settings(self._document["pipefile"])
         document = self._document
         resources = section(document.get("resources", {}))
         reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), self._declared.stages, resources)
@@ -200,7 +200,7 @@ class _Loader:
         for name, declared in self._declared.stages.items():
             stages[name] = replace(stages[name], file=declared.source.file)
         aliases = self._aliases(document.get("alias", {}), settings, stages)
-        dotenv, files = self._dotenv(settings)
+        dotenv, files = self.dotenv(settings)
         own = None if data is None else self._digest(self._file, data, settings.hash)
         return Pipeline(
             root=self._disk.root,
@@ -222,6 +222,7 @@ class _Loader:
                 name: Stage(name, file=each.source.file, description=each.table.get("description", ""))
                 for name, each in self._declared.partial.items()
             },
+            document=document,
         )
 
     def _bad_section(self, name: str, value: object) -> FaultError:
@@ -232,7 +233,7 @@ class _Loader:
         hint = "it belongs under `[pipefile]`" if name in PIPEFILE else "keys stand under a section such as `[pipefile]` or `[stage.NAME]`"
         return FaultError(f"unknown key `{show(name)}` outside of any section", (name,), hint)
 
-    def _settings(self, table: dict[str, Any]) -> Settings:
+    def settings(self, table: dict[str, Any]) -> Settings:
         values.check_keys(table, PIPEFILE, "`[pipefile]`", ("pipefile",))
         given = dict(table)
         for name, value in table.items():
@@ -363,7 +364,7 @@ class _Loader:
 
     # --- files
 
-    def _dotenv(self, settings: Settings) -> tuple[dict[str, str], dict[str, str | None]]:
+    def dotenv(self, settings: Settings) -> tuple[dict[str, str], dict[str, str | None]]:
         found: dict[str, str] = {}
         files: dict[str, str | None] = {}
         for path in settings.dotenv:

@@ -9,9 +9,9 @@ import ast
 import builtins
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.base.locations import KeyPath, Position
 from pipefile.load.faults import FaultError
 from pipefile.load.scanner import shown_line

@@ -1,7 +1,8 @@
 """Where each key of a TOML document stands.
 
-TOML parsers give no positions, and finding them costs more than a no-op build, so this runs for errors and for `list --json` only. It reads what
-tomli has accepted: it follows the grammar just far enough to know each key and list element, and stops without complaint where a text is not TOML.
+TOML parsers give no positions, and finding them costs more than a no-op build, so this runs for errors and for `list --json` only (load/locate.py).
+It reads what tomli has accepted: it follows the grammar just far enough to know each key and list element, and stops without complaint where a text
+is not TOML.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from pipefile.base.locations import KeyPath, Locator, Position
+from pipefile.base.locations import KeyPath, Position
 from pipefile.base.paths import show
-from pipefile.model.ports import Disk
 
 DEPTH = 100
 """Levels of nesting that are told apart; what lies deeper has the position of its nearest known parent."""
@@ -64,24 +64,6 @@ def positions(text: str) -> dict[KeyPath, Position]:
     """The position of every key path of a TOML document: tables, keys (also those that headers and dotted keys only pass through), list elements."""
     lines = Lines(text)
     return {path: lines.position(start, stop) for path, (start, stop) in spans(text).items()}
-
-
-def make_locator(disk: Disk) -> Locator:
-    """A locator that scans a file when it is first asked for it, and then remembers."""
-    known: dict[str, tuple[Spans, Lines] | None] = {}
-
-    def locate(file: str, key: KeyPath) -> Position | None:
-        if file not in known:
-            try:
-                text = disk.read(file).decode("utf-8")
-            except (OSError, UnicodeDecodeError):
-                known[file] = None
-            else:
-                known[file] = (spans(text), Lines(text))
-        scanned = known[file]
-        return None if scanned is None else position_of(key, *scanned)
-
-    return locate
 
 
 def position_of(key: KeyPath, found: Spans, lines: Lines) -> Position | None:

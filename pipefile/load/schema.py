@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pipefile.base.dataclass import dataclass
 
 KINDS: dict[str, tuple[type, str]] = {
     "string": (str, "a string"),

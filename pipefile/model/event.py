@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from pipefile.base.dataclass import dataclass
 from pipefile.model.record import Reason
 
 
@@ -18,9 +18,15 @@ class BuildStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlanMade:
-    """The closure is known: `total` edges. Which of them are stale is found out on the way, when their inputs are final."""
+    """The closure is known: `total` edges. Which of them are stale is found out on the way, when their inputs are final.
+
+    Args:
+        total: How many there are.
+        fresh: So many of them are known to be fresh already: no event comes for these.
+    """
 
     total: int
+    fresh: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.model.stage import Output, Stage, Value
 
 Kind = Literal["file", "directory", "glob", "outputs", "late"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.model.fileref import FileRef
 from pipefile.model.record import Record, Remembered
 from pipefile.model.stage import Call, Output, Value

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from pipefile.base.dataclass import dataclass, field
 
 ABSENT = ""
 """In place of a digest: nothing was there."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from pipefile.base.dataclass import dataclass, field
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""
@@ -260,6 +261,7 @@ class Pipeline:
         sources: Where what Python files declare stands: by ("stage", NAME) and ("alias", NAME).
         unknown: Python files of which only a part is known, because they may not be run.
         partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
+        document: The Pipefile as TOML has it: the index keeps it, so that a later build can read single stages again without the file.
         resources: `[resources]`: how much there is, by name; "auto" for GPUs that are to be counted.
     """
 
@@ -274,4 +276,5 @@ class Pipeline:
     sources: Mapping[tuple[str, str], Source] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     partial: Mapping[str, Stage] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, int | str] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
+from pipefile.base.dataclass import replace
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.stage import ONCE, Call, Command, Output, Stage
 from pipefile.plan.template import fields

@@ -7,10 +7,10 @@ stale" cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from json import dumps
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import dataclass
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.record import ABSENT, Component
 from pipefile.model.stage import Call, Command, Field, Template

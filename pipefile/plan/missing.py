@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
 from pipefile.base.paths import folder_of, join, name_of, show, within

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, parents, show

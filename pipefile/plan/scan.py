@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
+from pipefile.base.dataclass import dataclass, field
 from pipefile.plan.code import DEEPEST, FULL, PATCHES, SOURCE, WHOLE, WIDE, Piece, imports_of, short
 from pipefile.plan.nodes import COMPREHENSIONS, binds, chain_of, in_scope, stored
 

@@ -7,7 +7,8 @@ as not literal. Placeholders are NUL characters in the text, which no command ca
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from pipefile.base.dataclass import dataclass, field
 
 PLACEHOLDER = "\0"
 

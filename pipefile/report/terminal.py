@@ -18,8 +18,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
+from pipefile.base.dataclass import replace
 from pipefile.base.paths import show
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
 from pipefile.report.stream import Stream, painted_error
@@ -97,6 +97,7 @@ class TerminalReport:
 
     def _plan_made(self, event: PlanMade) -> None:
         self._total = event.total
+        self._done = event.fresh
 
     def _stage_started(self, event: StageStarted) -> None:
         if self.live:

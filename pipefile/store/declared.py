@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pipefile.base import digest as digests
+from pipefile.base.dataclass import dataclass
 from pipefile.model.ports import Disk
 
 NAME = "python"

@@ -8,16 +8,38 @@ It is a cache. Without it everything is found again from the files and the recor
     sections   in the order of SECTIONS; a reader takes, and checks, only those that it needs
 
 Numbers in sections are arrays of 8 bytes ("Q", "q", "d") or 4 bytes ("i"), in the byte order of the machine; texts are joined by NUL, in UTF-8 with
-surrogate escapes, so that a hundred thousand of them are one `split`. Nothing in here is unpickled, and no section is an object graph.
+surrogate escapes, so that a hundred thousand of them are one `split`. Nothing in here is unpickled; what is no column is JSON, a text for each edge
+or set.
 
-Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags. An edge that was fresh when the
-index was written has its key and the rows of its outputs and discovered inputs; if these rows and the key are the same now, it is fresh: the rows
+Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags, and in `makers` the edge that makes
+the file, -1 for none. Rows of plain files come first as far as possible, then those of files that were not there, then the rest. A row that is
+NAMED says nothing of its file: it has a number so that edges can name it.
+
+Folders whose names matter: path, four columns of stamp (zeros where no stamp could be believed), flags, which say for what: records of edges, a
+glob, a directory that is an input or output, code, a condition. `folder_rows` has for each folder (from `folder_starts[n]` on) the rows of the
+outputs whose records lie in it, and `-1 - edge` for the record of an edge without outputs.
+
+Edges are all of the graph's, by id. One that was fresh when the index was written (FRESH) has its key and, in `edge_rows`, three spans (from
+`edge_starts[3 * id]` on): its outputs, its discovered inputs, the files of its code. If those and the key are the same now, it is fresh: the rows
 were made from a verified record, so the record itself need not be read again while it is still there. That it is there, the stamps of its folder
 tell.
 
-A request is what one command line asked for, "\x1f" between its targets ("" for the default set), if all of it was fresh or made when the index was
-written. `requests` has its texts; `request_rows` has for each four numbers (edges, plain rows, absent rows, folders), then these rows. While all of
-them are as they were, there is nothing to do.
+The graph, resolved, so that a build can go on from here without reading a Pipefile (engine/warm.py). `head` is JSON: the document without its
+stages, and the digest of each file that it was read from. `stages` has for each edge its table as the Pipefile has it, in JSON: `[table]`, or
+`[table, "word", ...]` with the files that its command names, from byte `stage_starts[id]` on; nothing where the table alone does not make the
+stage. `needs` has for each item of the
+edge's inputs, in order, the row of a plain file, or `-1 - set`. A set is JSON in `sets`, `["raw/*.csv", "glob", "", node]`: text, kind, inside and
+node as model/graph.py has them, or `[value]` for a value of `[global]`; `set_rows` are its files, for what is only known after a stage has run those
+of its directory. Nodes are edges, then groups: `depends` has those that come before each, `order` for edges with `after` the edge, how many come
+before it, and these; `waves` a wave for each node.
+
+An edge is SOUND if it is FRESH and was looked at by the build that wrote the index: as long as no row that it rests on has changed, it is fresh
+without being looked at. It is of the GOAL if the request needs it.
+
+A request is what one command line asked for, "\x1f" between its targets ("" for the default set). `requests` has the one that was last built;
+`request_rows` has six numbers for it (edges; 1 if all of it is SOUND and believed, else 0; the size of the block of plain rows at the start of the
+index that are all part of it; further plain rows; absent rows; folders), then these rows. While all of them are as they were, only what is not
+SOUND has to be looked at, which is nothing after most builds.
 
 This module is imported by every no-op build: it imports next to nothing.
 """
@@ -30,21 +52,25 @@ from array import array
 TYPE_CHECKING = False  # as typing's, whose import costs more than reading the index
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 NAME = "index"
 MAGIC = b"pipefile-index"
 SECTIONS = (
-    "meta", "paths", "stats", "digests", "flags", "folders", "folder_stats",
+    "meta", "paths", "stats", "digests", "flags", "makers", "folders", "folder_stats", "folder_flags", "folder_rows", "folder_starts",
     "edge_names", "edge_keys", "edge_flags", "edge_rows", "edge_starts", "edge_seconds",
+    "head", "stages", "stage_starts", "needs", "need_starts", "sets", "set_rows", "set_starts", "depends", "depend_starts", "order", "waves",
     "requests", "request_rows", "dead", "globs",
 )  # fmt: skip
 LIMIT = 4 << 30  # bytes; a project of ten million files stays below
 
 # flags of a row
-PRESENT, DIRECTORY, TRUSTED, OUTPUT = 1, 2, 4, 8
-# flags of an edge
-FRESH, ALWAYS = 1, 2
+PRESENT, DIRECTORY, TRUSTED, OUTPUT, NAMED = 1, 2, 4, 8, 16
+# flags of an edge; CODED: a change of a folder's names can change its code; ODD: it needs the ordinary way
+FRESH, SOUND, GOAL, CODED, ODD = 1, 2, 4, 8, 16
+# flags of a folder
+RECORDS, GLOBBED, INSIDE, CODE, ASKED = 1, 2, 4, 8, 16
 
 STAT_COLUMNS = 6  # device, inode, size, mtime_ns, ctime_ns, mode
 _HEAD = len(MAGIC) + 2
@@ -70,6 +96,7 @@ class Reader:
 
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        self._kept: dict[tuple[str, str], Any] = {}
         try:
             self._entries = self._table()
         except BaseException:
@@ -108,37 +135,63 @@ class Reader:
         """
         from blake3 import blake3
 
-        offset, length, digest = self._entries[name]
-        if length > LIMIT:
-            raise Damaged
-        data = os.pread(self._fd, length, offset)
-        if len(data) != length or blake3(data).digest() != digest:
+        data, digest = self.raw(name)
+        if blake3(data).digest() != digest:
             raise Damaged
         return data
 
-    def texts(self, name: str) -> list[str]:
-        data = self.section(name)
-        return data.decode("utf-8", "surrogateescape").split("\0") if data else []
+    def raw(self, name: str) -> tuple[bytes, bytes]:
+        """The bytes of a section and their digest, unchecked: for whoever writes both again, and believes neither.
 
-    def numbers(self, name: str, kind: str) -> array[int]:
-        found = array(kind)
-        found.frombytes(self.section(name))
+        Raises:
+            Damaged: They are not all there.
+        """
+        offset, length, digest = self._entries[name]
+        data = os.pread(self._fd, length, offset) if length <= LIMIT else b""
+        if len(data) != length:
+            raise Damaged
+        return data, digest
+
+    def texts(self, name: str) -> list[str]:
+        """The texts of a section, split once."""
+        found: list[str] | None = self._kept.get((name, ""))
+        if found is None:
+            data = self.section(name)
+            found = self._kept[name, ""] = data.decode("utf-8", "surrogateescape").split("\0") if data else []
         return found
 
+    def numbers(self, name: str, kind: str) -> array[int]:
+        """The numbers of a section, read once."""
+        found: array[int] | None = self._kept.get((name, kind))
+        if found is None:
+            found = self._kept[name, kind] = array(kind)
+            found.frombytes(self.section(name))
+        return found
+
+    def stamp(self) -> tuple[int, int, int, int, int, int]:
+        """The stat of the file that is read, whatever has come to stand in its place."""
+        return stamp_of(os.fstat(self._fd))
+
     def close(self) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
-def pack(sections: dict[str, bytes]) -> bytes:
-    """The bytes of an index file with these sections; one that is not given is empty."""
+def pack(sections: dict[str, bytes], kept: Reader | None = None) -> bytes:
+    """The bytes of an index file with these sections; one that is not given is that of *kept*, or empty."""
     from blake3 import blake3
 
     offset = _HEAD + 32 + _ENTRY * len(SECTIONS)
     table = []
     parts = []
     for name in SECTIONS:
-        data = sections.get(name, b"")
-        table.append(offset.to_bytes(8, "little") + len(data).to_bytes(8, "little") + blake3(data).digest())
+        if name in sections or kept is None:
+            data = sections.get(name, b"")
+            digest = blake3(data).digest()
+        else:
+            data, digest = kept.raw(name)
+        table.append(offset.to_bytes(8, "little") + len(data).to_bytes(8, "little") + digest)
         parts.append(data)
         offset += len(data)
     joined = b"".join(table)
@@ -158,11 +211,10 @@ class Meta:
         boot: Id of the boot in which it was written; "" where unknown.
         saved: Stamp of the store's disk when it was written, ns.
         python: Minor version of the Python that ran the functions.
-        plain: How many of the rows are files to stat; then `absent` rows of files that were not there; then directories.
         env: Tracked variables: name -> their hidden value (base/digest.py: hide).
     """
 
-    __slots__ = ("absent", "algorithm", "boot", "env", "plain", "python", "saved", "version")
+    __slots__ = ("algorithm", "boot", "env", "python", "saved", "version")
 
     def __init__(self, version: str, algorithm: str, boot: str, saved: int, python: str) -> None:
         self.version = version
@@ -170,26 +222,23 @@ class Meta:
         self.boot = boot
         self.saved = saved
         self.python = python
-        self.plain = 0
-        self.absent = 0
         self.env: dict[str, str] = {}
 
     def pack(self) -> bytes:
-        fields = [self.version, self.algorithm, self.boot, str(self.saved), self.python, str(self.plain), str(self.absent)]
+        fields = [self.version, self.algorithm, self.boot, str(self.saved), self.python]
         for name, value in self.env.items():
             fields += [name, value]
         return join_texts(fields)
 
     @classmethod
     def unpack(cls, texts: list[str]) -> Meta:
-        if len(texts) < 7 or len(texts) % 2 == 0:
+        if len(texts) < 5 or len(texts) % 2 == 0:
             raise Damaged
         try:
             meta = cls(texts[0], texts[1], texts[2], int(texts[3]), texts[4])
-            meta.plain, meta.absent = int(texts[5]), int(texts[6])
         except ValueError:
             raise Damaged from None
-        meta.env = dict(zip(texts[7::2], texts[8::2], strict=True))
+        meta.env = dict(zip(texts[5::2], texts[6::2], strict=True))
         return meta
 
 
@@ -205,6 +254,8 @@ class Index:
         self.digests = b""
         self.flags = b""
         self.folders: list[str] = []
+        self.folder_flags = b""
+        self.head = b""
         self.edge_names: list[str] = []
         self.edge_keys = b""
         self.edge_flags = b""
@@ -217,6 +268,9 @@ class Index:
         self._starts = array("i", [0])
         self._row_of: dict[str, int] | None = None
         self._edge_of: dict[str, int] | None = None
+        self.some_rows: dict[str, int] = {}
+        """Rows and edges that whoever made this looks at: where these are few, the others need no lookup by name."""
+        self.some_edges: dict[str, int] = {}
         self._folder_of: dict[str, int] | None = None
         if reader is not None:
             self._read(reader)
@@ -229,6 +283,8 @@ class Index:
         self._columns = columns(reader.numbers("stats", "q"), STAT_COLUMNS)
         self.folders = (reader.texts("folders") or [""]) if reader.section("folder_stats") else []  # [""] and [] look alike when joined
         self._folder_columns = columns(reader.numbers("folder_stats", "q"), 4)
+        self.folder_flags = reader.section("folder_flags")
+        self.head = reader.section("head")
         self.edge_names = reader.texts("edge_names")
         self.edge_keys = reader.section("edge_keys")
         self.edge_flags = reader.section("edge_flags")
@@ -241,16 +297,19 @@ class Index:
         fits = (
             len(self.digests) == 32 * files
             and len(self.flags) == files == len(self._columns[0])
-            and len(self._folder_columns[0]) == len(self.folders)
+            and len(self._folder_columns[0]) == len(self.folders) == len(self.folder_flags)
             and len(self.edge_keys) == 32 * edges
             and len(self.edge_flags) == edges == len(self.edge_seconds)
-            and len(self._starts) == 2 * edges + 1
+            and len(self._starts) == 3 * edges + 1
         )
         if not fits:
             raise Damaged
 
     def row(self, path: str) -> int:
         """The row of a path, -1 if it has none."""
+        found = self.some_rows.get(path, -1)
+        if found >= 0:
+            return found
         if self._row_of is None:
             self._row_of = dict(zip(self.paths, range(len(self.paths)), strict=True))
         return self._row_of.get(path, -1)
@@ -259,7 +318,7 @@ class Index:
         return tuple([column[row] for column in self._columns])
 
     def folder_stamp(self, folder: str) -> tuple[int, ...] | None:
-        """Device, inode, mtime_ns and ctime_ns of a folder when it was last looked at."""
+        """Device, inode, mtime_ns and ctime_ns of a folder when it was last looked at; zeros, which none has, where they were not believed."""
         if self._folder_of is None:
             self._folder_of = dict(zip(self.folders, range(len(self.folders)), strict=True))
         row = self._folder_of.get(folder, -1)
@@ -267,17 +326,24 @@ class Index:
 
     def edge(self, name: str) -> int:
         """The position of an edge, -1 if the index does not know it."""
+        found = self.some_edges.get(name, -1)
+        if found >= 0:
+            return found
         if self._edge_of is None:
             self._edge_of = dict(zip(self.edge_names, range(len(self.edge_names)), strict=True))
         return self._edge_of.get(name, -1)
 
     def outputs(self, edge: int) -> array[int]:
         """Rows of an edge's outputs."""
-        return self._rows[self._starts[2 * edge] : self._starts[2 * edge + 1]]
+        return self._rows[self._starts[3 * edge] : self._starts[3 * edge + 1]]
 
     def discovered(self, edge: int) -> array[int]:
         """Rows of its discovered inputs."""
-        return self._rows[self._starts[2 * edge + 1] : self._starts[2 * edge + 2]]
+        return self._rows[self._starts[3 * edge + 1] : self._starts[3 * edge + 2]]
+
+    def code(self, edge: int) -> array[int]:
+        """Rows of the files of its code."""
+        return self._rows[self._starts[3 * edge + 2] : self._starts[3 * edge + 3]]
 
 
 def columns(numbers: array[int], count: int) -> list[array[int]]:

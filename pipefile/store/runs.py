@@ -30,7 +30,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 
 from pipefile.model.options import Options
 from pipefile.model.ports import Clock, Disk
@@ -39,7 +38,7 @@ from pipefile.store.folder import cannot_write, prepare_store
 from pipefile.store.git import Git
 from pipefile.store.history import COUNTS, FORMAT, RunReader, boot_id, log_folder, start_of
 
-_EDGE_FIELDS = [field.name for field in fields(EdgeResult)]
+_EDGE_FIELDS = EdgeResult.__match_args__
 _to_json = json.JSONEncoder(check_circular=False).encode
 
 

@@ -115,6 +115,16 @@ def test_a_fresh_stage_runs_all_the_same(stages: Project) -> None:
         assert terminal.end()[0] == 0
 
 
+def test_it_speaks_for_its_stage_alone(project: Project) -> None:
+    """The rest of the default set is as stale as before."""
+    project.write("steps.py", STEPS)
+    project.stage("first", outputs={"out": "1"}, call="steps:first")
+    project.stage("second", outputs={"out": "2"}, call="steps:first")
+    assert Terminal(project, "build", "--pdb", "first").end()[0] == 0
+    assert project.build().ran == ["second"]
+    project.settled()
+
+
 def test_left_in_the_middle(stages: Project) -> None:
     terminal = Terminal(stages, "--pdb", "stops")
     terminal.until("(Pdb) ")

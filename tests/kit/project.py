@@ -199,14 +199,14 @@ class Project:
         options.setdefault("command", ("pipefile", *targets))
         return Options(targets=targets, jobs=jobs, **options)
 
-    def build(self, *targets: str, jobs: int = 2, **options: Any) -> BuildOutcome:
-        """Build in this process; errors of the user end up in the outcome, ours are raised."""
+    def build(self, *targets: str, jobs: int = 2, cold: bool = False, **options: Any) -> BuildOutcome:
+        """Build in this process; errors of the user end up in the outcome, ours are raised. *cold*: from the Pipefile, whatever the index knows."""
         from pipefile.base.errors import PipefileError
         from pipefile.engine.build import build
 
         events: list[Any] = []
         try:
-            result = build(self._found(), self.options(*targets, jobs=jobs, **options), events.append)
+            result = build(self._found(), self.options(*targets, jobs=jobs, **options), events.append, look=(lambda: None) if cold else None)
         except PipefileError as error:
             return BuildOutcome([], [], error.exit_status, _said(events) + f"{error}\n", events=events)
         return BuildOutcome(

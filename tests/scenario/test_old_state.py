@@ -11,6 +11,8 @@ import pytest
 from blake3 import blake3
 from kit import Project
 
+from pipefile.store.index import FORMAT
+
 STORE = "pipeline_outputs"
 
 
@@ -174,7 +176,7 @@ def test_index_of_a_later_version(project: Project) -> None:
     state(project, "one\n")
     project.write(f"{STORE}/index", next_index(project.read_bytes(f"{STORE}/index")))
     outcome = project.build()
-    assert outcome.output == f"warning: `{STORE}/index` is of format 2, which this version does not know: it is made anew\n"
+    assert outcome.output == f"warning: `{STORE}/index` is of format {FORMAT + 1}, which this version does not know: it is made anew\n"
     assert (outcome.ran, outcome.fresh) == ([], 3)
     assert project.build().output == ""
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pipefile.base.disk import OsDisk
 from pipefile.base.locations import Position
-from pipefile.load.scanner import make_locator, positions, spans
+from pipefile.load.locate import make_locator
+from pipefile.load.scanner import positions, spans
 
 
 def key_paths(value, path=()):

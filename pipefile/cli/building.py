@@ -1,0 +1,137 @@
+"""A build as the command line asks for it, without click: a plain `pipefile` has no use for that (cli/plain.py)."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, TypedDict
+
+from pipefile.base.errors import UsageError
+from pipefile.cli.request import Request, drop_python_streams
+from pipefile.model.options import Options
+
+if TYPE_CHECKING:
+    from pipefile.engine.build import Look
+    from pipefile.report.json_lines import JsonReport
+    from pipefile.report.terminal import TerminalReport
+
+
+class Given(TypedDict):
+    targets: tuple[str, ...]
+    jobs: int | None
+    keep_going: bool
+    dry_run: bool
+    force: bool
+    load: float | None
+    why: bool
+    strict: bool
+    schedule: str
+    mode: str | None
+    debug: str
+    no_wait: bool
+    as_json: bool
+
+
+def run(request: Request, given: Given, look: Look | None = None) -> int:
+    """Build. Returns the exit status.
+
+    Args:
+        request: The command line.
+        given: Its options.
+        look: As for engine/build.py.
+
+    Raises:
+        PipefileError: As `build` does.
+    """
+    wanted = options_of(request, given)
+    if wanted.debug:
+        _check_debug(given)
+    report = report_of(request, wanted, given["as_json"])
+    try:
+        return _build(request, wanted, report, look)
+    except UsageError as error:
+        if request.implied and not error.hint:
+            error.hint = _command_hint(wanted.targets)
+        raise
+    finally:
+        report.close()
+
+
+def _build(request: Request, wanted: Options, report: TerminalReport | JsonReport, look: Look | None) -> int:
+    from pipefile.engine.build import build
+    from pipefile.engine.interrupt import Interrupts
+
+    gc.set_threshold(200_000)  # a graph is a great many objects at once, and none of them is garbage
+    # stages run here anyway, and a process whose own folder it is starts them more cheaply
+    os.chdir(request.project.root)
+    if not _is_main_thread():  # signals are then handled by whoever has the main thread
+        return build(request.project, wanted, report, look=look).exit_status
+    with Interrupts() as interrupts:
+        result = build(request.project, wanted, report, interrupts, look=look)
+    if result.abandoned:  # a function's thread runs on, and Python would wait for it
+        report.close()
+        drop_python_streams()
+        os._exit(result.exit_status)
+    return result.exit_status
+
+
+def _is_main_thread() -> bool:
+    threading = sys.modules.get("threading")  # where nobody has imported it, there is no other thread
+    return threading is None or threading.current_thread() is threading.main_thread()
+
+
+def _check_debug(given: Given) -> None:
+    if given["targets"]:
+        raise UsageError("`--pdb` builds what its stage needs, and takes no targets")
+    for option in ("as_json", "dry_run"):
+        if given[option]:
+            raise UsageError(f"`--pdb` does not go with `{'--json' if option == 'as_json' else '--dry-run'}`")
+
+
+def _command_hint(words: tuple[str, ...]) -> str:
+    """For `pipefile biuld`, which is a target that nobody knows."""
+    from pipefile.cli.names import COMMANDS
+    from pipefile.plan.near import nearest
+
+    near = nearest(words[0], COMMANDS) if words else ""
+    return f"did you mean `pipefile {near}`?" if near else ""
+
+
+def options_of(request: Request, given: Given) -> Options:
+    """The options of one build, from the command line."""
+    from pipefile.cli.cpus import default_jobs
+    from pipefile.cli.targets import resolve
+
+    return Options(
+        targets=resolve(request, given["targets"]),
+        jobs=given["jobs"] or default_jobs(request.environ),
+        keep_going=given["keep_going"],
+        dry_run=given["dry_run"],
+        force=given["force"],
+        load=given["load"],
+        strict=given["strict"],
+        why=given["why"],
+        schedule=given["schedule"],
+        wait=not given["no_wait"],
+        environ=request.environ,
+        command=request.command,
+        verbose=request.verbosity,
+        mode=given["mode"] or "",
+        debug=given["debug"],
+    )
+
+
+def report_of(request: Request, wanted: Options, as_json: bool) -> TerminalReport | JsonReport:
+    """What shows the build: words for people, or JSON lines with the words on standard error."""
+    from pipefile.report.terminal import TerminalReport
+
+    out = request.err if as_json else request.out
+    people = TerminalReport(out, request.err, request.project.root, wanted.verbose, wanted.why)
+    if wanted.debug:  # the terminal is the debugger's
+        people.live = False
+    if not as_json:
+        return people
+    from pipefile.report.json_lines import JsonReport
+
+    return JsonReport(request.out, people)

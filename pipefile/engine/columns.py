@@ -1,0 +1,158 @@
+"""The resolved graph as columns of the index (store/index.py has the format): what a later build needs to go on from it."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping
+from itertools import accumulate
+
+from pipefile.base.paths import folder_of
+from pipefile.engine.session import Session
+from pipefile.model.graph import Edge, FileSet, Graph
+from pipefile.model.stage import Call
+from pipefile.store.index import join_texts
+from pipefile.store.record import edge_record_path, record_path
+
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+
+def suits(edge: Edge) -> bool:
+    """Whether a build may go on from the index although something about this edge has changed (engine/warm.py). Where it may not, and in doubt,
+    the whole graph is looked at, which is always right.
+
+    Directories bring files that come and go with every run: what is known of these is not mended in the index, but found anew. So do values, which
+    may name files of their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
+    weighed over all that may run.
+    """
+    stage = edge.stage
+    if stage.resources:
+        return False
+    if stage.should_run is not None or stage.fallback or any(output.directory or output.value for output in edge.outputs):
+        return False
+    return not any(
+        need.files is not None and (need.files.inside or need.files.value or need.files.kind in ("directory", "late")) for need in edge.needs
+    )
+
+
+def is_coded(edge: Edge) -> bool:
+    """Whether a new name in a folder can become part of what the edge runs: modules are looked for by name."""
+    return isinstance(edge.stage.action, Call) or any(path.endswith(".py") for path in edge.literal)
+
+
+def head_of(session: Session) -> bytes:
+    """What the graph was made of, besides stages and what globs found."""
+    pipeline = session.pipeline
+    if any(stage.secret_env for stage in pipeline.stages.values()):
+        return b""  # they are masked in what all others print
+    if pipeline.sources or pipeline.settings.python or any(output.value == "file" for edge in session.graph.edges for output in edge.outputs):
+        return b""  # what Python files declare is in no document, and what functions name when they return is in no table
+    document = {name: table for name, table in pipeline.document.items() if name != "stage"}
+    try:
+        return _encode({"document": document, "files": dict(pipeline.files)}).encode()
+    except (TypeError, ValueError):  # a date, or what else TOML has and JSON has not: such an index answers as ever, but no build goes on from it
+        return b""
+
+
+def graph_sections(session: Session, row_of: Mapping[str, int], folders: Mapping[str, int]) -> dict[str, bytes]:
+    """The sections that hold the graph.
+
+    Args:
+        session: Its project.
+        row_of: The row of each path.
+        folders: The number of each folder.
+    """
+    graph = session.graph
+    makers = array("i", [-1]) * len(row_of)
+    for path, edge in graph.producer.items():
+        makers[row_of[path]] = edge
+    sections = {"makers": makers.tobytes(), "waves": array("i", _waves(graph)).tobytes()}
+    sections["depends"], sections["depend_starts"] = _spans(graph.depends)
+    order = array("i")
+    for number, before in graph.order.items():
+        order.extend([number, len(before), *before])
+    sections["order"] = order.tobytes()
+    sections.update(_needs(graph, row_of, makers))
+    sections["folder_rows"], sections["folder_starts"] = _records(session, row_of, folders)
+    sections["head"] = head_of(session)
+    sections["stages"], sections["stage_starts"] = _stages(session)
+    return sections
+
+
+def _spans(spans: object) -> tuple[bytes, bytes]:
+    items, starts = array("i"), array("i")
+    for span in spans:  # type: ignore[attr-defined]
+        starts.append(len(items))
+        if span:
+            items.extend(span)
+    starts.append(len(items))
+    return items.tobytes(), starts.tobytes()
+
+
+def _waves(graph: Graph) -> list[int]:
+    """Of edges as the graph has them; of a group, one more than that of its last edge."""
+    waves = [edge.wave for edge in graph.edges]
+    return waves + [max([waves[edge] for edge in group], default=0) + 1 for group in graph.groups]
+
+
+def _needs(graph: Graph, row_of: Mapping[str, int], makers: array[int]) -> dict[str, bytes]:
+    needs, starts = array("i"), array("i")
+    numbers: dict[object, int] = {}
+    sets: list[str] = []
+    rows: list[list[int]] = []
+
+    def number_of(key: object, text: str, paths: list[int]) -> int:
+        number = numbers.get(key)
+        if number is None:
+            number = numbers[key] = len(sets)
+            sets.append(text)
+            rows.append(paths)
+        return -1 - number
+
+    for edge in graph.edges:
+        starts.append(len(needs))
+        for need in edge.needs:
+            files = need.files
+            if files is None:
+                text = _encode([need.value])
+                needs.append(number_of(text, text, []))
+            elif _is_plain(files, row_of, makers):
+                needs.append(row_of[files.paths[0]])
+            else:
+                paths = [row_of[path] for path in files.paths]
+                if files.inside:
+                    paths.append(row_of[files.inside])
+                needs.append(number_of(id(files), _encode([files.text, files.kind, files.inside, files.node]), paths))
+    starts.append(len(needs))
+    set_rows, set_starts = _spans(rows)
+    return {"needs": needs.tobytes(), "need_starts": starts.tobytes(), "sets": join_texts(sets), "set_rows": set_rows, "set_starts": set_starts}
+
+
+def _is_plain(files: FileSet, row_of: Mapping[str, int], makers: array[int]) -> bool:
+    """Whether its row says all of a set."""
+    if files.kind != "file" or files.inside or files.text != files.paths[0]:
+        return False
+    return makers[row_of[files.text]] == files.node
+
+
+def _records(session: Session, row_of: Mapping[str, int], folders: Mapping[str, int]) -> tuple[bytes, bytes]:
+    inside: list[list[int]] = [[] for _ in folders]
+    for edge in session.graph.edges:
+        for output in edge.outputs:
+            inside[folders[folder_of(record_path(output.path))]].append(row_of[output.path])
+        if not edge.outputs:
+            inside[folders[folder_of(edge_record_path(session.store, edge.name))]].append(-1 - edge.id)
+    return _spans(inside)
+
+
+def _stages(session: Session) -> tuple[bytes, bytes]:
+    tables = session.pipeline.document.get("stage", {})
+    texts = []
+    for edge in session.graph.edges:
+        table = tables.get(edge.name)
+        try:
+            texts.append("" if table is None else _encode([table, *edge.literal]))
+        except (TypeError, ValueError):
+            texts.append("")
+    starts = array("q", accumulate([len(text) for text in texts], initial=0))
+    return "".join(texts).encode("ascii"), starts.tobytes()

@@ -1,0 +1,57 @@
+"""Reading stages again from what the index keeps of a Pipefile, one at a time, by the very code that reads the Pipefile itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipefile.base.errors import PipefileError
+from pipefile.load.faults import FaultError
+from pipefile.load.loader import Loader
+from pipefile.load.stages import StageReader
+from pipefile.load.values import Globals
+from pipefile.model.ports import Disk
+from pipefile.model.stage import Pipeline, Stage
+
+
+class ChangedError(Exception):
+    """What was kept is not what this version reads, or a file beside the Pipefile has changed: the Pipefile has to be read."""
+
+
+def load_again(
+    disk: Disk, file: str, environ: Mapping[str, str], document: dict[str, Any], files: Mapping[str, str | None]
+) -> tuple[Pipeline, Callable[[str, Any], Stage]]:
+    """A pipeline without its stages, and what reads one of them: name and table -> Stage.
+
+    Args:
+        disk: Where the dotenv files are.
+        file: The Pipefile, from the root.
+        environ: As for `load`.
+        document: The Pipefile as TOML has it, without its stages.
+        files: Digest of every file that the pipeline was read from.
+
+    Raises:
+        ChangedError: It has to be read anew.
+    """
+    try:
+        loader = Loader(disk, file, document)
+        settings = loader.settings(document.get("pipefile", {}))
+        table = document.get("global", {})
+        dotenv, found = loader.dotenv(settings)
+    except (FaultError, PipefileError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise ChangedError from error
+    if any(files.get(path, "") != digest for path, digest in found.items()):
+        raise ChangedError
+    reader = StageReader(disk.root, file, settings, Globals(table))
+    pipeline = Pipeline(
+        root=disk.root,
+        file=file,
+        files=files,
+        settings=settings,
+        globals=table,
+        aliases={},
+        stages={},
+        dotenv={name: value for name, value in dotenv.items() if name not in environ},
+        document=document,
+    )
+    return pipeline, reader.read

@@ -1,0 +1,31 @@
+"""Where a key of a Pipefile stands, for whoever has to say so: what finds it is imported when that is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipefile.base.locations import KeyPath, Locator, Position
+from pipefile.model.ports import Disk
+
+if TYPE_CHECKING:
+    from pipefile.load.scanner import Lines, Spans
+
+
+def make_locator(disk: Disk) -> Locator:
+    """A locator that scans a file when it is first asked for it, and then remembers."""
+    known: dict[str, tuple[Spans, Lines] | None] = {}
+
+    def locate(file: str, key: KeyPath) -> Position | None:
+        from pipefile.load.scanner import Lines, position_of, spans
+
+        if file not in known:
+            try:
+                text = disk.read(file).decode("utf-8")
+            except (OSError, UnicodeDecodeError):
+                known[file] = None
+            else:
+                known[file] = (spans(text), Lines(text))
+        scanned = known[file]
+        return None if scanned is None else position_of(key, *scanned)
+
+    return locate
