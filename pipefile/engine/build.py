@@ -19,14 +19,19 @@ from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Work
+from pipefile.engine.needs import Needs
 from pipefile.engine.places import Places
+from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
 from pipefile.engine.session import Project, Session
+from pipefile.engine.slots import Slots, open_tokens
+from pipefile.engine.tasks import Tasks
 from pipefile.engine.warm import WarmStart
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
+from pipefile.model.stage import Command
 from pipefile.plan.mode import Modes
 from pipefile.plan.schedule import Schedule
 from pipefile.store.folder import check_store
@@ -91,6 +96,14 @@ def build(
         start = warm.start(project, options, warn, seen) if seen is not None else None
     session = start.session if start is not None else Session(project, options.environ, warn, extra)
     check_store(project.disk, session.pipeline.settings)
+    mask = session.mask
+    if mask is not None:
+        from dataclasses import replace
+
+        emit = MaskedEmit(emit, mask)
+        options = replace(options, command=mask.anything(options.command))
+    for text in unmasked(session.pipeline, session.environ):
+        warn(text)
     lock = Lock(project.disk, session.store, project.clock, options.command)
     waited = False
 
@@ -114,6 +127,10 @@ def build(
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
+    except PipefileError as error:
+        if mask is not None:
+            mask_error(error, mask)
+        raise
     finally:
         lock.release()
         _let_go(start)
@@ -167,11 +184,14 @@ class _Build:
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
         plan = self._planned()
+        may_run = [edge for edge in plan.edges if edge.id not in session.left_out]
         try:
-            self.places.check([edge for edge in plan.edges if edge.id not in session.left_out])
+            self.places.check(may_run)
         except PipefileError as error:
             session.locate(error)
             raise
+        needs = Needs(session, options, may_run)
+        needs.check(may_run, self.decider, options.force)
         self.emit(BuildStarted(options.targets, options.jobs))
         schedule = Schedule(
             session.graph,
@@ -181,13 +201,17 @@ class _Build:
             keep_going=options.keep_going,
             barrier=options.schedule == "waves",
             weights=plan.weights(),
+            lines=needs.lines,
         )
         tick = self._probe()
         discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, plan.above))
-        attempts = Attempts(session, self.decider, self.places, discovery, tick, Modes(session.pipeline.settings, options.mode))
+        commands = self.start is not None or any(isinstance(edge.stage.action, Command) for edge in may_run)
+        slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
+        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens)
+        attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, plan.extra))
+        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, plan.extra), slots)
         try:
             loop.run(plan.total, plan.passed)
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,8 +15,10 @@ from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.executors import Executors
 from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
+from pipefile.engine.load import Load
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
 from pipefile.engine.session import Session
+from pipefile.engine.slots import Slots
 from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
@@ -64,9 +65,12 @@ class Loop:
         attempts: Prepares and commits.
         writer: The run's history.
         conditions: What is left out.
+        slots: What edges may use while they run.
     """
 
-    def __init__(self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions) -> None:
+    def __init__(  # what a build is made of
+        self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions, slots: Slots
+    ) -> None:
         session, emit, interrupts = work.session, work.emit, work.interrupts
         self._session = session
         self._options = work.options
@@ -86,6 +90,9 @@ class Loop:
         self._queue: deque[int] = deque()
         self._tries = Tries(self._graph, session.project.clock)
         self._conditions = conditions
+        self._slots = slots
+        self._needs = slots.needs
+        self._load = Load(work.options.load, session.project.clock)
         self._cancelled = 0
         self._reported = 0
         self._live = bool(getattr(emit, "live", False))
@@ -166,6 +173,10 @@ class Loop:
             self._schedule.end(number, "fresh")
             self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
             return
+        too_much = self._needs.fault(number)
+        if too_much is not None:
+            self._fail_undecided(edge, too_much)
+            return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
 
@@ -185,10 +196,11 @@ class Loop:
     # -- starting
 
     def _start_ready(self) -> None:
+        self._slots.starved = False
         while True:
-            if self._running and self._options.load is not None and os.getloadavg()[0] > self._options.load:
+            if self._running and self._load.is_high():
                 return
-            number = self._schedule.start()
+            number = self._schedule.start(self._slots.take)
             if number is None:
                 return
             edge = self._graph.edges[number]
@@ -196,9 +208,11 @@ class Loop:
             if number in self._doubtful:
                 renewed = self._decide_again(edge, decision)
                 if renewed is None:
+                    self._slots.release(number)
                     continue
                 decision = renewed
             attempt = self._tries.begin(edge, decision)
+            attempt.grant = self._slots.granted(number)
             self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
             self._launch(attempt)
 
@@ -206,13 +220,13 @@ class Loop:
         edge, reasons = attempt.edge, attempt.decision.reasons
         try:
             task = self._attempts.prepare(attempt, self._log_path)
-        except InputError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), reasons)
-            return
-        except OSError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=_disk_text(error)), reasons)
+        except (InputError, OSError) as error:
+            self._slots.release(edge.id)
+            text = error.message if isinstance(error, InputError) else _disk_text(error)
+            self._finish_failed(edge, None, Completion(edge.id, "failed", error=text), reasons)
             return
         self._running[edge.id] = attempt
+        self._load.started()
         self.history.started(edge.id)
         self._executors.submit(task)
 
@@ -224,7 +238,12 @@ class Loop:
     def _take(self, timeout: float | None) -> None:
         """Take completions; wait for one if *timeout* is None."""
         if timeout is None:
+            starved = self._slots.starved and self._slots.tokens
+            if starved:
+                self._poll.register(starved.fileno(), select.POLLIN)
             self._session.project.clock.wait(self._poll, self._patience())
+            if starved:
+                self._poll.unregister(starved.fileno())
         for completion in self._executors.ended():
             self._ended(completion)
 
@@ -258,6 +277,7 @@ class Loop:
 
     def _ended(self, completion: Completion) -> None:
         attempt = self._running.pop(completion.id)
+        self._slots.release(completion.id)
         edge, decision = attempt.edge, attempt.decision
         if completion.outcome == "ok":
             # another action runs while this one's outputs are hashed and recorded: with short commands that is half of the time
@@ -325,6 +345,7 @@ class Loop:
         self._doubtful.add(edge.id)
         failure.log = self._keep_log(attempt, failure.completion)
         if again.delay is None:
+            self._needs.fall_back(edge.id)
             self._schedule.mark_ready(edge.id)
             return
         error = failure.text.partition("\n")[0]
@@ -439,7 +460,10 @@ class Loop:
 
     def close(self) -> None:
         """End what still runs, at once."""
-        self._executors.close()
+        try:
+            self._executors.close()
+        finally:
+            self._slots.close()
 
 
 def _disk_text(error: OSError) -> str:

@@ -19,6 +19,14 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def used(cpu: float, memory: int) -> str:
+    """CPU seconds and bytes of memory in words, "1.2 s of CPU, 340 MB of memory"; what is not known is left out."""
+    parts = [f"{duration(cpu)} of CPU"] if cpu else []
+    if memory:
+        parts.append(f"{memory / 1e9:.1f} GB of memory" if memory >= 1e9 else f"{memory / 1e6:.0f} MB of memory")
+    return ", ".join(parts)
+
+
 def edge_name(stage: str, instance: str) -> str:
     """An edge as users write it, safe to show: `thumbs`, or `thumbs@photos/a.jpg`."""
     return show(f"{stage}@{instance}" if instance else stage)
