@@ -28,6 +28,9 @@ class Given(TypedDict):
     strict: bool
     schedule: str
     mode: str | None
+    from_stage: str
+    reuse_run: str
+    no_cache: bool
     debug: str
     no_wait: bool
     as_json: bool
@@ -119,6 +122,9 @@ def options_of(request: Request, given: Given) -> Options:
         verbose=request.verbosity,
         mode=given["mode"] or "",
         debug=given["debug"],
+        cache=not given["no_cache"],
+        from_stage=given["from_stage"],
+        reuse_run=given["reuse_run"],
     )
 
 

@@ -39,6 +39,8 @@ def command(request: Request, target: str) -> int:
             out.write(f"  {describe(reason)}\n")
             for line in details(reason):
                 out.write(f"    {line}\n")
+        if each.restorable:
+            out.write("  an earlier result is in the cache: a build restores it\n")
         if each.mode.reason and each.state != "fresh":
             out.write(f"  mode: {each.mode.name} ({each.mode.reason})\n")
     return 0

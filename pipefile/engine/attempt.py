@@ -116,7 +116,7 @@ class Attempts:
         self._discovery = discovery
         self._tick = tick
         self._tasks = tasks
-        self._naming = Naming(session, decider, places, self._hash_file)
+        self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
         self._sync = session.pipeline.settings.durability == "full"
@@ -252,13 +252,13 @@ class Attempts:
                 )
         named: dict[str, State] = {}
         if names_files(edge.outputs):
-            named, fault = self._naming.take(edge, attempt.inputs, attempt.start)
+            named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
         made = self._hash_outputs(edge)
         made.update(named)
-        self._put_in_place(edge, made)
-        self._write_records(attempt, completion, made, found)
+        self.put_in_place(edge, made)
+        self.write_records(attempt, completion, made, found)
         verdict.outputs = {path: state.digest for path, state in made.items()}
         return verdict
 
@@ -377,7 +377,8 @@ class Attempts:
                         found[inner] = stamp_of(seen)
         return found
 
-    def _put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
+    def put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
+        """Rename outputs from their temporary paths, and complete what is known of them."""
         if any(not output.in_place for output in edge.outputs):
             self._records.remove(edge.name, edge.outputs)
         self._decider.forget(edge)
@@ -408,7 +409,8 @@ class Attempts:
         else:
             made[path] = files.known[path] = before._replace(stamp=after)
 
-    def _write_records(self, attempt: Attempt, completion: Completion, made: dict[str, State], found: Found) -> None:
+    def write_records(self, attempt: Attempt, completion: Completion, made: dict[str, State], found: Found) -> Record:
+        """Write the records of what stands in place: from now on the edge is fresh."""
         edge, decision = attempt.edge, attempt.decision
         folders = {output.path for output in edge.outputs if output.directory}
         outputs = tuple([Made(path, "directory" if path in folders else "file", state.digest) for path, state in made.items()])
@@ -429,6 +431,7 @@ class Attempts:
         )
         self._records.write(record, self._sync)
         self._decider.made(edge, record)
+        return record
 
     def close(self) -> None:
         self._tasks.close()

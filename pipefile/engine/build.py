@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
 from pipefile.base.dataclass import dataclass, field
-from pipefile.base.errors import PipefileError, StoreError
+from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.base.paths import show
 from pipefile.engine import ticks, warm
 from pipefile.engine.attempt import Attempts
+from pipefile.engine.cached import open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
 from pipefile.engine.discover import Discovery
 from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
-from pipefile.engine.loop import Loop, Work
+from pipefile.engine.loop import Loop, Parts, Work
 from pipefile.engine.needs import Needs
 from pipefile.engine.places import Places
+from pipefile.engine.reuse import Reuse
 from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
 from pipefile.engine.session import Project, Session
 from pipefile.engine.slots import Slots, open_tokens
@@ -76,6 +78,7 @@ def build(
         warnings.append(text)
         emit(Note("warning", text))
 
+    check_resume(options)
     if options.dry_run and library is None:
         from pipefile.engine.inspect import dry_run
 
@@ -142,6 +145,19 @@ def _let_go(start: WarmStart | None) -> None:
         start.seen.reader.close()
 
 
+def check_resume(options: Options) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        UsageError: They do.
+    """
+    if options.reuse_run and not options.from_stage:
+        raise UsageError("`--reuse-run` says as in which run things are, and needs `--from`, which says up to where")
+    for other, option in ((options.dry_run, "--dry-run"), (options.force, "--force"), (bool(options.debug), "--pdb")):
+        if options.from_stage and other:
+            raise UsageError(f"`--from` does not go with `{option}`")
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """What a program asks for that builds one of its own pipelines.
@@ -204,16 +220,24 @@ class _Build:
             lines=needs.lines,
         )
         tick = self._probe()
-        discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, plan.above))
+        is_ancestor = ancestors(session.graph, plan.above)
+        discovery = Discovery(session.graph, session.files, self.decider, is_ancestor)
         commands = self.start is not None or any(isinstance(edge.stage.action, Command) for edge in may_run)
         slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
         tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens)
         attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, plan.extra), slots)
+        cache = open_cache(session, self.warn) if options.cache else None
+        reuse = Reuse(session, cache, self.decider, self.places, attempts, is_ancestor, self.warn)
+        if options.from_stage:
+            from pipefile.engine.resume import plan_resume
+
+            reuse.resume = plan_resume(session, self.decider, options, plan.nodes, plan.extra, reuse.found)
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse))
         try:
             loop.run(plan.total, plan.passed)
+            reuse.close(self.interrupts is not None and self.interrupts.number > 0)
         finally:
             loop.close()
             attempts.close()
@@ -262,14 +286,15 @@ class _Build:
                 from pipefile.engine.save import Saver
 
                 gone = self._remove_dead(not options.targets and not options.debug and status == "succeeded")
-                request = warm.request_of(options) if self.as_on_disk and not options.debug else None
+                request = warm.request_of(options) if self.as_on_disk and not options.debug and not options.from_stage else None
                 Saver(session, self.decider, loop.decided, tick, self.began).save(request, nodes, gone)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.counts(), loop.history.results)
         writer.close()
         seconds = session.project.clock.monotonic() - started
-        self.emit(BuildFinished(status, len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped), seconds, run, len(loop.degraded)))
+        counts = (len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped))
+        self.emit(BuildFinished(status, *counts, seconds, run, len(loop.degraded), len(loop.restored)))
         _flush(self.emit)
         exit_status = 128 + number if number else 1 if loop.failed or (options.strict and self.warnings) else 0
         return RunResult(
@@ -284,6 +309,7 @@ class _Build:
             run,
             abandoned=loop.abandoned,
             degraded=tuple(loop.degraded),
+            restored=tuple(loop.restored),
             errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.history.results if entry.status == "failed"},
             values=self._values(loop) if self.library else {},
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pipefile.engine.attempt import Attempt, Verdict, reason_texts
+from pipefile.engine.decide import Decision
 from pipefile.engine.secrets import masked
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
-from pipefile.model.record import Reason
+from pipefile.model.record import Reason, Record
 from pipefile.model.run import EdgeResult
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.store.runs import RunWriter, timestamp
@@ -47,6 +48,27 @@ class History:
         """A fallback has made the outputs of a stage that has failed with *error*."""
         self._add(self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict.outputs))
 
+    def restored(self, edge: Edge, decision: Decision, record: Record, seconds: float) -> None:
+        """What a stale edge has made before was put back."""
+        self._add(
+            EdgeResult(
+                edge.stage.name,
+                instance(edge),
+                edge.wave,
+                "restored",
+                reason_texts(decision.reasons),
+                mode=_undecided(edge).name,
+                attempts=0,
+                started_at=timestamp(self._clock.now() - seconds),
+                duration_seconds=round(seconds, 6),
+                key=record.key,
+                inputs=_inputs(decision),
+                outputs={made.path: made.digest for made in record.outputs},
+                params=dict(edge.stage.params),
+            )
+        )
+        self._writer.begin()
+
     def left_out(self, edge: Edge, why: str) -> None:
         """A condition has kept an edge from running. Unlike what a failure keeps from it, that is told even if nothing runs after it."""
         self._add(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", (why,), mode=_undecided(edge).name, attempts=0))
@@ -70,9 +92,7 @@ class History:
         error: str,
         outputs: dict[str, str],
     ) -> EdgeResult:
-        parts = () if attempt is None else attempt.decision.parts
         mode = _undecided(edge) if attempt is None else attempt.mode
-        inputs = {part.path or part.name: part.value for part in parts if part.kind in ("input", "set")}
         return EdgeResult(
             stage=edge.stage.name,
             instance=instance(edge),
@@ -86,7 +106,7 @@ class History:
             cpu_seconds=round(completion.cpu, 6),
             peak_rss_bytes=completion.peak_rss,
             key=attempt.decision.key if attempt is not None and status != "degraded" else "",
-            inputs=inputs,
+            inputs={} if attempt is None else _inputs(attempt.decision),
             outputs=outputs,
             params=dict(edge.stage.params),
             exit_status=completion.exit_status,
@@ -94,6 +114,10 @@ class History:
             log=self._writer.log_path(edge.name) if completion.log_size else "",
             mode_reason=mode.reason,
         )
+
+
+def _inputs(decision: Decision) -> dict[str, str]:
+    return {part.path or part.name: part.value for part in decision.parts if part.kind in ("input", "set")}
 
 
 def _undecided(edge: Edge) -> Mode:

@@ -1,8 +1,8 @@
-"""The lock around the commands besides `build` that write: `clean` and `accept`."""
+"""The lock around the commands besides `build` that write: `clean`, `accept`, `cache gc` and `cache verify`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pipefile.base.errors import PipefileError
@@ -10,6 +10,7 @@ from pipefile.engine.session import Project, Session
 from pipefile.load.loader import load
 from pipefile.load.locate import make_locator
 from pipefile.model.options import Options
+from pipefile.model.stage import Settings
 from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested
 
@@ -37,16 +38,32 @@ def locked(
         LockedError: Another build has the lock, and waiting was not wanted or would never end.
         PipefileError: The Pipefile or the graph is wrong.
     """
+    with locked_store(project, options, on_wait):
+        yield Session(project, options.environ, warn, note=note) if look is None else look()
+
+
+@contextmanager
+def locked_store(project: Project, options: Options, on_wait: Callable[[int, str], None]) -> Iterator[Settings]:
+    """As `locked`, for what looks at the store alone: the Pipefile has to be in order, not the graph."""
     check_not_nested(options.environ, project.root)
-    try:
-        settings = load(project.disk, project.file, options.environ).settings
-    except PipefileError as error:
-        error.locate(make_locator(project.disk))
-        raise
+    settings = settings_of(project, options.environ)
     check_store(project.disk, settings)
     lock = Lock(project.disk, settings.store, project.clock, options.command)
     lock.acquire(options.wait, on_wait)
     try:
-        yield Session(project, options.environ, warn, note=note) if look is None else look()
+        yield settings
     finally:
         lock.release()
+
+
+def settings_of(project: Project, environ: Mapping[str, str]) -> Settings:
+    """`[pipefile]`.
+
+    Raises:
+        PipefileError: The Pipefile is wrong.
+    """
+    try:
+        return load(project.disk, project.file, environ).settings
+    except PipefileError as error:
+        error.locate(make_locator(project.disk))
+        raise

@@ -17,13 +17,14 @@ from pipefile.engine.history import History, instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
+from pipefile.engine.reuse import Reuse
 from pipefile.engine.session import Session
 from pipefile.engine.slots import Slots
-from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
+from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.ports import Completion
-from pipefile.model.record import Reason
+from pipefile.model.record import Reason, Record
 from pipefile.plan.fallback import name_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
@@ -56,21 +57,35 @@ class Work:
     interrupts: Interrupts | None
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop of one build drives.
+
+    Args:
+        attempts: Prepares and commits.
+        writer: The run's history.
+        conditions: What is left out.
+        slots: What edges may use while they run.
+        reuse: Earlier results.
+    """
+
+    attempts: Attempts
+    writer: RunWriter
+    conditions: Conditions
+    slots: Slots
+    reuse: Reuse
+
+
 class Loop:
     """Runs one schedule to its end.
 
     Args:
         work: What the build works with.
         schedule: What depends on what.
-        attempts: Prepares and commits.
-        writer: The run's history.
-        conditions: What is left out.
-        slots: What edges may use while they run.
+        parts: What it drives.
     """
 
-    def __init__(  # what a build is made of
-        self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions, slots: Slots
-    ) -> None:
+    def __init__(self, work: Work, schedule: Schedule, parts: Parts) -> None:
         session, emit, interrupts = work.session, work.emit, work.interrupts
         self._session = session
         self._options = work.options
@@ -78,8 +93,8 @@ class Loop:
         self._warn = work.warn
         self._schedule = schedule
         self._decider = work.decider
-        self._attempts = attempts
-        self._writer = writer
+        self._attempts = parts.attempts
+        self._writer = parts.writer
         self._interrupts = interrupts
         self._graph = session.graph
         self._decisions: dict[int, Decision] = {}
@@ -89,20 +104,22 @@ class Loop:
         self._executors = Executors(session, work.inherit, work.options.jobs, self._poll, work.options.debug)
         self._queue: deque[int] = deque()
         self._tries = Tries(self._graph, session.project.clock)
-        self._conditions = conditions
-        self._slots = slots
-        self._needs = slots.needs
+        self._conditions = parts.conditions
+        self._slots = parts.slots
+        self._needs = parts.slots.needs
         self._load = Load(work.options.load, session.project.clock)
+        self._reuse = parts.reuse
         self._cancelled = 0
         self._reported = 0
         self._live = bool(getattr(emit, "live", False))
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
-        self.history = History(session, writer)
+        self.history = History(session, parts.writer)
         self.decided: dict[int, Decision] = {}
         self.ran: list[str] = []
         self.failed: list[str] = []
         self.skipped: list[str] = []
         self.degraded: list[str] = []
+        self.restored: list[str] = []
         self.fresh = 0
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
@@ -113,7 +130,7 @@ class Loop:
         return self._executors.abandoned
 
     def counts(self) -> dict[str, int]:
-        counts = {"ran": self.ran, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
+        counts = {"ran": self.ran, "restored": self.restored, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
         return {"fresh": self.fresh, **{name: len(edges) for name, edges in counts.items()}}
 
     def run(self, total: int, passed: int = 0) -> None:
@@ -138,7 +155,8 @@ class Loop:
                     self._take(0.0)
             elif self._running or self._tries.next_due() is not None:
                 self._flush()
-                self._take(None)
+                self._take(0.0 if self._reuse.busy else None)
+                self._reuse.step()
             elif schedule.done or schedule.stopping:
                 break
             self._report_skipped()
@@ -159,12 +177,17 @@ class Loop:
                 self._leave_out(edge, why)
                 return
             self._conditions.clear(edge, self._removed)
+            if number in self._reuse.resume.above:
+                self._put_back(edge)
+                return
             decision = self._decider.decide(edge)
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
         if self._options.force or (decision.fresh and edge.name == self._options.debug):
             decision.reasons = (FORCED, *decision.reasons)
+        elif number in self._reuse.resume.below:
+            decision.reasons = (Reason("resumed", self._reuse.resume.stage), *decision.reasons)
         elif number in self._schedule.dropped:
             decision.reasons = (Reason("order"), *decision.reasons)
         if decision.fresh:
@@ -173,12 +196,47 @@ class Loop:
             self._schedule.end(number, "fresh")
             self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
             return
+        if self._restore(edge, decision):
+            return
         too_much = self._needs.fault(number)
         if too_much is not None:
             self._fail_undecided(edge, too_much)
             return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
+
+    def _restore(self, edge: Edge, decision: Decision) -> bool:
+        """Whether a stale edge need not run, because it has what it made before."""
+        dropped, below = self._schedule.dropped, self._reuse.resume.below
+        if self._options.force or edge.name == self._options.debug or edge.id in dropped or edge.id in below:
+            return False
+        clock = self._session.project.clock
+        began = clock.monotonic()
+        record = self._reuse.restore(edge, decision)
+        if record is None:
+            return False
+        self.decided[edge.id] = decision
+        self._tell_restored(edge, decision, record, began)
+        return True
+
+    def _put_back(self, edge: Edge) -> None:
+        """Make an edge what it was in the run that is resumed, whatever its inputs are today: it is not decided."""
+        began = self._session.project.clock.monotonic()
+        restored = self._reuse.put_back(edge, self._reuse.resume.above[edge.id])
+        if restored is not None:
+            self._tell_restored(edge, *restored, began)
+            return
+        self.fresh += 1
+        self._schedule.end(edge.id, "fresh")
+        self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+
+    def _tell_restored(self, edge: Edge, decision: Decision, record: Record, began: float) -> None:
+        seconds = self._session.project.clock.monotonic() - began
+        self.restored.append(edge.name)
+        self.history.restored(edge, decision, record, seconds)
+        self._emit(StageRestored(edge.stage.name, instance(edge), decision.reasons, seconds))
+        self._emit(StageFinished(edge.stage.name, instance(edge), "restored", seconds))
+        self._schedule.end(edge.id, "fresh")
 
     def _leave_out(self, edge: Edge, why: str) -> None:
         self.skipped.append(edge.name)
@@ -313,6 +371,7 @@ class Loop:
             self.history.ran(attempt, completion, verdict)
             self._emit(self._finished(edge, "ran", completion, attempt))
             self._schedule.end(edge.id, "ran")
+            self._reuse.later(edge)
 
     def _repeat(self, edge: Edge, decision: Decision) -> None:
         again = self._decide_again(self._graph.edges[edge.id], decision)

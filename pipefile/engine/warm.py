@@ -198,7 +198,8 @@ def allowed(project: Project, options: Options, every: bool) -> bool:
         every: Whoever is told of the build wants to hear of each edge.
     """
     plain = project.file == PIPEFILE and type(project.disk).stat is OsDisk.stat
-    return plain and not (every or options.force or options.dry_run or options.debug or options.verbose > 0 or options.schedule != "eager")
+    asked = options.force or options.dry_run or options.debug or options.from_stage or options.verbose > 0 or options.schedule != "eager"
+    return plain and not every and not asked
 
 
 def request_of(options: Options) -> str:

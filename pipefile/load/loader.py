@@ -242,6 +242,9 @@ class Loader:
         for name in ("log_limit", "value_in_memory", "value_limit", "large_input"):
             if name in given:
                 given[name] = values.size(given[name], f"`{name}` in `[pipefile]`", ("pipefile", name))
+        if "cache_size" in given:
+            none = given["cache_size"] == "0"
+            given["cache_size"] = 0 if none else values.size(given["cache_size"], "`cache_size` in `[pipefile]`", ("pipefile", "cache_size"))
         if "store" in given:
             key = ("pipefile", "store")
             given["store"] = values.project_path(given["store"], "", "`store` in `[pipefile]`", key)

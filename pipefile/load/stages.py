@@ -11,13 +11,14 @@ import re
 from collections.abc import Container, Mapping
 from typing import Any, TypeGuard
 
+from pipefile.base.dataclass import replace
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
 from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.functions import KEYS, call, function_keys
 from pipefile.load.resources import demand
-from pipefile.load.schema import INPUT, STAGE, types
+from pipefile.load.schema import INPUT, OUTPUT, STAGE, types
 from pipefile.load.secrets import secret_names
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
 from pipefile.load.value_outputs import PREFIX, ValueOutputs
@@ -128,6 +129,7 @@ class StageReader:
             description=get("description", ""),
             tags=values.strings(table["tags"], f"`tags` of stage `{show(name)}`", (*where, "tags")) if "tags" in table else (),
             log_limit=settings.log_limit if log_limit is None else log_limit,
+            cache=policies.cache(table["cache"], name) if "cache" in table else None,
             file=self._file,
             folder=self._folder,
             retry=policies.retry(table["retry_policy"], name) if "retry_policy" in table else ONCE,
@@ -222,9 +224,11 @@ class StageReader:
 
     def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
         name, key, in_place, many, command = facts
+        if type(raw) is dict:
+            return self._output_table(stage, raw, facts)
         if type(raw) is not str:
             what = f"an output of stage `{show(stage)}`" if name is None else f"output `{show(name)}` of stage `{show(stage)}`"
-            raise wrong_kind(what, ("string",) if name is None or many else ("string", "strings"), raw, key)
+            raise wrong_kind(what, ("string", "table") if name is None or many else ("string", "strings", "table"), raw, key)
         if self._folder or not _PLAIN_PATH.fullmatch(raw):
             if raw.startswith(PREFIX):
                 return ValueOutputs(stage, self._store, not command, stage in self._decorated).output(raw, name, many, key)
@@ -237,6 +241,14 @@ class StageReader:
         if path in self._taken or path.startswith(self._store_below) or (directory and within(self._store, path)):
             self._own_place(path, stage, key)
         return Output(name, path, directory, in_place, many)
+
+    def _output_table(self, stage: str, raw: dict[str, Any], facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
+        name, key, *rest = facts
+        values.check_keys(raw, OUTPUT, f"an output of stage `{show(stage)}`", key)
+        if "path" not in raw:
+            raise FaultError(f"an output of stage `{show(stage)}` has no `path`", key)
+        found = self._output(stage, raw["path"], (name, (*key, "path"), *rest))  # type: ignore[arg-type]  # the other three
+        return found if raw.get("cache", True) else replace(found, cache=False)
 
     def _odd_path(self, raw: str, what: str, key: KeyPath) -> tuple[str, bool]:
         """An output path that is not plain: filled in, normalised, and inside the project or a folder of `outside`."""

@@ -24,6 +24,9 @@ class Options:
         environ: The environment, complete.
         command: The command line, for run.json and for whoever waits.
         mode: Where functions run, whatever their stages say: "auto", "function" or "process"; "" as they say.
+        from_stage: The stage from which on everything runs; what is above it is put back as it was in an earlier run. "" for none.
+        reuse_run: Which run, as a person names it; "" for the latest.
+        cache: Earlier results are restored, and new ones kept.
         debug: Name of the stage that runs in the debugger; "" for none.
         verbose: 1 and more for -v, -1 for -q.
     """
@@ -43,3 +46,6 @@ class Options:
     verbose: int = 0
     mode: str = ""
     debug: str = ""
+    cache: bool = True
+    from_stage: str = ""
+    reuse_run: str = ""

@@ -134,6 +134,7 @@ class Output:
         value: What the file holds, where it is a value that a function returns (its path is below `STORE/values/` then): "int", "float", "str",
             "bool", "json", "any" (a Python object), "file" (a FileRef whose path is known at run time), "stream", or "result" (all that a
             function without declared outputs returns). "" for an ordinary file.
+        cache: Its bytes are kept for later, as far as the stage's are.
     """
 
     name: str | None
@@ -142,6 +143,7 @@ class Output:
     in_place: bool = False
     many: bool = False
     value: str = ""
+    cache: bool = True
 
     @property
     def shown(self) -> str:
@@ -167,6 +169,7 @@ class Stage:
         shell: The shell's own words, "sh", "-ec" by default.
         depfile: Path from the root, "" for none.
         log_limit: Bytes kept of one attempt's output.
+        cache: Its results are kept for later, whatever their size; None: outputs that are not too large.
         params: Names to values, `global.KEY` already looked up.
         file: The Pipefile or Python file that declares it, from the project root.
         folder: The Pipefile's folder, "" for the root: commands run there.
@@ -198,6 +201,7 @@ class Stage:
     setup: Call | None = None
     resources: Resources = field(default_factory=dict)
     secret_env: tuple[str, ...] = ()
+    cache: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,7 @@ class Settings:
     outside: tuple[str, ...] = ()
     durability: str = "fast"
     keep_runs: int = 50
+    cache_size: int = 10_000_000_000
     log_limit: int = 64_000_000
     python: tuple[str, ...] = ()
     track_packages: bool = False

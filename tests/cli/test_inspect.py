@@ -44,7 +44,11 @@ def test_status_json(built: Project) -> None:
     assert [(reason["kind"], reason["subject"], reason["text"]) for reason in clean["reasons"]] == [
         ("output-changed", "clean.csv", "output `clean.csv` was changed since")
     ]
-    assert report["state"] == "unknown"
+    assert clean["restorable"] is True  # and its bytes are known, so that what needs it can be decided
+    assert (report["state"], report["restorable"]) == ("fresh", False)
+    assert built.cli("cache", "gc", "--all").exit_status == 0
+    clean, report = json.loads(built.cli("status", "--json").out)["stages"]
+    assert (clean["state"], clean["restorable"], report["state"]) == ("stale", False, "unknown")
 
 
 def test_why(built: Project) -> None:

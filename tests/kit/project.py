@@ -36,6 +36,7 @@ class Project:
     Attributes:
         disk: What builds in this process see instead of the real disk, a FaultyDisk for example; None for the real one.
         clock: What they have instead of the real clock; None for the real one.
+        caching: Builds in this process restore earlier results. Most tests are about what has to run, and nothing runs that has run before.
     """
 
     def __init__(self, folder: str, mark: str = "") -> None:
@@ -51,6 +52,7 @@ class Project:
         self._count = itertools.count()
         self.disk: Any = None
         self.clock: Any = None
+        self.caching = False
         self.environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": os.path.join(self.side, "home"),
@@ -197,6 +199,7 @@ class Project:
 
         options.setdefault("environ", dict(self.environ))
         options.setdefault("command", ("pipefile", *targets))
+        options.setdefault("cache", self.caching)
         return Options(targets=targets, jobs=jobs, **options)
 
     def build(self, *targets: str, jobs: int = 2, cold: bool = False, **options: Any) -> BuildOutcome:
@@ -218,6 +221,8 @@ class Project:
             fresh=result.fresh,
             would_run=list(result.would_run),
             degraded=list(result.degraded),
+            restored=list(result.restored),
+            would_restore=list(result.would_restore),
             events=events,
         )
 

@@ -14,6 +14,7 @@ from kit.disks import DyingDisk, Killed
 
 from pipefile.base.disk import OsDisk
 from pipefile.store.record import decode, record_path
+from pipefile.store.upkeep import Upkeep
 
 STEPS = '''
 def number(inputs, outputs):
@@ -99,6 +100,32 @@ def from_scratch(project: Project) -> None:
 
 def as_it_was(project: Project) -> None:
     pass
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("empty", [False, True])
+def test_killed_while_results_are_restored_or_kept(project: Project, kind: str, empty: bool) -> None:
+    """Case 30, with the cache: whatever was half restored or half kept, a build is as a clean one, and what it finds in the cache is whole."""
+    project.caching = True
+    declare(project, kind)
+    expected = {}
+    for text in ("one", "two"):
+        set_source(project, text)
+        expected[text] = project.clean_outputs()
+        is_right(project, expected[text])
+    now, changes = "two", 0
+    while True:
+        now = "one" if now == "two" else "two"
+        set_source(project, now)
+        if empty and project.exists("pipeline_outputs/cache"):  # a builder that dies between a record and its place in the cache keeps nothing
+            project.remove("pipeline_outputs/cache")
+        died = die(project, changes)
+        no_record_lies(project)
+        is_right(project, expected[now])
+        assert Upkeep(OsDisk(project.root), "pipeline_outputs").verify().damaged == () or died
+        if not died:
+            return
+        changes += 3 if empty else 1
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
