@@ -275,50 +275,50 @@ class _Build:
     def _finish(self, loop: Loop, writer: RunWriter, tick: ticks.Ticks, nodes: list[int], started: float) -> RunResult:
         session, options = self.session, self.options
         number = self.interrupts.number if self.interrupts is not None else 0
-        status = "interrupted" if number else "failed" if loop.failed else "succeeded"
+        status = "interrupted" if number else "failed" if loop.tally.failed else "succeeded"
         try:
             self.decider.code.save(session.pipeline.settings.durability == "full")
             if self.start is not None:
                 from pipefile.engine.mend import Mender
 
-                Mender(self.start, loop.decided, tick, self.began).save()
+                Mender(self.start, loop.tally.decided, tick, self.began).save()
             else:
                 from pipefile.engine.save import Saver
 
                 gone = self._remove_dead(not options.targets and not options.debug and status == "succeeded")
                 request = warm.request_of(options) if self.as_on_disk and not options.debug and not options.from_stage else None
-                Saver(session, self.decider, loop.decided, tick, self.began).save(request, nodes, gone)
+                Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
-        run = writer.finish(status, loop.counts(), loop.history.results)
+        run = writer.finish(status, loop.tally.counts(), loop.tally.history.results)
         writer.close()
         seconds = session.project.clock.monotonic() - started
-        counts = (len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped))
-        self.emit(BuildFinished(status, *counts, seconds, run, len(loop.degraded), len(loop.restored)))
+        counts = (len(loop.tally.ran), loop.tally.fresh, len(loop.tally.failed), len(loop.tally.skipped))
+        self.emit(BuildFinished(status, *counts, seconds, run, len(loop.tally.degraded), len(loop.tally.restored)))
         _flush(self.emit)
-        exit_status = 128 + number if number else 1 if loop.failed or (options.strict and self.warnings) else 0
+        exit_status = 128 + number if number else 1 if loop.tally.failed or (options.strict and self.warnings) else 0
         return RunResult(
             status,
             exit_status,
-            tuple(loop.ran),
-            tuple(loop.failed),
-            tuple(loop.skipped),
-            loop.fresh,
+            tuple(loop.tally.ran),
+            tuple(loop.tally.failed),
+            tuple(loop.tally.skipped),
+            loop.tally.fresh,
             len(self.warnings),
             seconds,
             run,
             abandoned=loop.abandoned,
-            degraded=tuple(loop.degraded),
-            restored=tuple(loop.restored),
-            errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.history.results if entry.status == "failed"},
+            degraded=tuple(loop.tally.degraded),
+            restored=tuple(loop.tally.restored),
+            errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.tally.history.results if entry.status == "failed"},
             values=self._values(loop) if self.library else {},
         )
 
     def _values(self, loop: Loop) -> Mapping[str, object]:
         from pipefile.engine.results import Results
 
-        degraded = set(loop.degraded)
-        return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.decided or edge.name in degraded])
+        degraded = set(loop.tally.degraded)
+        return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.tally.decided or edge.name in degraded])
 
 
     def _remove_dead(self, whole: bool) -> list[str]:

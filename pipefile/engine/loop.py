@@ -13,18 +13,19 @@ from pipefile.engine.attempt import Attempt, Attempts, Verdict
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.executors import Executors
-from pipefile.engine.history import History, instance
+from pipefile.engine.history import instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.session import Session
 from pipefile.engine.slots import Slots
-from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted
+from pipefile.engine.tally import Tally
+from pipefile.model.event import Event, Note, PlanMade, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.ports import Completion
-from pipefile.model.record import Reason, Record
+from pipefile.model.record import Reason
 from pipefile.plan.fallback import name_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
@@ -110,17 +111,9 @@ class Loop:
         self._load = Load(work.options.load, session.project.clock)
         self._reuse = parts.reuse
         self._cancelled = 0
-        self._reported = 0
         self._live = bool(getattr(emit, "live", False))
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
-        self.history = History(session, parts.writer)
-        self.decided: dict[int, Decision] = {}
-        self.ran: list[str] = []
-        self.failed: list[str] = []
-        self.skipped: list[str] = []
-        self.degraded: list[str] = []
-        self.restored: list[str] = []
-        self.fresh = 0
+        self.tally = Tally(session, schedule, parts.writer, emit)
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 
@@ -128,10 +121,6 @@ class Loop:
     def abandoned(self) -> bool:
         """A thread of a function stage still runs: the process has to end by os._exit."""
         return self._executors.abandoned
-
-    def counts(self) -> dict[str, int]:
-        counts = {"ran": self.ran, "restored": self.restored, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
-        return {"fresh": self.fresh, **{name: len(edges) for name, edges in counts.items()}}
 
     def run(self, total: int, passed: int = 0) -> None:
         """Run until everything that can end has ended.
@@ -141,13 +130,13 @@ class Loop:
             passed: How many of them are fresh and no part of the schedule.
         """
         schedule, queue = self._schedule, self._queue
-        self.fresh = passed
+        self.tally.fresh = passed
         self._emit(PlanMade(total, passed))
         while True:
             self._heed_interrupts()
             self._heed_tries()
             queue.extend(schedule.decidable())
-            if not queue or self._running or len(self.decided) + len(self._decisions) >= LOOK_AHEAD:
+            if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:
                 self._start_ready()
             if queue and not schedule.stopping:
                 self._decide(queue.popleft())
@@ -159,22 +148,20 @@ class Loop:
                 self._reuse.step()
             elif schedule.done or schedule.stopping:
                 break
-            self._report_skipped()
-        self._report_skipped()
+            self.tally.report_skipped()
+        self.tally.report_skipped()
 
     # -- deciding
 
     def _decide(self, number: int) -> None:
         if number not in self._schedule.dropped and self._decider.unmoved(number):
-            self.fresh += 1
-            self._schedule.end(number, "fresh")
-            self._emit(StageFinished(self._session.index.edge_names[number], "", "fresh"))
+            self.tally.unmoved(number)
             return
         edge = self._graph.edges[number]
         try:
             why = self._conditions.why_left_out(edge)
             if why:
-                self._leave_out(edge, why)
+                self.tally.is_left_out(edge, why)
                 return
             self._conditions.clear(edge, self._removed)
             if number in self._reuse.resume.above:
@@ -191,10 +178,7 @@ class Loop:
         elif number in self._schedule.dropped:
             decision.reasons = (Reason("order"), *decision.reasons)
         if decision.fresh:
-            self.decided[number] = decision
-            self.fresh += 1
-            self._schedule.end(number, "fresh")
-            self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+            self.tally.is_fresh(edge, decision)
             return
         if self._restore(edge, decision):
             return
@@ -215,8 +199,8 @@ class Loop:
         record = self._reuse.restore(edge, decision)
         if record is None:
             return False
-        self.decided[edge.id] = decision
-        self._tell_restored(edge, decision, record, began)
+        self.tally.decided[edge.id] = decision
+        self.tally.is_restored(edge, decision, record, began)
         return True
 
     def _put_back(self, edge: Edge) -> None:
@@ -224,25 +208,9 @@ class Loop:
         began = self._session.project.clock.monotonic()
         restored = self._reuse.put_back(edge, self._reuse.resume.above[edge.id])
         if restored is not None:
-            self._tell_restored(edge, *restored, began)
-            return
-        self.fresh += 1
-        self._schedule.end(edge.id, "fresh")
-        self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
-
-    def _tell_restored(self, edge: Edge, decision: Decision, record: Record, began: float) -> None:
-        seconds = self._session.project.clock.monotonic() - began
-        self.restored.append(edge.name)
-        self.history.restored(edge, decision, record, seconds)
-        self._emit(StageRestored(edge.stage.name, instance(edge), decision.reasons, seconds))
-        self._emit(StageFinished(edge.stage.name, instance(edge), "restored", seconds))
-        self._schedule.end(edge.id, "fresh")
-
-    def _leave_out(self, edge: Edge, why: str) -> None:
-        self.skipped.append(edge.name)
-        self.history.left_out(edge, why)
-        self._emit(StageFinished(edge.stage.name, instance(edge), "skipped", reason=why))
-        self._schedule.end(edge.id, "left")
+            self.tally.is_restored(edge, *restored, began)
+        else:
+            self.tally.is_fresh(edge, None)
 
     def _removed(self, path: str) -> None:
         self._emit(Note("note", f"removed `{show(path)}`, whose stage is skipped"))
@@ -285,7 +253,7 @@ class Loop:
             return
         self._running[edge.id] = attempt
         self._load.started()
-        self.history.started(edge.id)
+        self.tally.history.started(edge.id)
         self._executors.submit(task)
 
     def _log_path(self, edge: Edge) -> str:
@@ -366,11 +334,7 @@ class Loop:
         elif attempt.fallback:
             self._degraded(attempt, completion, verdict)
         else:
-            self.ran.append(edge.name)
-            self.decided[edge.id] = decision
-            self.history.ran(attempt, completion, verdict)
-            self._emit(self._finished(edge, "ran", completion, attempt))
-            self._schedule.end(edge.id, "ran")
+            self.tally.has_run(attempt, completion, verdict)
             self._reuse.later(edge)
 
     def _repeat(self, edge: Edge, decision: Decision) -> None:
@@ -430,13 +394,9 @@ class Loop:
         edge = attempt.edge
         failure = self._tries.settle(edge.id)
         assert failure is not None  # it is why the fallback ran
-        error = failure.text
-        self.degraded.append(edge.name)
-        self.history.degraded(attempt, completion, verdict, error)
-        self._emit(self._finished(edge, "degraded", completion, attempt, error))
-        text = f"stage `{show(edge.name)}` failed ({show(error)}): its outputs come from fallback `{show(attempt.fallback)}`"
+        self.tally.is_degraded(attempt, completion, verdict, failure.text)
+        text = f"stage `{show(edge.name)}` failed ({show(failure.text)}): its outputs come from fallback `{show(attempt.fallback)}`"
         self._warn(text + (f"\n  log: {show(failure.log)}" if failure.log else ""))
-        self._schedule.end(edge.id, "ran")
 
     def _doubt(self, changed: Sequence[str]) -> None:
         """Files have changed meanwhile: what waits with a key of the old ones gets another before it starts, and code is imported anew."""
@@ -470,7 +430,6 @@ class Loop:
         error: str = "",
         hint: str = "",
     ) -> None:
-        interrupted = self._interrupted(completion)
         text = error or completion.error
         if hint:
             text += f"\nhint: {hint}"
@@ -479,43 +438,11 @@ class Loop:
             name = name_of(self._graph.edges[edge.id].stage)
             log = f"\nlog of that: {show(before.log)}" if before.log else ""
             text = f"{before.text}{log}\nfallback `{show(name)}` failed: {text}" + (f"\nhint: {before.hint}" if before.hint else "")
-        status = "interrupted" if interrupted else "failed"
-        if not interrupted:
-            self.failed.append(edge.name)
-        self.decided.pop(edge.id, None)
-        self.history.failed(edge, attempt, completion, reasons, status, text)
-        self._emit(self._finished(edge, status, completion, attempt, text))
-        self._schedule.end(edge.id, "failed")
+        status = "interrupted" if self._interrupted(completion) else "failed"
+        self.tally.has_failed(edge, attempt, completion, reasons, status, text)
 
     def _interrupted(self, completion: Completion) -> bool:
         return completion.outcome == "cancelled" or (self._interrupts is not None and self._interrupts.number > 0)
-
-    def _finished(self, edge: Edge, status: str, completion: Completion, attempt: Attempt | None, error: str = "") -> StageFinished:
-        log = self._writer.log_path(edge.name) if completion.log_size else ""
-        line = self._session.line_of(edge.stage) if error else None
-        command = attempt.command if attempt is not None else ""
-        return StageFinished(
-            edge.stage.name,
-            instance(edge),
-            status,
-            completion.elapsed,
-            completion.output,
-            log,
-            completion.log_size,
-            error,
-            edge.stage.file,
-            line,
-            command,
-        )
-
-    def _report_skipped(self) -> None:
-        skipped = self._schedule.skipped
-        while self._reported < len(skipped):
-            edge = self._graph.edges[skipped[self._reported]]
-            self._reported += 1
-            self.skipped.append(edge.name)
-            self._emit(StageFinished(edge.stage.name, instance(edge), "skipped"))
-            self.history.skipped(edge)
 
     def close(self) -> None:
         """End what still runs, at once."""
