@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import select
+from math import inf
 from typing import TYPE_CHECKING
 
+from pipefile.base.clock import SystemClock
 from pipefile.engine.session import Session
 from pipefile.execute.peaks import Peaks
 from pipefile.execute.shell import ShellExecutor
@@ -34,7 +36,8 @@ class Executors:
         self._jobs = jobs
         self._poll = poll
         self._debug = debug
-        self._peaks = Peaks()
+        real = isinstance(session.project.clock, SystemClock)  # processes live by no other
+        self._peaks = Peaks() if real else Peaks(first=inf)
         self._all: list[Executor] = []
         self._shell: ShellExecutor | None = None
         self._function: FunctionExecutor | None = None

@@ -24,7 +24,7 @@ from pipefile.execute.context import Context, remove_temporary_folder, temporary
 from pipefile.execute.environ import encoded, is_now, set_environ
 from pipefile.execute.modules import ProjectModules
 from pipefile.execute.output import Capture, duration_text
-from pipefile.execute.peaks import own_memory
+from pipefile.execute.peaks import OwnMemory
 from pipefile.execute.raised import Raised
 from pipefile.execute.routing import Printer, Routing, belong
 from pipefile.model.ports import Completion, FunctionCall, Outcome, Task
@@ -71,6 +71,7 @@ class FunctionExecutor:
         self._ended: list[Completion] = []
         self._left: list[threading.Thread] = []
         self._routing = Routing()
+        self._memory = OwnMemory()
         self._modules: dict[str, ProjectModules] = {}
         self._outdated = False  # what is imported is no longer what the files say
         self._folder = ""  # of the tasks that run
@@ -140,6 +141,7 @@ class FunctionExecutor:
             os.close(self._write)
             self._write = -1
         os.close(self._read)
+        self._memory.close()
         self._read = -1
 
     def renew(self) -> None:
@@ -237,7 +239,7 @@ class FunctionExecutor:
         except BaseException as fault:  # an interrupt that comes after the function's end
             raised.error = raised.error or type(fault).__name__
         running.calling = False
-        running.cpu, running.peak = _used(before)
+        running.cpu, running.peak = self._used(before)
         if running.temporary:
             remove_temporary_folder(running.temporary)
         with self._lock:
@@ -245,6 +247,11 @@ class FunctionExecutor:
                 self._look_at_process()
             self._over.append((running, raised))
         self._wake()
+
+    def _used(self, before: tuple[float, int]) -> tuple[float, int]:
+        """CPU seconds and peak, in bytes, since then. Where the process's peak is an older one, what it has now."""
+        cpu, peak = _usage()
+        return cpu - before[0], peak * (1 if sys.platform == "darwin" else 1024) if peak > before[1] else self._memory.now()
 
     def _setup(self, modules: ProjectModules, call: FunctionCall) -> object:
         """What the stage's `setup` gives: it is run once for all stages that have the same, whichever comes first."""
@@ -351,12 +358,6 @@ class FunctionExecutor:
 def _usage() -> tuple[float, int]:
     """CPU seconds of this thread, and the peak of this process in the system's unit."""
     return thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _used(before: tuple[float, int]) -> tuple[float, int]:
-    """CPU seconds and peak, in bytes, since then. Where the process's peak is an older one, what it has now."""
-    cpu, peak = _usage()
-    return cpu - before[0], peak * (1 if sys.platform == "darwin" else 1024) if peak > before[1] else own_memory()
 
 
 def _context(running: _Running, call: FunctionCall) -> Context:

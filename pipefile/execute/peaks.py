@@ -10,6 +10,7 @@ several of them share counts once for each.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from math import inf
 from time import monotonic, perf_counter
@@ -35,9 +36,13 @@ class Peaks:
     Args:
         look: Gives all processes.
         clock: As time.monotonic.
+        first: Seconds until the first look at a tree; infinity for none at all.
     """
 
-    def __init__(self, look: Callable[[], Iterable[Process]] | None = None, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, look: Callable[[], Iterable[Process]] | None = None, clock: Callable[[], float] = monotonic, first: float = FIRST
+    ) -> None:
+        self._first = first
         self._look = look or processes
         self._clock = clock
         self._started: dict[int, float] = {}  # by the process that a tree begins with, the oldest first
@@ -55,7 +60,7 @@ class Peaks:
 
     def due(self) -> float:
         """When the next look is due, on the clock; infinity for never."""
-        return max(next(iter(self._started.values())) + FIRST, self._next) if self._started else inf
+        return max(next(iter(self._started.values())) + self._first, self._next) if self._started else inf
 
     def tick(self, now: float) -> None:
         """Look, if that is due."""
@@ -95,7 +100,7 @@ def processes() -> list[Process]:
     try:
         names = os.listdir("/proc/self") and os.listdir("/proc")
     except OSError:
-        return _by_psutil()
+        return [] if sys.platform == "linux" else _by_psutil()  # psutil has nothing else to read there either
     page = os.sysconf("SC_PAGE_SIZE")
     found = []
     for name in names:
@@ -131,10 +136,24 @@ def _by_psutil() -> list[Process]:
     return found
 
 
-def own_memory() -> int:
-    """Resident memory of this process in bytes; 0 where that is not told."""
-    try:
-        with open("/proc/self/statm", "rb", buffering=0) as file:
-            return int(file.read(64).split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+class OwnMemory:
+    """Resident memory of this process, asked often: the file that tells is opened once, which is most of the work."""
+
+    def __init__(self) -> None:
+        try:
+            self._fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._fd = -1
+        self._page = os.sysconf("SC_PAGE_SIZE")
+
+    def now(self) -> int:
+        """Bytes; 0 where that is not told. Any thread may ask."""
+        try:
+            return int(os.pread(self._fd, 64, 0).split()[1]) * self._page
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1  # first: a thread that was left behind may ask, when the number is another file's
+        if fd >= 0:
+            os.close(fd)

@@ -190,7 +190,8 @@ class Loader:
             settings = self.settings(self._document["pipefile"])
         document = self._document
         resources = section(document.get("resources", {}))
-        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), self._declared.stages, resources)
+        known: tuple[Any, ...] = (self._declared.stages,) if self._declared.stages else ()
+        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), resources, *known)
         tables = document.get("stage", {})
         self._mains = policies.mains_of(tables)
         stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}

@@ -47,8 +47,8 @@ class StageReader:
         file: The Pipefile, from the root.
         settings: Defaults of shell and log_limit, the store, folders outside.
         table: `[global]`.
-        decorated: Stages that are decorated in Python, whose values can be of any type.
         resources: `[resources]`, checked.
+        decorated: Stages that are decorated in Python, whose values can be of any type.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class StageReader:
         file: str,
         settings: Settings,
         table: values.Globals,
+        resources: Mapping[str, int | str],
         decorated: Container[str] = (),
-        resources: Mapping[str, int | str] | None = None,
     ) -> None:
         self._root = root
         self._file = file
@@ -66,7 +66,7 @@ class StageReader:
         self._settings = settings
         self._globals = table
         self._decorated = decorated
-        self._resources = resources or {}
+        self._resources = resources
         self._templates = Templates(table)
         self._store = settings.store
         self._store_below = settings.store + "/"

@@ -11,7 +11,7 @@ from pathlib import Path
 from kit.fifo import Gate
 from kit.workers import Workers
 
-from pipefile.execute.peaks import Peaks, Process, own_memory, processes, sums
+from pipefile.execute.peaks import OwnMemory, Peaks, Process, processes, sums
 from pipefile.execute.peaks import _by_psutil as by_psutil
 from pipefile.execute.shell import ShellExecutor
 from pipefile.model.ports import Task
@@ -77,7 +77,10 @@ def test_both_ways_to_look_agree():
     ours, theirs = (next(each for each in look() if each.pid == os.getpid()) for look in (processes, by_psutil))
     assert ours[:3] == theirs[:3] == (os.getpid(), os.getppid(), os.getpgid(0))
     assert abs(ours.memory - theirs.memory) < 50_000_000
-    assert abs(own_memory() - ours.memory) < 50_000_000
+    own = OwnMemory()
+    assert abs(own.now() - ours.memory) < 50_000_000
+    own.close()
+    assert own.now() == 0
 
 
 TREE = """
