@@ -31,14 +31,18 @@ from pipefile.engine.history import History
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.loop import Loop
 spent = {}
+inside = []
 def timed(owner, name, kind):
     inner = getattr(owner, name)
     def outer(*args, **keys):
         began = time.process_time()
+        inside.append(name)
         try:
             return inner(*args, **keys)
         finally:
-            spent[kind] = spent.get(kind, 0.0) + time.process_time() - began
+            inside.pop()
+            if not inside:
+                spent[kind] = spent.get(kind, 0.0) + time.process_time() - began
     setattr(owner, name, outer)
 for name in ("ran", "started"):
     timed(History, name, "runs")

@@ -40,8 +40,9 @@ def stats_(request: Request, as_json: bool) -> int:
         fields = {"results": found.results, "keys": found.keys, "files": found.blobs, "bytes": found.size, "limit": settings.cache_size}
         request.out.write(json.dumps({"format": 1, **fields}) + "\n")
         return 0
-    files = f", {found.blobs} files beside them" if found.blobs else ""
-    request.out.write(f"{found.results} results of {found.keys} keys{files}: {size(found.size)} of {size(settings.cache_size)}\n")
+    files = f", {_count(found.blobs, 'file')} beside them" if found.blobs else ""
+    what = f"{_count(found.results, 'result')} of {_count(found.keys, 'key')}" if found.results else "no results"
+    request.out.write(f"{what}{files}: {size(found.size)} of {size(settings.cache_size)}\n")
     return 0
 
 
@@ -58,7 +59,7 @@ def gc_(request: Request, everything: bool, no_wait: bool) -> int:
         found = upkeep.trim(0 if everything else settings.cache_size)
         counted(found.left)
     if request.verbosity >= 0:
-        removed = f"removed the results of {found.keys} keys and {found.blobs} files, {size(found.freed)}"
+        removed = f"removed the results of {_count(found.keys, 'key')} and {_count(found.blobs, 'file')}, {size(found.freed)}"
         text = removed if found.keys or found.blobs else "nothing to remove"
         request.out.write(f"{text}; {size(found.left)} are left\n")
     return 0
@@ -78,8 +79,12 @@ def verify_(request: Request, no_wait: bool) -> int:
     for each in found.damaged:
         request.warn(describe(each))
     if request.verbosity >= 0:
-        request.out.write(f"{found.results} results and {found.blobs} files are whole\n")
+        request.out.write(f"{_count(found.results, 'result')} and {_count(found.blobs, 'file')} are whole\n")
     return 1 if found.damaged else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @contextmanager

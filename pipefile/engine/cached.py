@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from pipefile.base import digest as digests
 from pipefile.base.errors import InputError
-from pipefile.base.paths import parents
+from pipefile.base.paths import parents, within
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.files import is_own
 from pipefile.engine.session import Session
@@ -48,13 +48,18 @@ class CacheKeys:
         self._words: dict[int, Template] = {}
         self._found: dict[tuple[str, str | None, str], str] = {}
         self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
+        self._known: dict[tuple[int, str], str] = {}
+        self._outside: dict[str, str] = {}
         machine = os.uname()
         self._platform = f"{machine.sysname} {machine.machine}"
 
     def of(self, edge: Edge, key: str) -> str:
-        """The cache's key of an edge whose own is *key*."""
-        text = f"pipefile cache\0{key}\0{self._platform}\0{self.program(edge)}"
-        return digests.of_text(text, self._session.pipeline.settings.hash)
+        """The cache's key of an edge whose own is *key*, with the program as it was when this was first asked: before it ran."""
+        found = self._known.get((edge.id, key))
+        if found is None:
+            text = f"pipefile cache\0{key}\0{self._platform}\0{self.program(edge)}"
+            found = self._known[edge.id, key] = digests.of_text(text, self._session.pipeline.settings.hash)
+        return found
 
     def program(self, edge: Edge) -> str:
         """Digest of the file that a direct command starts; "" for a function, for what a shell has to read, and for what is not there."""
@@ -92,6 +97,14 @@ class CacheKeys:
         return found
 
     def _digest(self, path: str) -> str:
+        if within(path, self._session.disk.root):  # a stage may make it
+            return self._look(path)
+        found = self._outside.get(path)
+        if found is None:
+            found = self._outside[path] = self._look(path)
+        return found
+
+    def _look(self, path: str) -> str:
         try:
             seen = self._session.disk.stat(path) if path else None
             if seen is None:

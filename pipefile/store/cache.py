@@ -1,7 +1,7 @@
 """The cache of this machine: earlier results by key, so that an edit that is undone, or a branch that is come back to, runs nothing.
 
     STORE/cache/CACHEDIR.TAG                 tells backup programs to leave the folder out
-                entries/2c                   the results of all keys that begin with 2c, a line each; store/entry.py and store/shelf.py describe them
+                entries/2                    the results of all keys that begin with 2, a line each; store/entry.py and store/shelf.py describe them
                 blobs/fc/blake3-fcde2b...    the bytes of one file, by their digest, with `-` for `:`; nobody may write to it
                 size                         how much space all of it takes
 

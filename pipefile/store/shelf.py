@@ -1,6 +1,6 @@
-"""The results in the cache: lines in 256 files that are only added to, by the first two hex digits of their keys.
+"""The results in the cache: lines in 16 files that are only added to, by the first hex digit of their keys.
 
-    STORE/cache/entries/2c      lines as store/entry.py describes them, the newest last
+    STORE/cache/entries/2       lines as store/entry.py describes them, the newest last
 
 A file for each result would cost an edge more than all the rest of the cache: making one takes 50 us and more, removing it as much again. A line at
 the end of a file that is there takes a few, and lines are written by the dozen. What checks itself needs neither a temporary file nor a rename: a
@@ -22,6 +22,8 @@ from pipefile.store.entry import KEY_AT, decode, mark
 
 LIMIT = 1 << 30  # bytes of a file: a thousand times what there is in large caches
 VARIANTS = 8  # results of one key
+
+SHELF = slice(7, 8)  # the part of a key that says in which file it is
 
 _KEPT = 64 << 20  # bytes of files that are kept in memory
 _AT_ONCE = 256 << 10  # bytes that wait to be written
@@ -90,7 +92,7 @@ class Shelves:
 
     def _lines(self, key: str) -> list[bytes]:
         """All lines of a key, the oldest first."""
-        name = key[7:9]
+        name = key[SHELF]
         shelf = self._open(name)
         found = []
         places = shelf.places.get(key.encode())
@@ -159,7 +161,7 @@ class Shelves:
         Raises:
             OSError: It cannot be written.
         """
-        shelf = self._open(key[7:9])
+        shelf = self._open(key[SHELF])
         shelf.waiting.append(line)
         self._waiting += len(line)
         self._kept += len(line)
@@ -171,7 +173,7 @@ class Shelves:
     def drop(self, entry: Entry) -> None:
         """Forget a result."""
         self.flush()
-        name = entry.key[7:9]
+        name = entry.key[SHELF]
         self._open(name)
         kept = [line for line in self._lines(entry.key) if not _holds(line, entry)]
         self.rewrite(name, [entry.key], kept)
@@ -195,7 +197,7 @@ class Shelves:
             if shelf.added and lines > 4 * len(shelf.places.keys() | shelf.added.keys()) + _SLACK:
                 before = len(self._read(name)[0])
                 whole = [(key, used, results) for key, used, results, _ in self.all(name) if results]
-                kept = [line for key, used, results in whole for line in (*[line for _, line in results], mark(key, used))]
+                kept = [line for key, used, results in whole for line in kept_lines(key, used, [line for _, line in results])]
                 self.replace(name, kept)
                 saved += before - sum(map(len, kept))
         return saved
@@ -241,6 +243,13 @@ class Shelves:
         shelf = self._shelves.pop(name, None)
         if shelf is not None and shelf.data is not None:
             self._kept -= len(shelf.data)
+
+
+def kept_lines(key: str, used: int, lines: list[bytes]) -> list[bytes]:
+    """The lines of the results of a key with, where they do not say so themselves, one that says when it was last used."""
+    at = KEY_AT + 71 + len('", "used": ')
+    put = max([int(line[at : line.index(b",", at)]) for line in lines], default=used)
+    return [*lines, mark(key, used)] if used > put else lines
 
 
 def _places(data: bytes) -> dict[bytes, list[tuple[int, int]]]:

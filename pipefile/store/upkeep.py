@@ -10,8 +10,7 @@ from pipefile.base.digest import is_digest
 from pipefile.base.paths import name_of, show
 from pipefile.model.ports import Disk
 from pipefile.store.cache import BLOCK, space_of
-from pipefile.store.entry import mark
-from pipefile.store.shelf import Shelves
+from pipefile.store.shelf import SHELF, Shelves, kept_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Upkeep:
         for name in self._shelves.names():
             for key, used, results, _ in self._shelves.all(name):
                 if results:
-                    lines = [*[line for _, line in results], mark(key, used)]
+                    lines = kept_lines(key, used, [line for _, line in results])
                     found.append((key in keys, used, key, lines, {blob for entry, _ in results for blob in entry.blobs}))
         found.sort(reverse=True)
         kept = set(blobs)
@@ -118,7 +117,7 @@ class Upkeep:
             else:
                 kept |= named
                 left += cost
-                staying[key[7:9]] += lines
+                staying[key[SHELF]] += lines
         for name, lines in staying.items():
             self._shelves.replace(name, lines)
         freed = before - self._of_shelves()
@@ -152,7 +151,7 @@ class Upkeep:
             for key, used, found, bad in self._shelves.all(name):
                 whole = [line for entry, line in found if all(sound.get(blob) == size for blob, size in entry.blobs.items())]
                 results += len(whole)
-                lines += [*whole, mark(key, used)] if whole else []
+                lines += kept_lines(key, used, whole)
                 faults += ["a line of it does not check"] * bad + ["files of a result are missing or damaged"] * (len(found) - len(whole))
             path = f"{self._root}/entries/{name}"
             if not lines and not faults:

@@ -18,7 +18,7 @@ from pipefile.store.upkeep import Stats, Upkeep
 from pipefile.testing import FaultyDisk
 
 KEY = "blake3:" + "ab" * 32
-AT = "store/cache/entries/ab"
+AT = "store/cache/entries/a"
 
 
 def key(number: int) -> str:
@@ -253,6 +253,16 @@ def test_files_that_no_result_names_go(shelf, tmp_path):
     assert not (tmp_path / "store/cache/entries/nobody").exists()
 
 
+def test_nothing_goes_that_has_room(shelf):
+    """Down to just what there is: nothing has to go, and looking adds nothing."""
+    entries = [shelf.big(number) for number in range(9)]
+    shelf.build(now=5).used(entries[3])
+    shelf.build()
+    before = shelf.stats()
+    assert Upkeep(shelf.disk, "store").trim(before.size).keys == 0
+    assert shelf.stats() == before
+
+
 def test_nothing_is_left_of_a_limit_of_nothing(shelf):
     """`cache gc --all`."""
     shelf.big(1)
@@ -372,7 +382,7 @@ def test_verify_finds_and_removes_what_is_damaged(shelf, tmp_path):
     assert (checked.results, checked.blobs) == (2, 1)
     assert set(checked.damaged) == {
         (path, "it has other bytes than it should"),
-        (f"store/cache/entries/{key(2)[7:9]}", "files of a result are missing or damaged"),
+        (f"store/cache/entries/{key(2)[7:8]}", "files of a result are missing or damaged"),
         (AT, "a line of it does not check"),
     }
     assert Upkeep(shelf.disk, "store").verify().damaged == ()
