@@ -153,9 +153,9 @@ def project_of(file: str) -> Project:
 
 def _jobs(given: int | None) -> int:
     if given is None:
-        from pipefile.cli.cpus import available_cpus
+        from pipefile.cli.cpus import default_jobs
 
-        return available_cpus()
+        return default_jobs(os.environ)
     if given < 1:
         raise PipefileError(f"`jobs` must be at least 1, not {given}")
     return given
@@ -245,6 +245,8 @@ def stage(
     description: str | None = ...,
     tags: Sequence[str] | None = ...,
     log_limit: str | None = ...,
+    resources: Mapping[str, int | str] | None = ...,
+    secret_env: Sequence[str] | None = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[P, R]], StageFunction[P, R]]: ...
 def stage(function: Any = None, /, **keys: Any) -> Any:

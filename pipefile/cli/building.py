@@ -103,12 +103,12 @@ def _command_hint(words: tuple[str, ...]) -> str:
 
 def options_of(request: Request, given: Given) -> Options:
     """The options of one build, from the command line."""
-    from pipefile.cli.cpus import available_cpus
+    from pipefile.cli.cpus import default_jobs
     from pipefile.cli.targets import resolve
 
     return Options(
         targets=resolve(request, given["targets"]),
-        jobs=given["jobs"] or available_cpus(),
+        jobs=given["jobs"] or default_jobs(request.environ),
         keep_going=given["keep_going"],
         dry_run=given["dry_run"],
         force=given["force"],

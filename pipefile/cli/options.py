@@ -71,7 +71,7 @@ jobs = click.option("-j", "--jobs", metavar="N", type=click.IntRange(min=1), hel
 keep_going = click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not need the failed stage.")
 dry_run = click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, change nothing.")
 force = click.option("-B", "--force", is_flag=True, help="Run everything, fresh or not.")
-load = click.option("-l", "--load", metavar="LOAD", type=click.FloatRange(min=0, min_open=True), help="Start nothing while the load is above LOAD.")
+load = click.option("-l", "--load", metavar="LOAD", type=click.FloatRange(min=0, min_open=True), help="Start nothing while the load is LOAD or more.")
 why = click.option("--why", is_flag=True, help="Print why each stage runs.")
 strict = click.option("--strict", is_flag=True, help="Warnings make the exit status 1.")
 schedule = click.option(

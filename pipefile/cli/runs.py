@@ -168,7 +168,7 @@ def _counted(run: Run) -> str:
 
 def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult, ...]) -> None:
     from pipefile.base.paths import show
-    from pipefile.report.words import duration
+    from pipefile.report.words import duration, used
 
     out = request.out
     commit = f"{run.commit}{' with changes' if run.dirty else ''}" if run.commit else ""
@@ -187,11 +187,15 @@ def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult
         if text:
             out.write(f"{name:<9} {show(text)}\n")
     for edge in edges:
-        out.write(f"\n{show(_name(edge))}  {out.paint(edge.status, _EDGE_STYLES.get(edge.status, 'dim'))}  {duration(edge.duration_seconds)}\n")
+        attempts = f"  {edge.attempts} attempts" if edge.attempts > 1 else ""
+        status = out.paint(edge.status, _EDGE_STYLES.get(edge.status, "dim"))
+        out.write(f"\n{show(_name(edge))}  {status}  {duration(edge.duration_seconds)}{attempts}\n")
         for reason in edge.reasons:
             out.write(f"  {show(reason)}\n")
         if edge.mode_reason:
             out.write(f"  mode: {show(edge.mode)} ({show(edge.mode_reason)})\n")
+        if edge.cpu_seconds or edge.peak_rss_bytes:
+            out.write(f"  used: {used(edge.cpu_seconds, edge.peak_rss_bytes)}\n")
         if edge.error:
             out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
         if edge.log:

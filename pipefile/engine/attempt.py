@@ -24,7 +24,8 @@ from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
 from pipefile.model.stage import Output
-from pipefile.plan.mode import NO_MODE, Mode, Modes
+from pipefile.plan.mode import NO_MODE, Mode
+from pipefile.plan.resources import ONE_CPU, Grant
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
@@ -50,6 +51,7 @@ class Attempt:
         start: The disk's stamp when it started, ns; 0 where nothing needs it.
         command: What runs, as a person would type it.
         mode: How it runs.
+        grant: What it may use.
     """
 
     edge: Edge
@@ -62,6 +64,7 @@ class Attempt:
     start: int = 0
     command: str = ""
     mode: Mode = NO_MODE
+    grant: Grant = ONE_CPU
 
 
 @dataclass(slots=True)
@@ -98,11 +101,11 @@ class Attempts:
         places: Where outputs are written.
         discovery: Finds undeclared inputs.
         tick: How stamps behave on the store's disk.
-        modes: What decides how functions run, besides their stages.
+        tasks: Makes them.
     """
 
     def __init__(  # what an attempt is made of
-        self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks, modes: Modes
+        self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks, tasks: Tasks
     ) -> None:
         self._session = session
         self._disk = session.disk
@@ -112,7 +115,7 @@ class Attempts:
         self._places = places
         self._discovery = discovery
         self._tick = tick
-        self._tasks = Tasks(session, modes)
+        self._tasks = tasks
         self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
@@ -187,7 +190,7 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number)
+        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number, attempt.grant)
         return task
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:

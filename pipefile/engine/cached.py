@@ -20,7 +20,7 @@ from pipefile.model.cache import Entry, Kept
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Cache
 from pipefile.model.record import Record
-from pipefile.model.stage import Command, Template
+from pipefile.model.stage import Command, Stage, Template
 from pipefile.plan.render import KEPT, argv_for_key, input_values
 from pipefile.plan.stale import runs_anyway
 from pipefile.plan.template import PlaceholderError, redirected_program, split_words
@@ -148,7 +148,7 @@ class Cached:
 
     def candidates(self, edge: Edge, decision: Decision) -> Iterator[Entry]:
         """Earlier results that an edge can have as it is now, the best first."""
-        if edge.stage.cache is False or edge.stage.always:
+        if not _may_be_kept(edge.stage) or edge.stage.always:
             return
         for entry in self._cache.entries(self.keys.of(edge, decision.key)):
             if self.fits(edge, entry) and self._matches(edge, entry):
@@ -220,4 +220,9 @@ class Cached:
 def is_kept(edge: Edge, record: Record) -> bool:
     """Whether the result that a record tells of may enter the cache."""
     sound = record.key and not record.degraded and not record.accepted
-    return bool(sound and edge.stage.cache is not False and runs_anyway(edge, record.discovered) is None)
+    return bool(sound and _may_be_kept(edge.stage) and runs_anyway(edge, record.discovered) is None)
+
+
+def _may_be_kept(stage: Stage) -> bool:
+    """Whether the Pipefile lets a stage's results be kept. Those of a stage that knows secrets may hold one, and would outlive their removal."""
+    return stage.cache is True if stage.secret_env else stage.cache is not False

@@ -64,6 +64,7 @@ class Decider:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._files = session.files
+        self._mask = session.mask
         self._index = session.index
         self._algorithm = session.pipeline.settings.hash
         self._remembered: dict[int, Remembered] = {}
@@ -185,6 +186,8 @@ class Decider:
         """Whether an edge whose inputs are final is fresh, and why not."""
         code = self.code.of(edge)
         parts = components(edge, self._facts(edge, code.parts))
+        if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
+            parts = [part._replace(value=self._mask.text(part.value)) for part in parts]
         key = key_of(parts, self._algorithm)
         anyway = runs_anyway(edge)
         at = self.indexed(edge)

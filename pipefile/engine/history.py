@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipefile.engine.attempt import Attempt, Verdict, reason_texts
 from pipefile.engine.decide import Decision
+from pipefile.engine.secrets import masked
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
@@ -28,6 +29,7 @@ class History:
 
     def __init__(self, session: Session, writer: RunWriter) -> None:
         self._clock = session.project.clock
+        self._mask = session.mask
         self._writer = writer
         self._started: dict[int, float] = {}
         self.results: list[EdgeResult] = []
@@ -35,17 +37,20 @@ class History:
     def started(self, edge: int) -> None:
         self._started.setdefault(edge, self._clock.now())
 
+    def _add(self, entry: EdgeResult) -> None:
+        self.results.append(entry if self._mask is None else masked(entry, self._mask))
+
     def ran(self, attempt: Attempt, completion: Completion, verdict: Verdict) -> None:
         edge = attempt.edge
-        self.results.append(self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict.outputs))
+        self._add(self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict.outputs))
 
     def degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict, error: str) -> None:
         """A fallback has made the outputs of a stage that has failed with *error*."""
-        self.results.append(self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict.outputs))
+        self._add(self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict.outputs))
 
     def restored(self, edge: Edge, decision: Decision, record: Record, seconds: float) -> None:
         """What a stale edge has made before was put back."""
-        self.results.append(
+        self._add(
             EdgeResult(
                 edge.stage.name,
                 instance(edge),
@@ -66,16 +71,16 @@ class History:
 
     def left_out(self, edge: Edge, why: str) -> None:
         """A condition has kept an edge from running. Unlike what a failure keeps from it, that is told even if nothing runs after it."""
-        self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", (why,), mode=_undecided(edge).name, attempts=0))
+        self._add(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", (why,), mode=_undecided(edge).name, attempts=0))
 
     def failed(  # as Loop gives them
         self, edge: Edge, attempt: Attempt | None, completion: Completion, reasons: tuple[Reason, ...], status: str, error: str
     ) -> None:
-        self.results.append(self._entry(edge, attempt, completion, reasons, status, error, {}))
+        self._add(self._entry(edge, attempt, completion, reasons, status, error, {}))
 
     def skipped(self, edge: Edge) -> None:
         if self._writer.begun:
-            self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", mode=_undecided(edge).name, attempts=0))
+            self._add(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", mode=_undecided(edge).name, attempts=0))
 
     def _entry(  # noqa: PLR0913, PLR0917  # one a field of the entry
         self,

@@ -64,8 +64,6 @@ def look(session: Session, requested: Sequence[int], force: bool = False, cachin
     found: list[EdgeStatus] = []
     moving: set[int] = set()
     conditions = Conditions(session, extra)
-    count = len(graph.edges)
-    groups = [node for node in nodes if node >= count]
     while not schedule.done:
         for number in schedule.decidable():
             edge = graph.edges[number]
@@ -77,7 +75,7 @@ def look(session: Session, requested: Sequence[int], force: bool = False, cachin
                 schedule.end(number, "left")
                 continue
             above = [*graph.depends[number], *extra.get(number, ())]
-            status = _above(session, above, moving, groups)
+            status = _above(session, decider, edge, above, moving)
             dead = conditions.dead_inputs(edge, within=True)
             if dead and status is None:
                 status = EdgeStatus("", "", "unknown", tuple([Reason("upstream", path) for path in dead]))
@@ -110,20 +108,26 @@ def _condition(conditions: Conditions, edge: Edge, moving: set[int]) -> EdgeStat
     return EdgeStatus(edge.name, edge.stage.name, "skipped", (Reason("condition", why),)) if why else None
 
 
-def _above(session: Session, above: Sequence[int], moving: set[int], groups: Sequence[int]) -> EdgeStatus | None:
-    """The edges above that are not fresh, as reasons; None if all are."""
-    del groups
+def _above(session: Session, decider: Decider, edge: Edge, above: Sequence[int], moving: set[int]) -> EdgeStatus | None:
+    """The nodes above an edge that are not fresh, as reasons: those of their outputs that it reads. None if all are fresh."""
     graph = session.graph
     count = len(graph.edges)
-    names: list[str] = []
-    for node in above:
-        members = graph.groups[node - count] if node >= count else (node,)
-        for edge in members:
-            if edge in moving:
-                names += [output.path for output in graph.edges[edge].outputs[:1]] or [graph.edges[edge].name]
-    if not names:
+    makers = [maker for node in above for maker in (graph.groups[node - count] if node >= count else (node,)) if maker in moving]
+    if not makers:
         return None
+    taken = _taken(decider, edge)
+    names: list[str] = []
+    for maker in makers:
+        outputs = [output.path for output in graph.edges[maker].outputs]
+        names += [path for path in outputs if path in taken] or outputs[:1] or [graph.edges[maker].name]
     return EdgeStatus("", "", "unknown", tuple([Reason("upstream", name) for name in names]))
+
+
+def _taken(decider: Decider, edge: Edge) -> set[str]:
+    """The paths that an edge reads, as far as edges make them."""
+    sets = [need.files for need in edge.needs if need.files is not None]
+    found = {path for files in sets for path in (*files.paths, *([files.inside] if files.inside else []))}
+    return found.union(decider.known_discovered(edge) if decider.has_discovered(edge) else (), decider.code_made(edge))
 
 
 def _foresee(session: Session, decider: Decider, cached: Cached, number: int) -> bool:

@@ -22,6 +22,7 @@ def locked(
     warn: Callable[[str], None],
     on_wait: Callable[[int, str], None],
     note: Callable[[str], None] | None = None,
+    look: Callable[[], Session] | None = None,
 ) -> Iterator[Session]:
     """A look at the project that nobody else changes meanwhile.
 
@@ -31,13 +32,14 @@ def locked(
         warn: Takes warnings.
         on_wait: Told the pid and the command of the build that is waited for.
         note: Told where not all of the graph is known.
+        look: Makes the session, where that is not an ordinary one.
 
     Raises:
         LockedError: Another build has the lock, and waiting was not wanted or would never end.
         PipefileError: The Pipefile or the graph is wrong.
     """
     with locked_store(project, options, on_wait):
-        yield Session(project, options.environ, warn, note=note)
+        yield Session(project, options.environ, warn, note=note) if look is None else look()
 
 
 @contextmanager

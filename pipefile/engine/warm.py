@@ -32,6 +32,7 @@ from pipefile.load.again import ChangedError, load_again
 from pipefile.load.locate import make_locator
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.options import Options
+from pipefile.plan.makeflags import without
 from pipefile.store.index import ASKED, CODE, CODED, DIRECTORY, FRESH, GLOBBED, GOAL, INSIDE, ODD, OUTPUT, RECORDS, SOUND, Damaged, Index
 from pipefile.store.record import Records, edge_record_path, record_path
 
@@ -57,6 +58,8 @@ class WarmSession(Session):
 
     def __init__(self, project: Project, environ: Mapping[str, str], warn: Callable[[str], None], seen: Seen) -> None:
         # not the parent's, which reads the Pipefile
+        environ = without(environ)
+        self.mask = None  # no stage has secrets: engine/columns.py, `head_of`
         self.project = project
         self.disk = project.disk
         self.locator = make_locator(project.disk)

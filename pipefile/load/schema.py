@@ -45,6 +45,7 @@ SECTIONS: dict[str, str] = {
     "pipefile": "Settings of the project",
     "global": "Configuration: values for `global.KEY`",
     "alias": "Names for several targets",
+    "resources": "What the machine has beyond CPUs and memory: how much of each thing",
     "stage": "What is built: one table a stage",
 }
 
@@ -91,6 +92,8 @@ STAGE: dict[str, Key] = {
     "after": Key(("strings", "string"), "Stages that come before, for the order only"),
     "always": Key(("boolean",), "Runs in every build"),
     "timeout": Key(("duration",), "Ends an attempt after this time"),
+    "resources": Key(("table",), "What the stage needs while it runs: `cpu`, `memory`, `gpu`, names of `[resources]`", entries=("integer", "size")),
+    "secret_env": Key(("strings",), "Environment variables that the stage gets, and that are masked everywhere"),
     "retry_policy": Key(("table",), "How often, and when, a failed attempt is repeated", keys="retry"),
     "fallback": Key(("string",), "What makes the outputs when the stage has finally failed: a stage without outputs, or a function", nonempty=True),
     "should_run": Key(("string", "boolean", "table"), "Whether the stage runs: `global.KEY`, `STAGE.VALUE` or a condition", keys="condition"),

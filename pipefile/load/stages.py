@@ -17,7 +17,9 @@ from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, sho
 from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.functions import KEYS, call, function_keys
+from pipefile.load.resources import demand
 from pipefile.load.schema import INPUT, OUTPUT, STAGE, types
+from pipefile.load.secrets import secret_names
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
 from pipefile.load.value_outputs import PREFIX, ValueOutputs
 from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
@@ -45,16 +47,26 @@ class StageReader:
         file: The Pipefile, from the root.
         settings: Defaults of shell and log_limit, the store, folders outside.
         table: `[global]`.
+        resources: `[resources]`, checked.
         decorated: Stages that are decorated in Python, whose values can be of any type.
     """
 
-    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals, decorated: Container[str] = ()) -> None:
+    def __init__(
+        self,
+        root: str,
+        file: str,
+        settings: Settings,
+        table: values.Globals,
+        resources: Mapping[str, int | str],
+        decorated: Container[str] = (),
+    ) -> None:
         self._root = root
         self._file = file
         self._folder = folder_of(file)
         self._settings = settings
         self._globals = table
         self._decorated = decorated
+        self._resources = resources
         self._templates = Templates(table)
         self._store = settings.store
         self._store_below = settings.store + "/"
@@ -99,6 +111,7 @@ class StageReader:
             timeout = values.duration(table["timeout"], f"`timeout` of stage `{show(name)}`", (*where, "timeout"))
         if "log_limit" in table:
             log_limit = values.size(table["log_limit"], f"`log_limit` of stage `{show(name)}`", (*where, "log_limit"))
+        env = _environment(name, table["env"]) if "env" in table else {}
         return Stage(
             name=name,
             inputs=inputs,
@@ -106,7 +119,7 @@ class StageReader:
             action=action,
             params=params,
             version=get("version", ""),
-            env=_environment(name, table["env"]) if "env" in table else {},
+            env=env,
             shell=shell,
             after=values.strings(table["after"], f"`after` of stage `{show(name)}`", (*where, "after")) if "after" in table else (),
             always=get("always", False),
@@ -121,6 +134,8 @@ class StageReader:
             folder=self._folder,
             retry=policies.retry(table["retry_policy"], name) if "retry_policy" in table else ONCE,
             fallback=get("fallback", ""),
+            resources=demand(name, table["resources"], self._resources) if "resources" in table else {},
+            secret_env=secret_names(name, table["secret_env"], env, settings) if "secret_env" in table else (),
             should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
             **function,
         )

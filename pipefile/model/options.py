@@ -16,7 +16,7 @@ class Options:
         keep_going: After a failure go on with what does not need the failed edge.
         dry_run: Say what would run, change nothing.
         force: Run all of the closure.
-        load: Start nothing new while the load average is above this; None for no bound.
+        load: Start nothing new while the load average is this or more; None for no bound.
         strict: Warnings make the exit status 1.
         why: Print the reasons of each edge that runs.
         schedule: "eager" or "waves".

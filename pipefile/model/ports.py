@@ -14,6 +14,8 @@ from pipefile.model.stage import Call, Output, Value
 if TYPE_CHECKING:
     from os import stat_result
 
+    from pipefile.base.mask import Mask
+
 
 class Poll(Protocol):
     """What tells of descriptors that can be read, as select.poll does: milliseconds, None for ever."""
@@ -142,6 +144,7 @@ class Task:
         log_limit: Most bytes kept in the log.
         resources: What it was granted.
         process: The function runs in a process of its own rather than in the builder.
+        mask: Takes what nobody may read out of what it prints; None for nothing.
     """
 
     id: int
@@ -155,8 +158,9 @@ class Task:
     timeout: float | None = None
     log: str = ""
     log_limit: int = 64_000_000
-    resources: Mapping[str, float] = field(default_factory=dict)
+    resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
+    mask: Mask | None = None
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
@@ -174,8 +178,9 @@ class Completion:
         timed_out: It was ended because its time was up.
         error: For people: "exit status 3", "killed by SIGKILL", "timed out after 1 s", the last line and the traceback of a function's exception.
         elapsed: Wall-clock seconds.
-        cpu: Seconds, user and system, of the process and its waited-for children; 0.0 for functions.
-        peak_rss: Bytes; 0 where not known.
+        cpu: Seconds, user and system, of the process and its waited-for children; of a function in this process, of its thread.
+        peak_rss: The most bytes of resident memory that were seen of all its processes together, or that the system tells of one of them; 0 where
+            neither is known. Of a function in this process, what the process had.
         output: The first `SHOWN` bytes of what it printed (execute/ has the number).
         log_size: Bytes in the log; 0 if it printed nothing.
         raised: Names of the class of the exception that a function has raised, and of all its bases, each plain and with its module:

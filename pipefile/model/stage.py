@@ -10,6 +10,9 @@ from pipefile.base.dataclass import dataclass, field
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""
 
+Resources: TypeAlias = "Mapping[str, int]"
+"""How much of what: "cpu", "memory" in bytes, "gpu", and names of `[resources]`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -159,6 +162,8 @@ class Stage:
         mode: "auto", "function" or "process", for functions.
         external: It may crash or calls out: "auto" gives it a process.
         setup: What a worker calls once; its result is the argument `setup`.
+        resources: What it needs while it runs; without "cpu" one of these.
+        secret_env: Variables that it gets and nobody may read anywhere: they are in no key.
         env: Tracked variables: name -> None where the value is inherited, else the text that the stage sets.
         env_set: The subset of `env` that the Pipefile sets, is `env` with a text as value.
         shell: The shell's own words, "sh", "-ec" by default.
@@ -194,6 +199,8 @@ class Stage:
     mode: Literal["auto", "function", "process"] = "auto"
     external: bool = False
     setup: Call | None = None
+    resources: Resources = field(default_factory=dict)
+    secret_env: tuple[str, ...] = ()
     cache: bool | None = None
 
 
@@ -260,6 +267,7 @@ class Pipeline:
         unknown: Python files of which only a part is known, because they may not be run.
         partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
         document: The Pipefile as TOML has it: the index keeps it, so that a later build can read single stages again without the file.
+        resources: `[resources]`: how much there is, by name; "auto" for GPUs that are to be counted.
     """
 
     root: str
@@ -274,3 +282,4 @@ class Pipeline:
     unknown: tuple[str, ...] = ()
     partial: Mapping[str, Stage] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, int | str] = field(default_factory=dict)

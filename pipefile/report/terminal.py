@@ -30,6 +30,7 @@ REDRAW = 0.1  # seconds; a terminal over a slow line takes ten redraws a second
 TAIL = 20  # lines of a failed stage's output that are shown with the failure
 _TAIL_BYTES = 64 << 10
 _CHUNK = 256 << 10
+_LONGEST, _HEAD, _TAIL = 4000, 1000, 200  # characters of a command that are shown: the most, and of a longer one those at either end
 _PREDICATES = ("ended ", "returned ", "was ", "did not ", "read `")  # an error that goes on after the stage's name, rather than "exit status 1"
 _ERASE = "\r\x1b[K"
 
@@ -316,6 +317,10 @@ class TerminalReport:
 
 
 def _indented(command: str) -> str:
+    """A command on lines of its own, without the middle of one that nobody would read: it may name thousands of files."""
+    if len(command) > _LONGEST:
+        left_out = len(command) - _HEAD - _TAIL
+        command = f"{command[:_HEAD]} [{left_out:,} characters more] {command[-_TAIL:]}"
     return "".join(f"  {show(line)}\n" for line in command.rstrip("\n").split("\n"))
 
 

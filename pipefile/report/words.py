@@ -31,6 +31,14 @@ def size(count: int) -> str:
     return f"{amount:.3g} {unit}"
 
 
+def used(cpu: float, memory: int) -> str:
+    """CPU seconds and bytes of memory in words, "1.2 s of CPU, 340 MB of memory"; what is not known is left out."""
+    parts = [f"{duration(cpu)} of CPU"] if cpu else []
+    if memory:
+        parts.append(f"{size(memory)} of memory")
+    return ", ".join(parts)
+
+
 def edge_name(stage: str, instance: str) -> str:
     """An edge as users write it, safe to show: `thumbs`, or `thumbs@photos/a.jpg`."""
     return show(f"{stage}@{instance}" if instance else stage)

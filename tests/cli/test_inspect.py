@@ -115,9 +115,9 @@ def test_runs(built: Project) -> None:
     newest = listed[0].split()[0]
     shown = built.cli("runs", "show", newest).out
     assert shown.startswith(f"run       {newest}\nstatus    succeeded\ncommand   pipefile -j1\n")
-    assert re.sub(r"\d+\.\d+ s", "T", shown[shown.index("\n\n") :]) == (
-        "\n\nclean  ran  T\n  input `raw.csv` changed\n"
-        f"\nreport  ran  T\n  input `clean.csv` changed\n  log: pipeline_outputs/runs/{newest}/report/log.txt\n"
+    assert re.sub(r"\d+\.\d+ s", "T", re.sub(r"  used: .*", "  used: U", shown[shown.index("\n\n") :])) == (
+        "\n\nclean  ran  T\n  input `raw.csv` changed\n  used: U\n"
+        f"\nreport  ran  T\n  input `clean.csv` changed\n  used: U\n  log: pipeline_outputs/runs/{newest}/report/log.txt\n"
     )
     assert built.cli("runs", "log", "latest", "report").out == "counted\n"
     assert built.cli("runs", "log").out == "==> report <==\ncounted\n"

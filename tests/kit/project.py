@@ -46,7 +46,7 @@ class Project:
         self._mark = mark or f"KIT_MARK={secrets.token_hex(8)}"
         for name in (self.root, self.side, os.path.join(self.side, "home"), os.path.join(self.side, "gates")):
             os.makedirs(name, exist_ok=True)
-        self._tables: dict[str, dict[str, Any]] = {"pipefile": {}, "global": {}, "alias": {}, "stage": {}}
+        self._tables: dict[str, dict[str, Any]] = {"pipefile": {}, "global": {}, "alias": {}, "resources": {}, "stage": {}}
         self._gates: list[Gate] = []
         self._running: list[process.Running] = []
         self._count = itertools.count()
@@ -112,6 +112,10 @@ class Project:
     def globals(self, **keys: object) -> None:
         """Set keys of `[global]`; None removes one."""
         self._update("global", keys)
+
+    def resources(self, **keys: object) -> None:
+        """Set keys of `[resources]`; None removes one."""
+        self._update("resources", keys)
 
     def alias(self, **keys: object) -> None:
         """Set keys of `[alias]`; None removes one."""
@@ -266,8 +270,12 @@ class Project:
 
     def start(self, *args: str, cwd: str = ".", env: Mapping[str, str | None] | None = None) -> process.Running:
         """Start `pipefile ARGS` and go on; it is killed at the end of the test if it still runs."""
+        return self.program(*self._argv(args), cwd=cwd, env=env)
+
+    def program(self, *argv: str, cwd: str = ".", env: Mapping[str, str | None] | None = None) -> process.Running:
+        """As `start`, of any program."""
         seen, prefix = len(self._lines()), os.path.join(self.side, f"run{next(self._count)}")
-        running = process.Running(self._argv(args), os.path.join(self.root, cwd), self._environ(env), prefix, lambda *end: self._outcome(seen, *end))
+        running = process.Running(argv, os.path.join(self.root, cwd), self._environ(env), prefix, lambda *end: self._outcome(seen, *end))
         self._running.append(running)
         return running
 
