@@ -235,6 +235,7 @@ def stage(
     description: str | None = ...,
     tags: Sequence[str] | None = ...,
     log_limit: str | None = ...,
+    metrics: str | Sequence[str] | None = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[P, R]], StageFunction[P, R]]: ...
 def stage(function: Any = None, /, **keys: Any) -> Any:

@@ -189,6 +189,10 @@ class FaultyDisk(OsDisk):
         self._enter("write", path)
         super().write(path, data, sync)
 
+    def append(self, path: str, data: bytes) -> bool:
+        self._enter("append", path)
+        return super().append(path, data)
+
     def rename(self, source: str, target: str) -> None:
         self._enter("rename", source, target)
         super().rename(source, target)

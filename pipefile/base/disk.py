@@ -15,6 +15,7 @@ from pipefile.base import digest as digests
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: a FIFO or a device opens at once, and is then refused
 _NOWHERE = frozenset([errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG])  # nothing can stand at a name that the disk does not take
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class OsDisk:
@@ -163,6 +164,31 @@ class OsDisk:
             raise
         if sync:
             self.sync(path.rpartition("/")[0])
+
+    def append(self, path: str, data: bytes) -> bool:
+        """Add whole lines to the end of a file, which is made where it is missing. A last line that lacks its end gets one first.
+
+        Returns:
+            False if the file has other names too: whoever has these shall not see it change.
+
+        Raises:
+            OSError: It cannot be written; EINVAL for anything but a regular file, ELOOP for a link.
+        """
+        fd = os.open(self.at(path), _APPEND, 0o666)
+        try:
+            seen = os.fstat(fd)
+            if not stat_bits.S_ISREG(seen.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            if seen.st_nlink > 1:
+                return False
+            if seen.st_size and os.pread(fd, 1, seen.st_size - 1) != b"\n":  # a builder was killed just there
+                data = b"\n" + data
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+        finally:
+            os.close(fd)
+        return True
 
     def rename(self, source: str, target: str) -> None:
         """Rename, over what stands at *target*."""

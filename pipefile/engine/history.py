@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
 from pipefile.engine.attempt import Attempt, Verdict, reason_texts
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
-from pipefile.model.record import Reason
+from pipefile.model.record import Component, Reason
 from pipefile.model.run import EdgeResult
+from pipefile.model.stage import Call
+from pipefile.plan.key import set_digest
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.store.runs import RunWriter, timestamp
+
+if TYPE_CHECKING:
+    from pipefile.engine.outcome import Outcomes
+
+DISCOVERED_KEPT = 50_000
+"""Most discovered inputs of one run that the manifest lists one by one."""
+
+_CODE = frozenset(["run", "argv", "shell", "call", "setup", "python", "code", "package", "version", "env"])
 
 
 def instance(edge: Edge) -> str:
@@ -23,9 +36,14 @@ class History:
     Args:
         session: The project.
         writer: The run; asking it for a log path begins it.
+        warn: Takes warnings.
     """
 
-    def __init__(self, session: Session, writer: RunWriter) -> None:
+    def __init__(self, session: Session, writer: RunWriter, warn: Callable[[str], None]) -> None:
+        self._session = session
+        self._warn = warn
+        self._outcomes: Outcomes | None = None
+        self._discovered = 0
         self._clock = session.project.clock
         self._writer = writer
         self._started: dict[int, float] = {}
@@ -36,11 +54,25 @@ class History:
 
     def ran(self, attempt: Attempt, completion: Completion, verdict: Verdict) -> None:
         edge = attempt.edge
-        self.results.append(self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict.outputs))
+        entry = self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict)
+        self.results.append(entry)
+        self.came_to(edge, entry)
 
     def degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict, error: str) -> None:
         """A fallback has made the outputs of a stage that has failed with *error*."""
-        self.results.append(self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict.outputs))
+        entry = self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict)
+        self.results.append(entry)
+        self.came_to(self._session.graph.edges[attempt.edge.id], entry)
+
+    def came_to(self, edge: Edge, entry: EdgeResult) -> None:
+        """Keep values, artifacts and metrics of an edge whose outputs are in place. Of a command without metrics its entry tells all."""
+        stage = edge.stage
+        if stage.metrics or stage.fallback or isinstance(stage.action, Call):
+            if self._outcomes is None:
+                from pipefile.engine.outcome import Outcomes
+
+                self._outcomes = Outcomes(self._session, self._writer, self._warn)
+            self._outcomes.keep(edge, entry)
 
     def left_out(self, edge: Edge, why: str) -> None:
         """A condition has kept an edge from running. Unlike what a failure keeps from it, that is told even if nothing runs after it."""
@@ -49,7 +81,7 @@ class History:
     def failed(  # as Loop gives them
         self, edge: Edge, attempt: Attempt | None, completion: Completion, reasons: tuple[Reason, ...], status: str, error: str
     ) -> None:
-        self.results.append(self._entry(edge, attempt, completion, reasons, status, error, {}))
+        self.results.append(self._entry(edge, attempt, completion, reasons, status, error, Verdict()))
 
     def skipped(self, edge: Edge) -> None:
         if self._writer.begun:
@@ -63,11 +95,13 @@ class History:
         reasons: tuple[Reason, ...],
         status: str,
         error: str,
-        outputs: dict[str, str],
+        verdict: Verdict,
     ) -> EdgeResult:
         parts = () if attempt is None else attempt.decision.parts
         mode = _undecided(edge) if attempt is None else attempt.mode
-        inputs = {part.path or part.name: part.value for part in parts if part.kind in ("input", "set")}
+        inputs = {part.path or part.name: part.value for part in parts if part.kind in ("input", "set", "value")}
+        if verdict.discovered:
+            self._add_discovered(inputs, verdict.discovered)
         return EdgeResult(
             stage=edge.stage.name,
             instance=instance(edge),
@@ -82,13 +116,37 @@ class History:
             peak_rss_bytes=completion.peak_rss,
             key=attempt.decision.key if attempt is not None and status != "degraded" else "",
             inputs=inputs,
-            outputs=outputs,
+            outputs=verdict.outputs,
             params=dict(edge.stage.params),
             exit_status=completion.exit_status,
             error=error,
             log=self._writer.log_path(edge.name) if completion.log_size else "",
             mode_reason=mode.reason,
+            code=code_of(parts),
         )
+
+    def _add_discovered(self, inputs: dict[str, str], discovered: Mapping[str, str]) -> None:
+        """Add what an edge read besides: each file, as long as there are not too many in one run."""
+        self._discovered += len(discovered)
+        if self._discovered <= DISCOVERED_KEPT:
+            inputs.update(discovered)
+        else:
+            algorithm = self._session.pipeline.settings.hash
+            inputs[f"{len(discovered)} discovered inputs"] = set_digest(tuple(sorted(discovered)), discovered.__getitem__, algorithm)
+
+
+def code_of(parts: Sequence[Component]) -> dict[str, str]:
+    """What ran, and in which surroundings, of all that an edge's key is made of: command or function, symbols of code, packages, variables."""
+    found = {}
+    for kind, name, path, value in parts:
+        if kind in _CODE:
+            label = kind
+            if kind == "code":
+                label = f"{path}:{name}" if name else path or "order of imports"
+            elif name:
+                label = f"{kind} {name}"
+            found[label] = value
+    return found
 
 
 def _undecided(edge: Edge) -> Mode:

@@ -1,4 +1,4 @@
-"""The lock around the commands besides `build` that write: `clean` and `accept`."""
+"""The lock around the commands besides `build` that write: `clean`, `accept` and `runs rm`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipefile.engine.session import Project, Session
 from pipefile.load.loader import load
 from pipefile.load.locate import make_locator
 from pipefile.model.options import Options
+from pipefile.model.stage import Settings
 from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested
 
@@ -35,6 +36,23 @@ def locked(
         LockedError: Another build has the lock, and waiting was not wanted or would never end.
         PipefileError: The Pipefile or the graph is wrong.
     """
+    with store_locked(project, options, on_wait):
+        yield Session(project, options.environ, warn, note=note)
+
+
+@contextmanager
+def store_locked(project: Project, options: Options, on_wait: Callable[[int, str], None]) -> Iterator[Settings]:
+    """The same for who needs no graph: gives the settings.
+
+    Args:
+        project: Which project.
+        options: `wait`, `environ` and `command` are used.
+        on_wait: Told the pid and the command of the build that is waited for.
+
+    Raises:
+        LockedError: Another build has the lock, and waiting was not wanted or would never end.
+        PipefileError: The Pipefile is wrong.
+    """
     check_not_nested(options.environ, project.root)
     try:
         settings = load(project.disk, project.file, options.environ).settings
@@ -45,6 +63,6 @@ def locked(
     lock = Lock(project.disk, settings.store, project.clock, options.command)
     lock.acquire(options.wait, on_wait)
     try:
-        yield Session(project, options.environ, warn, note=note)
+        yield settings
     finally:
         lock.release()

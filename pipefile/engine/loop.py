@@ -90,7 +90,7 @@ class Loop:
         self._reported = 0
         self._live = bool(getattr(emit, "live", False))
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
-        self.history = History(session, writer)
+        self.history = History(session, writer, work.warn)
         self.decided: dict[int, Decision] = {}
         self.ran: list[str] = []
         self.failed: list[str] = []

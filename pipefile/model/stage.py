@@ -162,6 +162,7 @@ class Stage:
         shell: The shell's own words, "sh", "-ec" by default.
         depfile: Path from the root, "" for none.
         log_limit: Bytes kept of one attempt's output.
+        metrics: Outputs that hold JSON, whose numbers `runs diff` compares: paths from the root.
         params: Names to values, `global.KEY` already looked up.
         file: The Pipefile or Python file that declares it, from the project root.
         folder: The Pipefile's folder, "" for the root: commands run there.
@@ -191,6 +192,7 @@ class Stage:
     mode: Literal["auto", "function", "process"] = "auto"
     external: bool = False
     setup: Call | None = None
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

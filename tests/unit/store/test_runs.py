@@ -35,6 +35,7 @@ EDGE = EdgeResult(
     exit_status=3,
     error="exit status 3",
     log="store/runs/x/compile/log.txt",
+    code={"call": "steps:compile", "steps.py:compile": "1234"},
 )
 
 
@@ -117,7 +118,7 @@ def test_run_json_has_the_fields_that_users_are_promised(tmp_path, write):
     assert values["format"] == 1
     names = (
         "stage instance wave status reasons mode attempts started_at duration_seconds cpu_seconds peak_rss_bytes key inputs outputs params "
-        "exit_status error log mode_reason"
+        "exit_status error log mode_reason code"
     )
     manifest = json.loads((tmp_path / f"store/runs/{run}/manifest.json").read_text())
     assert manifest["format"] == 1
