@@ -25,6 +25,7 @@ An edge has neither where it has no values, no artifacts and no metrics: manifes
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from math import isfinite
@@ -40,6 +41,7 @@ FORMAT = 1
 INLINE = 1_000_000
 """Bytes up to which a value is in `data` itself."""
 
+_NO_FILE = frozenset([errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO])  # a link, or anything else but a regular file
 LIMIT = 256 << 20  # bytes of one file
 _to_json = json.JSONEncoder(check_circular=False).encode
 
@@ -67,12 +69,19 @@ def write_output(disk: Disk, store: str, run: str, output: StageOutput) -> None:
     values = _values(output)
     if not output.instance:
         lines = ",\n".join([f"  {_to_json(name)}: {_to_json(value)}" for name, value in values.items()])
-        disk.write(path, f"{{\n{lines}\n}}\n".encode("ascii"))
+        text = f"{{\n{lines}\n}}\n".encode("ascii")
+        try:
+            disk.write(path, text)
+        except IsADirectoryError:
+            disk.remove(path)
+            disk.write(path, text)
         return
     line = f"{_to_json(values)}\n".encode("ascii")
     try:
         alone = disk.append(path, line)
-    except OSError:  # anything but a regular file; if it is the disk that is full, the next one says so
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
         disk.remove(path)
         alone = disk.append(path, line)
     if not alone:
