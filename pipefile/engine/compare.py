@@ -53,7 +53,7 @@ class Comparison:
         first, second = self._read(a), self._read(b)
         names = list(dict.fromkeys([*self._of(a), *self._of(b)]))
         before, after = self._left(a, names), self._left(b, names)
-        edges = [compare_edge(name, before.get(name), after.get(name)) for name in names]
+        edges = [compare_edge(name, before.get(name), after.get(name), f"{self._reader.store}/values/") for name in names]
         return RunDiff(first, second, tuple([edge for edge in edges if edge.a is not None or edge.b is not None]))
 
     def _left(self, run: str, names: Iterable[str]) -> dict[str, Known]:

@@ -99,8 +99,15 @@ def edge_name(result: EdgeResult) -> str:
     return f"{result.stage}@{result.instance}" if result.instance not in ("", result.stage) else result.stage
 
 
-def compare_edge(name: str, a: Known | None, b: Known | None) -> EdgeDiff:
-    """Compare what two runs left of an edge."""
+def compare_edge(name: str, a: Known | None, b: Known | None, values: str = "/") -> EdgeDiff:
+    """Compare what two runs left of an edge.
+
+    Args:
+        name: As people write it.
+        a: What the first run left.
+        b: The second.
+        values: The folder of values, from the root, with a slash: what is known of these themselves says more than their files' digests.
+    """
     if a is None or b is None or (a.run == b.run):
         return EdgeDiff(name, a, b)
     first, second = a.output, b.output
@@ -111,7 +118,7 @@ def compare_edge(name: str, a: Known | None, b: Known | None) -> EdgeDiff:
         params=_params(a.result.params, b.result.params),
         inputs=_inputs(a.result.inputs, b.result.inputs),
         code=_code(a.result.code, b.result.code),
-        outputs=tuple([Change(change.name, change.a, change.b, True) for change in _changes(a.result.outputs, b.result.outputs)]),
+        outputs=_outputs(a.result.outputs, b.result.outputs, values if first is not None and second is not None else "/"),
         values=_values(first, second),
         metrics=_metrics(first, second),
     )
@@ -130,6 +137,10 @@ def _params(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[Change, .
 
 def _inputs(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Change, ...]:
     return tuple([Change(change.name, change.a, change.b, _is_digest(change.a) or _is_digest(change.b)) for change in _changes(a, b)])
+
+
+def _outputs(a: Mapping[str, str], b: Mapping[str, str], values: str) -> tuple[Change, ...]:
+    return tuple([Change(change.name, change.a, change.b, True) for change in _changes(a, b) if not change.name.startswith(values)])
 
 
 def _code(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Change, ...]:

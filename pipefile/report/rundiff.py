@@ -52,9 +52,8 @@ def lines(diff: RunDiff, paint: Paint) -> Iterator[str]:
 
 
 def _summary(run: Run) -> str:
-    parts = [run.status or "damaged", counts(*[(number, name) for name, number in run.counts.items()])]
-    parts.append(f"in {duration(run.duration_seconds)}" if run.finished_at else "")
-    return "  ".join([part for part in parts if part])
+    parts = [counts(*[(number, name) for name, number in run.counts.items()]), f"in {duration(run.duration_seconds)}" if run.finished_at else ""]
+    return f"{show(run.status) or 'damaged'}  {' '.join([part for part in parts if part])}".rstrip()
 
 
 def _of(run: Run, name: str) -> object:
