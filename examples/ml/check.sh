@@ -24,6 +24,9 @@ edit() {
 
 build_rest() { "$PIPEFILE" build -q || fail "the build failed"; }
 
+# run: the id of the newest run.
+run() { readlink pipeline_outputs/latest | sed 's/.*\///'; }
+
 sums() { (cd build && sha256sum *.npz *.json *.md *.svg); }
 
 "$PIPEFILE" clean >/dev/null
@@ -37,12 +40,19 @@ sums >"$work/sums"
 build 7 -B
 sums | cmp - "$work/sums" || fail "the same seed gave another model"
 
+first=$(run)
+
 # Another learning rate: the data stand, and so does the baseline. (`good_enough` runs too, unless the accuracy comes out the same.)
 edit Pipefile.toml 's/^learning_rate = 0\.2$/learning_rate = 0.1/'
 build "evaluate report train" report
 holds build/report.md "| learning rate | 0.1 |"
 build_rest
 python3 check.py
+"$PIPEFILE" runs diff "$first" >"$work/diff"
+for line in "param  *learning_rate  *0.2  *-> 0.1  *(-0.1)" "value  *accuracy  *0\.[0-9]*  *-> 0\.[0-9]*  " "metric  *accuracy  *0\.[0-9]*  *-> 0\.[0-9]*  "; do
+  grep -q "$line" "$work/diff" || { cat "$work/diff"; fail "runs diff does not show $line"; }
+done
+"$PIPEFILE" runs diff "$first" --json | python3 check.py diff
 build 0
 edit Pipefile.toml ''
 build "evaluate report train" report

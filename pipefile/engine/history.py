@@ -44,6 +44,7 @@ class History:
         self._warn = warn
         self._outcomes: Outcomes | None = None
         self._discovered = 0
+        self._second = (-1, "")
         self._clock = session.project.clock
         self._writer = writer
         self._started: dict[int, float] = {}
@@ -110,7 +111,7 @@ class History:
             reasons=reason_texts(reasons),
             mode=mode.name,
             attempts=attempt.number if attempt is not None else 0,
-            started_at=timestamp(self._started.get(edge.id, self._clock.now())),
+            started_at=self._time(self._started.get(edge.id) or self._clock.now()),
             duration_seconds=round(completion.elapsed, 6),
             cpu_seconds=round(completion.cpu, 6),
             peak_rss_bytes=completion.peak_rss,
@@ -124,6 +125,13 @@ class History:
             mode_reason=mode.reason,
             code=code_of(parts),
         )
+
+    def _time(self, seconds: float) -> str:
+        """As `timestamp`, which costs more than all the rest of an entry: many edges start in one second."""
+        whole = int(seconds)
+        if whole != self._second[0]:
+            self._second = (whole, timestamp(seconds))
+        return self._second[1]
 
     def _add_discovered(self, inputs: dict[str, str], discovered: Mapping[str, str]) -> None:
         """Add what an edge read besides: each file, as long as there are not too many in one run."""

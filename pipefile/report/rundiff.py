@@ -17,7 +17,11 @@ from pipefile.report.words import counts, duration
 MOST = 20
 """Lines of one kind that a stage gets; JSON has all."""
 
+MOST_OF_A_VALUE = 8
+"""Lines that one value gets."""
+
 _LONGEST = 60  # characters of a value
+_WIDEST = 24  # characters of a column of values
 _OF_RUN = ("command", "targets", "jobs", "schedule", "host", "python", "pipefile", "commit", "dirty")
 _NOTABLE = 0.25  # share by which a stage's duration has to differ, and seconds: below, it is noise
 _LEAST = 0.1
@@ -82,17 +86,22 @@ _Row = tuple[str, str, str, str, str]
 def _rows(edge: EdgeDiff) -> list[_Row]:
     """Kind, name, value in a, value in b, difference."""
     rows: list[_Row] = []
-    for kind in ("params", "inputs", "code", "outputs", "values"):
+    for kind in ("params", "inputs", "code", "outputs"):
         rows += _some(kind.removesuffix("s"), getattr(edge, kind))
+    values: dict[str, list[Change]] = {}
+    for change in edge.values:  # a long list would keep all other values from being shown
+        values.setdefault(change.name.partition(".")[0], []).append(change)
+    for name, parts in values.items():
+        rows += _some("value", parts, most=MOST_OF_A_VALUE, of=name)
     for path, changes in edge.metrics.items():
         rows += _some("metric", changes, path if len(edge.metrics) > 1 else "")
     return rows
 
 
-def _some(kind: str, changes: Sequence[Change], file: str = "") -> list[_Row]:
-    rows = [_row(kind, change, file) for change in changes[:MOST]]
-    if len(changes) > MOST:
-        rows.append((kind, f"and {len(changes) - MOST} more", "", "", ""))
+def _some(kind: str, changes: Sequence[Change], file: str = "", most: int = MOST, of: str = "") -> list[_Row]:
+    rows = [_row(kind, change, file) for change in changes[:most]]
+    if len(changes) > most:
+        rows.append((kind, _cut(f"{of or file} and {len(changes) - most} more").lstrip(), "", "", ""))
     return rows
 
 
@@ -120,6 +129,7 @@ def _cut(text: str) -> str:
 
 def _columns(rows: Sequence[_Row]) -> Iterator[str]:
     wide = [max([len(row[column]) for row in rows if row[3] or column < 2], default=0) for column in range(4)]
+    wide[2:] = [min(_WIDEST, each) for each in wide[2:]]  # one long command shall not push all numbers to the right
     for kind, name, was, now, difference in rows:
         told = f"{was:<{wide[2]}} -> {now:<{wide[3]}}  {difference}" if now else was
         yield f"  {kind:<{wide[0]}}  {name:<{wide[1]}}  {told}".rstrip()

@@ -170,6 +170,21 @@ def test_nothing_that_a_stage_says_reaches_the_terminal_raw(project: Project) ->
     assert json.loads(project.cli("runs", "diff", "--json").out)["stages"][0]["values"]["long"]["b"] == "x" * 2000
 
 
+def test_diff_of_long_values_and_commands(project: Project) -> None:
+    """A value gets some lines, whatever it holds, and a long command pushes nothing aside; JSON has it all."""
+    project.write("steps.py", "def go(n):\n    return {'rows': [n] * 30, 'after': n}\n")
+    for n in (1, 2):
+        project.stage("v", outputs={"rows": "value:json", "after": "value:int"}, call="steps:go", params={"n": n})
+        project.stage("c", outputs="c.txt", run=f"echo {'x' * 100 * n} > {{outputs}}", always=True)
+        assert project.cli("-j1", "v", "c").exit_status == 0
+    out = project.cli("runs", "diff").out
+    values = [" ".join(line.split()) for line in out.splitlines() if line.startswith("  value")]
+    assert values == [*[f"value rows.{number} 1 -> 2 (+1)" for number in range(8)], "value rows and 22 more", "value after 1 -> 2 (+1)"]
+    cut = f"echo {'x' * 52}..."
+    assert f"  code    run    {cut} -> {cut}\n" in out
+    assert len(json.loads(project.cli("runs", "diff", "--json").out)["stages"][0]["values"]) == 31
+
+
 def test_show(trained: Project) -> None:
     """Values and metrics stand with their stage."""
     out = trained.cli("runs", "show").out
