@@ -57,6 +57,9 @@ class Pipeline(PipelineFunction[P, R]):
         wait: bool = True,
         quiet: bool = False,
         check: bool = False,
+        cache: bool = True,
+        from_stage: str | StageFunction[..., Any] = "",
+        reuse_run: str = "",
     ) -> RunResult:
         """Build what the pipeline returns, as `pipefile NAME` does.
 
@@ -75,6 +78,9 @@ class Pipeline(PipelineFunction[P, R]):
             strict: Warnings make the exit status 1.
             wait: Wait for another build in the project; False raises LockedError.
             quiet: Print nothing; otherwise the lines that the command line prints.
+            cache: Restore earlier results instead of running stages, and keep new ones.
+            from_stage: Run this stage and all below it; what is above is put back as it was in an earlier run.
+            reuse_run: With *from_stage*: which run, by its id or the beginning of it; "": the latest.
             check: Raise RunError where the build did not succeed.
 
         Returns:
@@ -101,6 +107,9 @@ class Pipeline(PipelineFunction[P, R]):
             environ=dict(os.environ),
             command=(f"{self.name}.run()",),
             verbose=-1 if quiet else 0,
+            cache=cache,
+            from_stage=from_stage.name if isinstance(from_stage, StageFunction) else from_stage,
+            reuse_run=reuse_run,
         )
         result = _build(project, options, Library(self, _checked(config)), quiet)
         if check and result.exit_status:
@@ -144,9 +153,9 @@ def project_of(file: str) -> Project:
 
 def _jobs(given: int | None) -> int:
     if given is None:
-        from pipefile.cli.cpus import available_cpus
+        from pipefile.cli.cpus import default_jobs
 
-        return available_cpus()
+        return default_jobs(os.environ)
     if given < 1:
         raise PipefileError(f"`jobs` must be at least 1, not {given}")
     return given
@@ -232,10 +241,13 @@ def stage(
     setup: str | Callable[[], Any] | None = ...,
     after: str | StageFunction[..., Any] | Sequence[str | StageFunction[..., Any]] | None = ...,
     always: bool | None = ...,
+    cache: Literal["auto"] | bool | None = ...,
     description: str | None = ...,
     tags: Sequence[str] | None = ...,
     log_limit: str | None = ...,
     metrics: str | Sequence[str] | None = ...,
+    resources: Mapping[str, int | str] | None = ...,
+    secret_env: Sequence[str] | None = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[P, R]], StageFunction[P, R]]: ...
 def stage(function: Any = None, /, **keys: Any) -> Any:

@@ -13,18 +13,20 @@ from __future__ import annotations
 import errno as errnos
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
 from pipefile.base.dataclass import dataclass
+from pipefile.base.digest import of_bytes
 from pipefile.base.disk import OsDisk
+from pipefile.model.cache import Entry
 from pipefile.model.ports import Completion, Poll, Task
 from pipefile.model.record import Record, Remembered
 from pipefile.model.stage import Output
 from pipefile.store.record import edge_record_path, named_in, names_files, record_path
 
-__all__ = ["FakeClock", "FakeExecutor", "FaultyDisk", "MemoryRecords"]
+__all__ = ["FakeClock", "FakeExecutor", "FaultyDisk", "MemoryCache", "MemoryRecords"]
 
 
 class FakeClock:
@@ -92,11 +94,13 @@ class FaultyDisk(OsDisk):
         calls: How often each operation was called on each path: `disk.calls["digest", "a.txt"]`.
         bytes_read: Bytes read of each path by `read` and `digest`.
         tick: May be changed at any time.
+        clones: Files can be cloned, as far as anybody can tell.
     """
 
     def __init__(self, root: str, tick: int = 0) -> None:
         super().__init__(root)
         self.tick = tick
+        self.clones = False
         self.calls: Counter[tuple[str, str]] = Counter()
         self.bytes_read: Counter[str] = Counter()
         self._faults: list[_Fault] = []
@@ -185,13 +189,31 @@ class FaultyDisk(OsDisk):
         self.bytes_read[path] += seen.st_size
         return digest, self._cut(seen)
 
-    def write(self, path: str, data: bytes, sync: bool = False) -> None:
+    def write(self, path: str, data: bytes, sync: bool = False, mode: int = 0o666) -> None:
         self._enter("write", path)
-        super().write(path, data, sync)
+        super().write(path, data, sync, mode)
 
     def append(self, path: str, data: bytes) -> bool:
         self._enter("append", path)
         return super().append(path, data)
+
+    def copy(self, source: str, target: str, algorithm: str, mode: int = 0o666, limit: int | None = None) -> str:
+        self._enter("copy", source, target)
+        digest = super().copy(source, target, algorithm, mode, limit)
+        self.bytes_read[source] += os.stat(self.at(target)).st_size
+        return digest
+
+    def clone(self, source: str, target: str, mode: int = 0o666) -> bool:
+        """By a copy, where `clones` is set: few disks can do it."""
+        self._enter("clone", source, target)
+        if not self.clones:
+            return super().clone(source, target, mode)
+        super().copy(source, target, "blake3", mode)
+        return True
+
+    def touch(self, path: str) -> None:
+        self._enter("touch", path)
+        super().touch(path)
 
     def rename(self, source: str, target: str) -> None:
         self._enter("rename", source, target)
@@ -333,3 +355,69 @@ class MemoryRecords:
     def remove(self, edge: str, outputs: Sequence[Output]) -> None:
         for path in self._paths(edge, [output.path for output in outputs]):
             self.stored.pop(path, None)
+
+
+class MemoryCache:
+    """A cache in dictionaries.
+
+    Args:
+        disk: Where files come from and go to.
+        algorithm: Of digests.
+
+    Attributes:
+        results: By key, the newest first; a test may add some that nobody could have made.
+        blobs: Bytes by digest; a test may damage some.
+        closed: How many builds have ended with it.
+    """
+
+    def __init__(self, disk: OsDisk, algorithm: str = "blake3") -> None:
+        self._disk = disk
+        self._algorithm = algorithm
+        self.results: dict[str, list[Entry]] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.closed = 0
+
+    def entries(self, key: str) -> Sequence[Entry]:
+        return tuple(self.results.get(key, ()))
+
+    def has_entries(self, keys: Collection[str]) -> frozenset[str]:
+        return frozenset([key for key in keys if self.results.get(key)])
+
+    def has(self, blobs: Mapping[str, int]) -> frozenset[str]:
+        return frozenset([blob for blob, size in blobs.items() if blob in self.blobs and len(self.blobs[blob]) == size])
+
+    def fetch(self, blob: str, size: int, target: str, executable: bool = False) -> bool:
+        data = self.blobs.get(blob)
+        if data is None or len(data) != size:
+            return False
+        if of_bytes(data, self._algorithm) != blob:
+            del self.blobs[blob]
+            return False
+        self._disk.write(target, data)
+        if executable:
+            os.chmod(self._disk.at(target), 0o777)
+        return True
+
+    def store(self, blob: str, source: str, only_clone: bool = False) -> str:
+        """Memory clones nothing."""
+        if only_clone:
+            return blob if blob in self.blobs else ""
+        data = self._disk.read(source, follow=False)
+        digest = of_bytes(data, self._algorithm)
+        if blob and digest != blob:
+            return ""
+        self.blobs[digest] = data
+        return digest
+
+    def put(self, entry: Entry) -> None:
+        others = [other for other in self.results.get(entry.key, ()) if other.discovered != entry.discovered]
+        self.results[entry.key] = [entry, *others]
+
+    def drop(self, entry: Entry) -> None:
+        self.results[entry.key] = [other for other in self.results.get(entry.key, ()) if other != entry]
+
+    def used(self, entry: Entry) -> None:
+        """Nothing ever goes."""
+
+    def close(self) -> None:
+        self.closed += 1

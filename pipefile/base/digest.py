@@ -62,6 +62,19 @@ def executable(digest: str) -> str:
     return of_bytes(f"{digest}+x".encode(), algorithm)
 
 
+def of_tree(entries: list[tuple[bytes, str]], algorithm: str) -> str:
+    """The digest of a directory.
+
+    Args:
+        entries: All that is in it, in any order: the path from there, and "directory", "link TEXT" or "file DIGEST".
+        algorithm: "blake3" or "sha256".
+    """
+    hasher = new(algorithm)
+    for path, text in sorted(entries):
+        hasher.update(path + b"\0" + text.encode("utf-8", "surrogateescape") + b"\0")
+    return f"{algorithm}:{hasher.hexdigest()}"
+
+
 def hide(name: str, value: str | None) -> str:
     """How the value of an environment variable appears in keys and on disk: a digest, since it may be secret; "" where it is not set."""
     return "" if value is None else of_text(f"pipefile env\0{name}\0{value}")[:39]

@@ -16,6 +16,8 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: a FIFO or a 
 _NOWHERE = frozenset([errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG])  # nothing can stand at a name that the disk does not take
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FICLONE = 0x40049409  # linux/fs.h; the module fcntl does not name it
+_NO_CLONES = frozenset([errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM, errno.ETXTBSY])
 
 
 class OsDisk:
@@ -131,21 +133,22 @@ class OsDisk:
             hasher.update(view[:count])
         return f"{algorithm}:{hasher.hexdigest()}"
 
-    def write(self, path: str, data: bytes, sync: bool = False) -> None:
+    def write(self, path: str, data: bytes, sync: bool = False, mode: int = 0o666) -> None:
         """Put a whole file in place at once: a temporary file beside it, renamed over it. A link at *path* is replaced, not followed.
 
         Args:
             path: Which file. Its folder exists.
             data: What it shall hold.
             sync: Bring the bytes, and the name, to the disk before returning.
+            mode: Of the new file, before the umask.
         """
         final = self.at(path)
         temporary = final + "~"
         try:
-            fd = os.open(temporary, _CREATE, 0o666)
+            fd = os.open(temporary, _CREATE, mode)
         except FileExistsError:  # left by a build that was killed just here
             self.remove(temporary)
-            fd = os.open(temporary, _CREATE, 0o666)
+            fd = os.open(temporary, _CREATE, mode)
         try:
             try:
                 view = memoryview(data)
@@ -189,6 +192,69 @@ class OsDisk:
         finally:
             os.close(fd)
         return True
+
+    def copy(self, source: str, target: str, algorithm: str, mode: int = 0o666, limit: int | None = None) -> str:
+        """Copy the bytes of a regular file into a new one; a link at either place is refused.
+
+        Args:
+            source: Which file.
+            target: Where nothing stands. What was written there is removed if this fails.
+            algorithm: Of the digest.
+            mode: Of the new file, before the umask.
+            limit: Most bytes to accept; None accepts all.
+
+        Returns:
+            The digest of these bytes, without the exec bit.
+
+        Raises:
+            OSError: It cannot be read or written; EINVAL for anything but a regular file, EFBIG above *limit*.
+        """
+        fd = os.open(self.at(source), _READ | os.O_NOFOLLOW)
+        try:
+            seen = os.fstat(fd)
+            if not stat_bits.S_ISREG(seen.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", source)
+            with _New(self.at(target), mode) as new:
+                return self._copy(fd, new, seen.st_size, algorithm, limit)
+        finally:
+            os.close(fd)
+
+    def _copy(self, fd: int, new: int, size: int, algorithm: str, limit: int | None) -> str:
+        want = digests.MANY_THREADS_FROM if size >= digests.MANY_THREADS_FROM else min(digests.BUFFER, size + 1)
+        if len(self._buffer) < want:
+            self._buffer = bytearray(want)
+        whole = memoryview(self._buffer)
+        hasher = digests.new_for_size(algorithm, size)
+        copied = 0
+        while count := os.readv(fd, [whole]):
+            copied += count
+            if limit is not None and copied > limit:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            hasher.update(whole[:count])
+            view = whole[:count]
+            while view:
+                view = view[os.write(new, view) :]
+        return f"{algorithm}:{hasher.hexdigest()}"
+
+    def clone(self, source: str, target: str, mode: int = 0o666) -> bool:
+        """As `copy`, by sharing the blocks on the disk until one of the two files is written to; False where the disk cannot."""
+        from fcntl import ioctl
+
+        fd = os.open(self.at(source), _READ | os.O_NOFOLLOW)
+        try:
+            with _New(self.at(target), mode) as new:
+                ioctl(new, _FICLONE, fd)
+        except OSError as error:
+            if error.errno in _NO_CLONES:
+                return False
+            raise
+        finally:
+            os.close(fd)
+        return True
+
+    def touch(self, path: str) -> None:
+        """Give a file of pipefile's own the time that it is now."""
+        os.utime(self.at(path), follow_symlinks=False)
 
     def rename(self, source: str, target: str) -> None:
         """Rename, over what stands at *target*."""
@@ -260,3 +326,19 @@ class OsDisk:
     def writable(self, folder: str) -> bool:
         """Whether files can be made in a folder, as far as its permissions tell."""
         return os.access(self.at(folder or "."), os.W_OK | os.X_OK)
+
+
+class _New:
+    """A new file that is removed again if it is left with an exception."""
+
+    def __init__(self, path: str, mode: int) -> None:
+        self._path = path
+        self._fd = os.open(path, _CREATE, mode)
+
+    def __enter__(self) -> int:
+        return self._fd
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        os.close(self._fd)
+        if kind is not None:
+            os.unlink(self._path)

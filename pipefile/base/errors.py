@@ -109,6 +109,10 @@ class StoreError(PipefileError):
     exit_status = 1
 
 
+class ResourceError(PipefileError):
+    """A stage needs more of something than there is at all."""
+
+
 class LockedError(PipefileError):
     """Another build has the lock and waiting was not wanted, or could never end."""
 

@@ -22,6 +22,9 @@ from pipefile.cli.request import Request
 @options.strict
 @options.schedule
 @options.mode
+@options.from_stage
+@options.reuse_run
+@options.no_cache
 @options.debug
 @options.no_wait
 @options.as_json

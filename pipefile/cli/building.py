@@ -28,6 +28,9 @@ class Given(TypedDict):
     strict: bool
     schedule: str
     mode: str | None
+    from_stage: str
+    reuse_run: str
+    no_cache: bool
     debug: str
     no_wait: bool
     as_json: bool
@@ -100,12 +103,12 @@ def _command_hint(words: tuple[str, ...]) -> str:
 
 def options_of(request: Request, given: Given) -> Options:
     """The options of one build, from the command line."""
-    from pipefile.cli.cpus import available_cpus
+    from pipefile.cli.cpus import default_jobs
     from pipefile.cli.targets import resolve
 
     return Options(
         targets=resolve(request, given["targets"]),
-        jobs=given["jobs"] or available_cpus(),
+        jobs=given["jobs"] or default_jobs(request.environ),
         keep_going=given["keep_going"],
         dry_run=given["dry_run"],
         force=given["force"],
@@ -119,6 +122,9 @@ def options_of(request: Request, given: Given) -> Options:
         verbose=request.verbosity,
         mode=given["mode"] or "",
         debug=given["debug"],
+        cache=not given["no_cache"],
+        from_stage=given["from_stage"],
+        reuse_run=given["reuse_run"],
     )
 
 

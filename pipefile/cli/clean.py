@@ -25,18 +25,22 @@ if TYPE_CHECKING:
 def command(request: Request, targets: tuple[str, ...], dead: bool, dry_run: bool, no_wait: bool) -> int:
     """Remove the outputs of each TARGET's stages, or of all stages, with their records. Sources are never touched."""
     from pipefile.cli.targets import resolve
+    from pipefile.engine.clean import look
     from pipefile.engine.locked import locked
-    from pipefile.engine.session import Session
     from pipefile.model.options import Options
 
     if dead and targets:
         raise UsageError("`--dead` takes no targets: it is about stages that are gone")
     names = resolve(request, targets)
+
+    def session() -> Session:
+        return look(request.project, request.environ, request.warn, request.note)
+
     if dry_run:
-        return _clean(request, Session(request.project, request.environ, request.warn, note=request.note), names, dead, dry=True)
+        return _clean(request, session(), names, dead, dry=True)
     options_ = Options(targets=names, wait=not no_wait, environ=request.environ, command=request.command)
-    with locked(request.project, options_, request.warn, request.waiting, request.note) as session:
-        return _clean(request, session, names, dead, dry=False)
+    with locked(request.project, options_, request.warn, request.waiting, look=session) as found:
+        return _clean(request, found, names, dead, dry=False)
 
 
 def _clean(request: Request, session: Session, names: tuple[str, ...], dead: bool, dry: bool) -> int:

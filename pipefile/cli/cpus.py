@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-_CGROUPS = "/sys/fs/cgroup"
+from pipefile.base.cgroup import CGROUPS, MEMBERSHIP, least
 
 
-def available_cpus(cgroups: str = _CGROUPS, membership: str = "/proc/self/cgroup") -> int:
+def default_jobs(environ: Mapping[str, str]) -> int:
+    """How many stages run at once where nobody says so: as many as the make above allows, else the CPUs that this process may use.
+
+    A jobserver that MAKEFLAGS names, but that is not open here, allows one, as to a make.
+    """
+    if "jobserver" in environ.get("MAKEFLAGS", ""):
+        from pipefile.execute.jobserver import is_open
+        from pipefile.plan.makeflags import jobserver
+
+        found = jobserver(environ)
+        if found is not None:
+            return (found.jobs or available_cpus()) if is_open(found) else 1
+    return available_cpus()
+
+
+def available_cpus(cgroups: str = CGROUPS, membership: str = MEMBERSHIP) -> int:
     """The CPUs of our affinity, or fewer where a cgroup (version 2) grants less time than that.
 
     Args:
@@ -18,35 +34,11 @@ def available_cpus(cgroups: str = _CGROUPS, membership: str = "/proc/self/cgroup
         count = len(os.sched_getaffinity(0))
     except (AttributeError, OSError):  # not Linux
         count = os.cpu_count() or 1
-    quota = _granted(cgroups, membership)
+    quota = least("cpu.max", _quota, cgroups, membership)
     return max(1, count if quota is None else min(count, quota))
 
 
-def _granted(cgroups: str, membership: str) -> int | None:
-    """CPUs that the cgroups around us grant, rounded up; None for no bound."""
-    try:
-        with open(membership, encoding="utf-8", errors="surrogateescape") as lines:
-            own = next((line[3:].rstrip("\n") for line in lines if line.startswith("0::")), None)
-    except OSError:
-        return None
-    if own is None:
-        return None
-    least = None
-    folder = own.rstrip("/")
-    while True:  # a bound of any group above holds as well
-        found = _quota(f"{cgroups}{folder}/cpu.max")
-        if found is not None and (least is None or found < least):
-            least = found
-        if not folder:
-            return least
-        folder = folder.rpartition("/")[0]
-
-
-def _quota(path: str) -> int | None:
-    """From a cpu.max file, as in `150000 100000` or `max 100000`."""
-    try:
-        with open(path, encoding="ascii") as file:
-            quota, period = file.read().split()
-        return None if quota == "max" else max(1, -(-int(quota) // int(period)))
-    except (OSError, ValueError, ZeroDivisionError):
-        return None
+def _quota(text: str) -> int | None:
+    """Rounded up, from what a cpu.max file says, as in `150000 100000` or `max 100000`."""
+    quota, period = text.split()
+    return None if quota == "max" or period == "0" else max(1, -(-int(quota) // int(period)))

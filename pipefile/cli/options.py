@@ -71,7 +71,7 @@ jobs = click.option("-j", "--jobs", metavar="N", type=click.IntRange(min=1), hel
 keep_going = click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not need the failed stage.")
 dry_run = click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, change nothing.")
 force = click.option("-B", "--force", is_flag=True, help="Run everything, fresh or not.")
-load = click.option("-l", "--load", metavar="LOAD", type=click.FloatRange(min=0, min_open=True), help="Start nothing while the load is above LOAD.")
+load = click.option("-l", "--load", metavar="LOAD", type=click.FloatRange(min=0, min_open=True), help="Start nothing while the load is LOAD or more.")
 why = click.option("--why", is_flag=True, help="Print why each stage runs.")
 strict = click.option("--strict", is_flag=True, help="Warnings make the exit status 1.")
 schedule = click.option(
@@ -80,6 +80,11 @@ schedule = click.option(
 mode = click.option(
     "--mode", type=click.Choice(["auto", "function", "process"]), help="Where Python functions run, whatever their stages say."
 )
+from_stage = click.option(
+    "--from", "from_stage", metavar="STAGE", default="", help="Run STAGE and all below; put back what is above as it was in an earlier run."
+)
+reuse_run = click.option("--reuse-run", metavar="RUN", default="", help="With --from: which run; default: the latest.")
+no_cache = click.option("--no-cache", is_flag=True, help="Restore no earlier results, and keep none.")
 debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -88,4 +93,5 @@ with_status = click.option("--status", "with_status", is_flag=True, help="Also t
 graph_format = click.option("--format", "graph_format", type=click.Choice(["text", "dot", "json"]), default="text", help="How to print the graph.")
 waves = click.option("--waves", is_flag=True, help="Group stages by wave: by their longest distance from a source.")
 dead = click.option("--dead", is_flag=True, help="Remove outputs of stages that are gone.")
+all_of_it = click.option("--all", "everything", is_flag=True, help="Remove all of it.")
 reason = click.option("--reason", metavar="TEXT", help="Why the outputs are right as they stand.")

@@ -40,6 +40,9 @@ def main(argv: Sequence[str], plain: Plain, seen: Seen | None) -> int:
         "schedule": "eager",
         "mode": None,
         "debug": "",
+        "from_stage": "",
+        "reuse_run": "",
+        "no_cache": False,
         "no_wait": False,
         "as_json": False,
     }

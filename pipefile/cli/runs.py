@@ -119,14 +119,14 @@ def diff(request: Request, a: str | None, b: str, as_json: bool) -> int:
 def rm(request: Request, runs: tuple[str, ...], no_wait: bool) -> int:
     """Remove each RUN with its logs, values and artifacts: history alone, nothing has to be built again."""
     from pipefile.engine.forget import check_ended, forget
-    from pipefile.engine.locked import store_locked
+    from pipefile.engine.locked import locked_store
     from pipefile.model.options import Options
 
     reader = _reader(request)
     names = tuple(dict.fromkeys([reader.resolve(run) for run in runs]))
     check_ended(reader, names)  # a build has the lock: to wait for it, and remove its run then, is not what anybody wants
     options_ = Options(wait=not no_wait, environ=request.environ, command=request.command)
-    with store_locked(request.project, options_, request.waiting) as settings:
+    with locked_store(request.project, options_, request.waiting) as settings:
         forget(request.project.disk, settings.store, names)
     if request.verbosity >= 0:
         for name in names:
@@ -236,7 +236,7 @@ def _outputs(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeRes
 def _show(request: Request, reader: RunReader, run: Run, edges: Iterable[tuple[EdgeResult, StageOutput | None]]) -> None:
     from pipefile.base.paths import show
     from pipefile.report.rundiff import told
-    from pipefile.report.words import duration
+    from pipefile.report.words import duration, used
 
     out = request.out
     commit = f"{run.commit}{' with changes' if run.dirty else ''}" if run.commit else ""
@@ -255,11 +255,15 @@ def _show(request: Request, reader: RunReader, run: Run, edges: Iterable[tuple[E
         if text:
             out.write(f"{name:<9} {show(text)}\n")
     for edge, output in edges:
-        out.write(f"\n{show(_name(edge))}  {out.paint(edge.status, _EDGE_STYLES.get(edge.status, 'dim'))}  {duration(edge.duration_seconds)}\n")
+        attempts = f"  {edge.attempts} attempts" if edge.attempts > 1 else ""
+        status = out.paint(edge.status, _EDGE_STYLES.get(edge.status, "dim"))
+        out.write(f"\n{show(_name(edge))}  {status}  {duration(edge.duration_seconds)}{attempts}\n")
         for reason in edge.reasons:
             out.write(f"  {show(reason)}\n")
         if edge.mode_reason:
             out.write(f"  mode: {show(edge.mode)} ({show(edge.mode_reason)})\n")
+        if edge.cpu_seconds or edge.peak_rss_bytes:
+            out.write(f"  used: {used(edge.cpu_seconds, edge.peak_rss_bytes)}\n")
         if edge.error:
             out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
         if edge.log:

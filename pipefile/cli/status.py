@@ -47,7 +47,8 @@ def _print_text(request: Request, found: list[EdgeStatus]) -> None:
             continue
         because = f": {describe(each.reasons[0])}" if each.reasons else ""
         more = f" (and {len(each.reasons) - 1} more)" if len(each.reasons) > 1 else ""
-        out.write(f"{out.paint(f'{each.state:<7}', _STYLES[each.state])} {show(each.name)}{because}{more}\n")
+        cached = ", in the cache" if each.restorable else ""
+        out.write(f"{out.paint(f'{each.state:<7}', _STYLES[each.state])} {show(each.name)}{because}{more}{cached}\n")
     out.write((counts(*[(number, state) for state, number in totals.items()]) or "no stages") + "\n")
 
 
@@ -60,7 +61,13 @@ def _print_json(request: Request, found: list[EdgeStatus]) -> None:
     from pipefile.report.json_lines import reason_fields
 
     stages = [
-        {"name": each.name, "stage": each.stage, "state": each.state, "reasons": [reason_fields(reason) for reason in each.reasons]}
+        {
+            "name": each.name,
+            "stage": each.stage,
+            "state": each.state,
+            "restorable": each.restorable,
+            "reasons": [reason_fields(reason) for reason in each.reasons],
+        }
         for each in found
     ]
     request.out.write(json.dumps({"format": 1, "stages": stages}, indent=1) + "\n")

@@ -21,10 +21,16 @@ def command(request: Request, target: str) -> int:
     from pipefile.plan.stale import describe, details
 
     (resolved,) = resolve(request, (target,))
-    chain = why(request.project, Options(targets=(resolved,), environ=request.environ, command=request.command), resolved, request.note)
+    unknown: list[str] = []
+
+    def note(text: str) -> None:
+        unknown.append(text)
+        request.note(text)
+
+    chain = why(request.project, Options(targets=(resolved,), environ=request.environ, command=request.command), resolved, note)
     out = request.out
     if all(each.state == "fresh" for each in chain):
-        out.write(f"`{show(target)}` is fresh\n")
+        out.write(f"`{show(target)}` is fresh{' as far as is known' if unknown else ''}\n")
         return 0
     for each in chain:
         state = {"unknown": "may become stale", "stale": "is stale", "skipped": "is skipped", "fresh": "is fresh"}[each.state]
@@ -33,6 +39,8 @@ def command(request: Request, target: str) -> int:
             out.write(f"  {describe(reason)}\n")
             for line in details(reason):
                 out.write(f"    {line}\n")
+        if each.restorable:
+            out.write("  an earlier result is in the cache: a build restores it\n")
         if each.mode.reason and each.state != "fresh":
             out.write(f"  mode: {each.mode.name} ({each.mode.reason})\n")
     return 0

@@ -24,7 +24,8 @@ from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
 from pipefile.model.stage import Output
-from pipefile.plan.mode import NO_MODE, Mode, Modes
+from pipefile.plan.mode import NO_MODE, Mode
+from pipefile.plan.resources import ONE_CPU, Grant
 from pipefile.plan.stale import describe
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
@@ -50,6 +51,7 @@ class Attempt:
         start: The disk's stamp when it started, ns; 0 where nothing needs it.
         command: What runs, as a person would type it.
         mode: How it runs.
+        grant: What it may use.
     """
 
     edge: Edge
@@ -62,6 +64,7 @@ class Attempt:
     start: int = 0
     command: str = ""
     mode: Mode = NO_MODE
+    grant: Grant = ONE_CPU
 
 
 @dataclass(slots=True)
@@ -100,11 +103,11 @@ class Attempts:
         places: Where outputs are written.
         discovery: Finds undeclared inputs.
         tick: How stamps behave on the store's disk.
-        modes: What decides how functions run, besides their stages.
+        tasks: Makes them.
     """
 
     def __init__(  # what an attempt is made of
-        self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks, modes: Modes
+        self, session: Session, decider: Decider, places: Places, discovery: Discovery, tick: ticks.Ticks, tasks: Tasks
     ) -> None:
         self._session = session
         self._disk = session.disk
@@ -114,8 +117,8 @@ class Attempts:
         self._places = places
         self._discovery = discovery
         self._tick = tick
-        self._tasks = Tasks(session, modes)
-        self._naming = Naming(session, decider, places, self._hash_file)
+        self._tasks = tasks
+        self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
         self._sync = session.pipeline.settings.durability == "full"
@@ -189,7 +192,7 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number)
+        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number, attempt.grant)
         return task
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:
@@ -251,13 +254,13 @@ class Attempts:
                 )
         named: dict[str, State] = {}
         if names_files(edge.outputs):
-            named, fault = self._naming.take(edge, attempt.inputs, attempt.start)
+            named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
         made = self._hash_outputs(edge)
         made.update(named)
-        self._put_in_place(edge, made)
-        self._write_records(attempt, completion, made, found)
+        self.put_in_place(edge, made)
+        self.write_records(attempt, completion, made, found)
         verdict.outputs = {path: state.digest for path, state in made.items()}
         verdict.discovered = found.digests
         return verdict
@@ -377,7 +380,8 @@ class Attempts:
                         found[inner] = stamp_of(seen)
         return found
 
-    def _put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
+    def put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
+        """Rename outputs from their temporary paths, and complete what is known of them."""
         if any(not output.in_place for output in edge.outputs):
             self._records.remove(edge.name, edge.outputs)
         self._decider.forget(edge)
@@ -408,7 +412,8 @@ class Attempts:
         else:
             made[path] = files.known[path] = before._replace(stamp=after)
 
-    def _write_records(self, attempt: Attempt, completion: Completion, made: dict[str, State], found: Found) -> None:
+    def write_records(self, attempt: Attempt, completion: Completion, made: dict[str, State], found: Found) -> Record:
+        """Write the records of what stands in place: from now on the edge is fresh."""
         edge, decision = attempt.edge, attempt.decision
         folders = {output.path for output in edge.outputs if output.directory}
         outputs = tuple([Made(path, "directory" if path in folders else "file", state.digest) for path, state in made.items()])
@@ -429,6 +434,7 @@ class Attempts:
         )
         self._records.write(record, self._sync)
         self._decider.made(edge, record)
+        return record
 
     def close(self) -> None:
         self._tasks.close()

@@ -8,25 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from pipefile import __version__
 from pipefile.base.dataclass import dataclass, field
-from pipefile.base.errors import PipefileError, StoreError
+from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.base.paths import show
 from pipefile.engine import ticks, warm
 from pipefile.engine.attempt import Attempts
+from pipefile.engine.cached import open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
 from pipefile.engine.discover import Discovery
 from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
-from pipefile.engine.loop import Loop, Work
+from pipefile.engine.loop import Loop, Parts, Work
+from pipefile.engine.needs import Needs
 from pipefile.engine.places import Places
+from pipefile.engine.reuse import Reuse
+from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
 from pipefile.engine.session import Project, Session
+from pipefile.engine.slots import Slots, open_tokens
+from pipefile.engine.tasks import Tasks
 from pipefile.engine.warm import WarmStart
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.run import RunResult
+from pipefile.model.stage import Command
 from pipefile.plan.mode import Modes
 from pipefile.plan.schedule import Schedule
 from pipefile.store.folder import check_store
@@ -71,6 +78,7 @@ def build(
         warnings.append(text)
         emit(Note("warning", text))
 
+    check_resume(options)
     if options.dry_run and library is None:
         from pipefile.engine.inspect import dry_run
 
@@ -91,6 +99,14 @@ def build(
         start = warm.start(project, options, warn, seen) if seen is not None else None
     session = start.session if start is not None else Session(project, options.environ, warn, extra)
     check_store(project.disk, session.pipeline.settings)
+    mask = session.mask
+    if mask is not None:
+        from dataclasses import replace
+
+        emit = MaskedEmit(emit, mask)
+        options = replace(options, command=mask.anything(options.command))
+    for text in unmasked(session.pipeline, session.environ):
+        warn(text)
     lock = Lock(project.disk, session.store, project.clock, options.command)
     waited = False
 
@@ -114,6 +130,10 @@ def build(
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
+    except PipefileError as error:
+        if mask is not None:
+            mask_error(error, mask)
+        raise
     finally:
         lock.release()
         _let_go(start)
@@ -123,6 +143,19 @@ def _let_go(start: WarmStart | None) -> None:
     """The index that a build started from is not read any more."""
     if start is not None:
         start.seen.reader.close()
+
+
+def check_resume(options: Options) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        UsageError: They do.
+    """
+    if options.reuse_run and not options.from_stage:
+        raise UsageError("`--reuse-run` says as in which run things are, and needs `--from`, which says up to where")
+    for other, option in ((options.dry_run, "--dry-run"), (options.force, "--force"), (bool(options.debug), "--pdb")):
+        if options.from_stage and other:
+            raise UsageError(f"`--from` does not go with `{option}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +200,14 @@ class _Build:
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
         plan = self._planned()
+        may_run = [edge for edge in plan.edges if edge.id not in session.left_out]
         try:
-            self.places.check([edge for edge in plan.edges if edge.id not in session.left_out])
+            self.places.check(may_run)
         except PipefileError as error:
             session.locate(error)
             raise
+        needs = Needs(session, options, may_run)
+        needs.check(may_run, self.decider, options.force)
         self.emit(BuildStarted(options.targets, options.jobs))
         schedule = Schedule(
             session.graph,
@@ -181,15 +217,27 @@ class _Build:
             keep_going=options.keep_going,
             barrier=options.schedule == "waves",
             weights=plan.weights(),
+            lines=needs.lines,
         )
         tick = self._probe()
-        discovery = Discovery(session.graph, session.files, self.decider, ancestors(session.graph, plan.above))
-        attempts = Attempts(session, self.decider, self.places, discovery, tick, Modes(session.pipeline.settings, options.mode))
+        is_ancestor = ancestors(session.graph, plan.above)
+        discovery = Discovery(session.graph, session.files, self.decider, is_ancestor)
+        commands = self.start is not None or any(isinstance(edge.stage.action, Command) for edge in may_run)
+        slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
+        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens)
+        attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
-        loop = Loop(self.work, schedule, attempts, writer, Conditions(session, plan.extra))
+        cache = open_cache(session, self.warn) if options.cache else None
+        reuse = Reuse(session, cache, self.decider, self.places, attempts, is_ancestor, self.warn)
+        if options.from_stage:
+            from pipefile.engine.resume import plan_resume
+
+            reuse.resume = plan_resume(session, self.decider, options, plan.nodes, plan.extra, reuse.found)
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse))
         try:
             loop.run(plan.total, plan.passed)
+            reuse.close(self.interrupts is not None and self.interrupts.number > 0)
         finally:
             loop.close()
             attempts.close()
@@ -227,48 +275,50 @@ class _Build:
     def _finish(self, loop: Loop, writer: RunWriter, tick: ticks.Ticks, nodes: list[int], started: float) -> RunResult:
         session, options = self.session, self.options
         number = self.interrupts.number if self.interrupts is not None else 0
-        status = "interrupted" if number else "failed" if loop.failed else "succeeded"
+        status = "interrupted" if number else "failed" if loop.tally.failed else "succeeded"
         try:
             self.decider.code.save(session.pipeline.settings.durability == "full")
             if self.start is not None:
                 from pipefile.engine.mend import Mender
 
-                Mender(self.start, loop.decided, tick, self.began).save()
+                Mender(self.start, loop.tally.decided, tick, self.began).save()
             else:
                 from pipefile.engine.save import Saver
 
                 gone = self._remove_dead(not options.targets and not options.debug and status == "succeeded")
-                request = warm.request_of(options) if self.as_on_disk and not options.debug else None
-                Saver(session, self.decider, loop.decided, tick, self.began).save(request, nodes, gone)
+                request = warm.request_of(options) if self.as_on_disk and not options.debug and not options.from_stage else None
+                Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
-        run = writer.finish(status, loop.counts(), loop.history.results)
+        run = writer.finish(status, loop.tally.counts(), loop.tally.history.results)
         writer.close()
         seconds = session.project.clock.monotonic() - started
-        self.emit(BuildFinished(status, len(loop.ran), loop.fresh, len(loop.failed), len(loop.skipped), seconds, run, len(loop.degraded)))
+        counts = (len(loop.tally.ran), loop.tally.fresh, len(loop.tally.failed), len(loop.tally.skipped))
+        self.emit(BuildFinished(status, *counts, seconds, run, len(loop.tally.degraded), len(loop.tally.restored)))
         _flush(self.emit)
-        exit_status = 128 + number if number else 1 if loop.failed or (options.strict and self.warnings) else 0
+        exit_status = 128 + number if number else 1 if loop.tally.failed or (options.strict and self.warnings) else 0
         return RunResult(
             status,
             exit_status,
-            tuple(loop.ran),
-            tuple(loop.failed),
-            tuple(loop.skipped),
-            loop.fresh,
+            tuple(loop.tally.ran),
+            tuple(loop.tally.failed),
+            tuple(loop.tally.skipped),
+            loop.tally.fresh,
             len(self.warnings),
             seconds,
             run,
             abandoned=loop.abandoned,
-            degraded=tuple(loop.degraded),
-            errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.history.results if entry.status == "failed"},
+            degraded=tuple(loop.tally.degraded),
+            restored=tuple(loop.tally.restored),
+            errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.tally.history.results if entry.status == "failed"},
             values=self._values(loop) if self.library else {},
         )
 
     def _values(self, loop: Loop) -> Mapping[str, object]:
         from pipefile.engine.results import Results
 
-        degraded = set(loop.degraded)
-        return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.decided or edge.name in degraded])
+        degraded = set(loop.tally.degraded)
+        return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.tally.decided or edge.name in degraded])
 
 
     def _remove_dead(self, whole: bool) -> list[str]:

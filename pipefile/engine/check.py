@@ -27,7 +27,7 @@ class Finding:
 
 def check(session: Session) -> list[Finding]:
     """All faults and warnings of a pipeline that loads and resolves: faults first."""
-    found = [Finding(True, error) for error in _faults(session)] + [Finding(False, error) for error in _unused(session)]
+    found = [Finding(True, error) for error in _faults(session)] + [Finding(False, error) for error in [*_unused(session), *_uncalled(session)]]
     for finding in found:
         session.locate(finding.error)
     return found
@@ -68,4 +68,17 @@ def _unused(session: Session) -> list[PipefileError]:
         )
         for edge in graph.edges
         if edge.id not in reached
+    ]
+
+
+def _uncalled(session: Session) -> list[PipefileError]:
+    """Decorated stages that wait for a pipeline to call them."""
+    if session.pipeline.unknown or not session.pipeline.settings.python:
+        return []
+    from pipefile.engine.declare import for_pipelines
+
+    return [
+        PipefileError(f"stage `{show(name)}` is in no pipeline, and by itself it lacks the argument `{show(argument)}`", (place,))
+        for name, (place, argument) in for_pipelines(session.disk, session.pipeline.settings).items()
+        if name not in session.graph.by_stage
     ]

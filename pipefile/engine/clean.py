@@ -3,22 +3,28 @@
 What is removed is what an edge makes, at the very path that it makes it; a directory output goes whole. A source is never touched, nor what stands at
 an output's place but is of another kind. `--dead` looks at the records in the tree instead: those that name this Pipefile and an edge that does not
 make their output any more.
+
+Nothing of the project is run. Where Python files have changed since a build ran them, what that build learned counts, since its outputs are those
+that are there; but a file may have become a source since. So what these stages made goes only if it is as their records say.
 """
 
 from __future__ import annotations
 
 import os
 import stat as stat_bits
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from pipefile.base.dataclass import dataclass
-from pipefile.base.errors import PipefileError, StoreError
+from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.base.paths import folder_of, show
 from pipefile.engine.dead import Real, files_like, living, needed, read, records_of_gone, remove_empty
 from pipefile.engine.decide import Decider
-from pipefile.engine.session import Session
+from pipefile.engine.declare import Looking
+from pipefile.engine.session import Project, Session
+from pipefile.load.loader import Extra
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Made
+from pipefile.model.stage import Output
 from pipefile.store.record import edge_record_path, record_path
 
 
@@ -35,6 +41,18 @@ class Cleaned:
     removed: tuple[str, ...]
     kept: tuple[tuple[str, str], ...]
     records: int
+
+
+def look(project: Project, environ: Mapping[str, str], warn: Callable[[str], None], note: Callable[[str], None]) -> Session:
+    """A look at the project as the last build has left it.
+
+    Raises:
+        PipefileError: The Pipefile or the graph is wrong.
+    """
+    try:
+        return Session(project, environ, warn, Extra(Looking(project.disk, note, made=True)))
+    except PipefileError:  # what the last build learned does not fit what the Pipefile says today
+        return Session(project, environ, warn)
 
 
 class Cleaner:
@@ -60,6 +78,7 @@ class Cleaner:
             UsageError: A target is unknown.
             StoreError: Something cannot be removed.
         """
+        unsure = self._session.pipeline.unknown
         graph = self._session.graph
         edges = [graph.edges[each] for each in self._session.select(targets)] if targets else graph.edges
         decider = Decider(self._session)
@@ -69,12 +88,16 @@ class Cleaner:
                 self._remove_record(edge_record_path(self._session.store, edge.name))
             for output in edge.outputs:
                 fault = self._fault(output.path, output.directory)
+                if not fault and unsure and ("stage", edge.stage.name) in self._session.pipeline.sources:
+                    fault = self._guess_fault(edge, output)
                 if fault:
                     self._kept.append((output.shown, fault))
                     continue
                 self._remove_record(record_path(output.path))  # first: from then on the edge is stale, whatever happens
                 self._remove(output.path, output.shown)
             self._remove_named(edge, named)
+        if unsure and not targets:
+            self._gone()  # or made by a stage that is not known
         return self._done()
 
     def _remove_named(self, edge: Edge, paths: Iterable[str]) -> None:
@@ -95,8 +118,16 @@ class Cleaner:
         """Remove the outputs that no edge makes any more, where nobody has changed them since, and the records of stages that are gone.
 
         Raises:
+            UsageError: What edges make is not known.
             StoreError: Something cannot be removed.
         """
+        unknown = self._session.pipeline.unknown
+        if unknown:
+            raise UsageError(f"which outputs are dead is unknown until a build runs `{show(unknown[0])}`", hint="a build of everything removes them")
+        self._gone()
+        return self._done()
+
+    def _gone(self) -> None:
         real = Real(self._session)
         decider = Decider(self._session)
         sources = needed(self._session, decider, real)
@@ -115,7 +146,6 @@ class Cleaner:
                 continue
             self._remove_record(at)
             self._remove(made.path, shown)
-        return self._done()
 
     def _done(self) -> Cleaned:
         return Cleaned(tuple(self._removed), tuple(self._kept), self._records)
@@ -147,6 +177,14 @@ class Cleaner:
         if any(real == place or real.startswith(place.rstrip("/") + "/") for place in allowed):
             return ""
         return "lies outside the project, where a link leads"
+
+    def _guess_fault(self, edge: Edge, output: Output) -> str:
+        """Why the output of a stage that is perhaps another one by now must not be removed; "" if it may be."""
+        if self._disk.lstat(output.path) is None:
+            return ""
+        record = read(self._session, record_path(output.path))
+        made = [each for each in record.outputs if each.path == output.path] if record is not None and record.edge == edge.name else []
+        return self._dead_fault(made[0], "") if made else "has no record of its stage"
 
     def _dead_fault(self, made: Made, reader: str) -> str:
         path, digest = made.path, made.digest

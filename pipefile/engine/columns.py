@@ -22,9 +22,12 @@ def suits(edge: Edge) -> bool:
     the whole graph is looked at, which is always right.
 
     Directories bring files that come and go with every run: what is known of these is not mended in the index, but found anew. So do values, which
-    may name files of their own. Conditions and fallbacks are joined to their stages when all of these are known.
+    may name files of their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
+    weighed over all that may run.
     """
     stage = edge.stage
+    if stage.resources:
+        return False
     if stage.should_run is not None or stage.fallback or any(output.directory or output.value for output in edge.outputs):
         return False
     return not any(
@@ -40,6 +43,8 @@ def is_coded(edge: Edge) -> bool:
 def head_of(session: Session) -> bytes:
     """What the graph was made of, besides stages and what globs found."""
     pipeline = session.pipeline
+    if any(stage.secret_env for stage in pipeline.stages.values()):
+        return b""  # they are masked in what all others print
     if pipeline.sources or pipeline.settings.python or any(output.value == "file" for edge in session.graph.edges for output in edge.outputs):
         return b""  # what Python files declare is in no document, and what functions name when they return is in no table
     document = {name: table for name, table in pipeline.document.items() if name != "stage"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipefile.base import digest as digests
-from pipefile.base.dataclass import dataclass
+from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, name_of
 from pipefile.engine.code import CodeReader
@@ -64,6 +64,7 @@ class Decider:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._files = session.files
+        self._mask = session.mask
         self._index = session.index
         self._algorithm = session.pipeline.settings.hash
         self._remembered: dict[int, Remembered] = {}
@@ -185,6 +186,8 @@ class Decider:
         """Whether an edge whose inputs are final is fresh, and why not."""
         code = self.code.of(edge)
         parts = components(edge, self._facts(edge, code.parts))
+        if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
+            parts = [part._replace(value=self._mask.text(part.value)) for part in parts]
         key = key_of(parts, self._algorithm)
         anyway = runs_anyway(edge)
         at = self.indexed(edge)
@@ -200,6 +203,9 @@ class Decider:
             anyway = runs_anyway(edge, record.discovered)
         if record is not None and record.key and not record.key.startswith(f"{self._algorithm}:"):
             reasons: tuple[Reason, ...] = (Reason("hash"),)  # no two digests can be compared
+        elif record is not None and record.key and not record.components:  # put back by `--from`: what it was made of then is not known
+            same = replace(record, components=tuple(parts))
+            reasons = (Reason("put-back"),) if record.key != key else compare(parts, same, files.digest, files.output_digest, {})
         else:
             reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
         if record is not None and not reasons and record.key != key:

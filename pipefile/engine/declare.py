@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from types import ModuleType
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from pipefile import __version__
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import replace
-from pipefile.base.errors import PipefileError
+from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show
-from pipefile.load.declared import Asked, Declarations, DeclaredPipeline, DeclaredStage
+from pipefile.load.declared import Asked, Declarations, DeclaredStage
 from pipefile.load.faults import FaultError
 from pipefile.model.ports import Disk
-from pipefile.model.stage import Settings, Source
+from pipefile.model.stage import Pipeline, Settings, Source
 
 if TYPE_CHECKING:
     from pipefile.execute.importing import RecordingModules
@@ -39,16 +39,18 @@ def importing() -> str:
 
 
 class Looking:
-    """Declarations for commands that only look: nothing of the project is run.
+    """Declarations for commands that do not build: nothing of the project is run.
 
     Args:
         disk: The project's disk.
-        note: Told of each file of which only a part is known.
+        note: Told of each file of which it is not known what it declares.
+        made: It is about what earlier builds have made: what the last one learned counts, whatever the files' text says, unless that says all.
     """
 
-    def __init__(self, disk: Disk, note: Callable[[str], None] | None = None) -> None:
+    def __init__(self, disk: Disk, note: Callable[[str], None] | None = None, made: bool = False) -> None:
         self._disk = disk
         self._note = note
+        self._made = made
 
     def __call__(self, asked: Asked) -> Declarations:
         if not asked.settings.python:
@@ -56,11 +58,19 @@ class Looking:
         kept = _kept(self._disk, asked)
         if kept is not None:
             return kept
-        found = read(self._disk, asked)
+        found, pipelines = read(self._disk, asked)
+        if not found.unknown:
+            return found
         for path in found.unknown:
             if self._note is not None:
                 self._note(f"graph of {show(path)} unknown until a build")
-        return found
+        from pipefile.engine.remembered import declared, guess
+        from pipefile.store import declared as store
+
+        last = store.read(self._disk, asked.settings.store)
+        if self._made and last is not None:
+            return declared(last, found.files, found.unknown)
+        return guess(last, found, pipelines, asked.settings.python)
 
 
 class Running:
@@ -143,11 +153,9 @@ def _kept(disk: Disk, asked: Asked) -> Declarations | None:
     for path, digest in kept.files.items():
         if digest_of(disk, path, asked.settings.hash) != digest:
             return None
-    return Declarations(
-        {name: DeclaredStage(Source(file, line, function), table) for name, file, line, function, table in kept.stages},
-        {name: DeclaredPipeline(Source(file, line, function), tuple(targets)) for name, file, line, function, targets in kept.pipelines},
-        kept.files,
-    )
+    from pipefile.engine.remembered import declared
+
+    return declared(kept, kept.files)
 
 
 def digest_of(disk: Disk, path: str, algorithm: str) -> str | None:
@@ -161,15 +169,21 @@ def digest_of(disk: Disk, path: str, algorithm: str) -> str | None:
 # --- from the text alone
 
 
-def names(disk: Disk, settings: Settings) -> frozenset[str]:
-    """Names of stages and pipelines that the files declare, as far as that is known without running them; for telling them from paths."""
+def names(disk: Disk, settings: Settings, kept: bool = True) -> frozenset[str]:
+    """Names of stages and pipelines that the files declare, as far as that is known without running them; for telling them from paths.
+
+    Args:
+        disk: Where they are.
+        settings: `python` names the files.
+        kept: Also what they declared when the last build ran them.
+    """
     from pipefile.load import pysource
     from pipefile.store import declared as store
 
     found: set[str] = set()
-    kept = store.read(disk, settings.store)
-    if kept is not None:
-        found.update([entry[0] for entry in (*kept.stages, *kept.pipelines)])
+    last = store.read(disk, settings.store) if kept else None
+    if last is not None:
+        found.update([entry[0] for entry in (*last.stages, *last.pipelines)])
     for path in settings.python:
         try:
             reading = pysource.read(disk.read(path, limit=pysource.LARGEST), "")
@@ -179,8 +193,49 @@ def names(disk: Disk, settings: Settings) -> frozenset[str]:
     return frozenset(found)
 
 
-def read(disk: Disk, asked: Asked) -> Declarations:
-    """What the text of the files tells."""
+def check_known(disk: Disk, pipeline: Pipeline, targets: Iterable[str], stages: Container[str]) -> None:
+    """
+    Args:
+        disk: The project's disk.
+        pipeline: What is known.
+        targets: What is asked for.
+        stages: Names of those in the graph.
+
+    Raises:
+        UsageError: A target is declared by a Python file, but in a way that only running it would tell, or for pipelines alone.
+    """
+    declared = names(disk, replace(pipeline.settings, python=pipeline.unknown), kept=False)
+    lacking = for_pipelines(disk, pipeline.settings)
+    for name in targets:
+        if name in pipeline.aliases or name in stages:
+            continue
+        if name in declared:
+            message = f"what `{show(name)}` needs is unknown until a build runs `{show(pipeline.unknown[0])}`"
+            raise UsageError(message, hint=f"`pipefile {show(name)}` builds it; `pipefile list` shows what is known")
+        if name in lacking:
+            place, argument = lacking[name]
+            message = f"stage `{show(name)}` is for pipelines alone: nothing that it declares gives its function the argument `{show(argument)}`"
+            raise UsageError(message, (place,))
+
+
+def for_pipelines(disk: Disk, settings: Settings) -> dict[str, tuple[Place, str]]:
+    """Decorated stages that are none by themselves, by the text of the files: where they stand, and the argument that they lack."""
+    from pipefile.load import pysource
+
+    found = {}
+    for path in settings.python:
+        try:
+            reading = pysource.read(disk.read(path, limit=pysource.LARGEST), "")
+        except OSError:
+            continue
+        for name, stage in reading.stages.items():
+            if stage.lacking and not stage.complete:
+                found[name] = (Place(show(path), line=stage.line), stage.lacking[0])
+    return found
+
+
+def read(disk: Disk, asked: Asked) -> tuple[Declarations, frozenset[str]]:
+    """What the text of the files tells, and the pipelines that it names."""
     settings = asked.settings
     from pipefile.load import pysource
     from pipefile.load.collect import module_name
@@ -188,6 +243,7 @@ def read(disk: Disk, asked: Asked) -> Declarations:
 
     stages: dict[str, DeclaredStage] = {}
     partial: dict[str, DeclaredStage] = {}
+    pipelines: set[str] = set()
     unknown = []
     for number, path in enumerate(settings.python):
         _check_there(disk, path, number)
@@ -200,6 +256,7 @@ def read(disk: Disk, asked: Asked) -> Declarations:
         reading = pysource.read(data, module)
         if not reading.whole:
             unknown.append(path)
+        pipelines.update(reading.pipelines)
         fallbacks = {found.table.get("fallback") for found in reading.stages.values() if found.table is not None} | asked.fallbacks
         for name, found in reading.stages.items():
             source = Source(path, found.line, found.function)
@@ -209,7 +266,7 @@ def read(disk: Disk, asked: Asked) -> Declarations:
             else:
                 partial[name] = DeclaredStage(source, found.table or {})
     files = {path: digest_of(disk, path, settings.hash) for path in settings.python}
-    return Declarations(stages, {}, files, tuple(unknown), partial)
+    return Declarations(stages, {}, files, tuple(unknown), partial), frozenset(pipelines)
 
 
 def _check_there(disk: Disk, path: str, number: int) -> None:

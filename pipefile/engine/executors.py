@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+from math import inf
 from typing import TYPE_CHECKING
 
+from pipefile.base.clock import SystemClock
 from pipefile.engine.session import Session
+from pipefile.execute.peaks import Peaks
 from pipefile.execute.shell import ShellExecutor
 from pipefile.model.ports import Completion, Executor, Task
 
@@ -33,6 +36,8 @@ class Executors:
         self._jobs = jobs
         self._poll = poll
         self._debug = debug
+        real = isinstance(session.project.clock, SystemClock)  # processes live by no other
+        self._peaks = Peaks() if real else Peaks(first=inf)
         self._all: list[Executor] = []
         self._shell: ShellExecutor | None = None
         self._function: FunctionExecutor | None = None
@@ -86,7 +91,7 @@ class Executors:
 
     def _shell_executor(self) -> ShellExecutor:
         if self._shell is None:
-            self._shell = ShellExecutor(self._inherit)
+            self._shell = ShellExecutor(self._inherit, peaks=self._peaks)
             self._add(self._shell)
         return self._shell
 
@@ -107,7 +112,7 @@ class Executors:
                 preloads = Preloads.parse(self._session.disk.read(f"{self._session.store}/{NAME}", LIMIT, follow=False))
             except OSError:
                 preloads = Preloads()
-            self._process = ProcessExecutor(self._inherit, preloads, self._jobs)
+            self._process = ProcessExecutor(self._inherit, preloads, self._jobs, self._peaks)
             self._add(self._process)
         return self._process
 

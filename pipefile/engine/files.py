@@ -211,13 +211,9 @@ class Files:
                     files.append(inner)
                 else:
                     raise InputError(f"`{show(inner)}` is neither a file nor a directory", hint=f"it lies in directory `{show(path)}/`")
-        lines.sort()
-        hasher = digests.new(self.algorithm)
-        for relative, text in lines:
-            hasher.update(relative + b"\0" + text.encode("utf-8", "surrogateescape") + b"\0")
         if not fresh:
             self.members[path] = (files, folders)
-        return State("directory", f"{self.algorithm}:{hasher.hexdigest()}", None, True)
+        return State("directory", digests.of_tree(lines, self.algorithm), None, True)
 
     def _member(self, path: str, fresh: bool) -> str:
         before = self.known.get(path)

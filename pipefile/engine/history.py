@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipefile.engine.attempt import Attempt, Verdict, reason_texts
+from pipefile.engine.decide import Decision
+from pipefile.engine.secrets import masked
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
-from pipefile.model.record import Component, Reason
+from pipefile.model.record import Component, Reason, Record
 from pipefile.model.run import EdgeResult
 from pipefile.model.stage import Call
 from pipefile.plan.key import set_digest
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 DISCOVERED_KEPT = 50_000
 """Most discovered inputs of one run that the manifest lists one by one."""
 
+_INPUTS = frozenset(["input", "set", "value"])
 _CODE = frozenset(["run", "argv", "shell", "call", "setup", "python", "code", "package", "version", "env"])
 
 
@@ -46,6 +49,7 @@ class History:
         self._discovered = 0
         self._second = (-1, "")
         self._clock = session.project.clock
+        self._mask = session.mask
         self._writer = writer
         self._started: dict[int, float] = {}
         self.results: list[EdgeResult] = []
@@ -53,17 +57,42 @@ class History:
     def started(self, edge: int) -> None:
         self._started.setdefault(edge, self._clock.now())
 
+    def _add(self, entry: EdgeResult) -> None:
+        self.results.append(entry if self._mask is None else masked(entry, self._mask))
+
     def ran(self, attempt: Attempt, completion: Completion, verdict: Verdict) -> None:
         edge = attempt.edge
         entry = self._entry(edge, attempt, completion, attempt.decision.reasons, "ran", "", verdict)
-        self.results.append(entry)
+        self._add(entry)
         self.came_to(edge, entry)
 
     def degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict, error: str) -> None:
         """A fallback has made the outputs of a stage that has failed with *error*."""
         entry = self._entry(attempt.edge, attempt, completion, attempt.decision.reasons, "degraded", error, verdict)
-        self.results.append(entry)
+        self._add(entry)
         self.came_to(self._session.graph.edges[attempt.edge.id], entry)
+
+    def restored(self, edge: Edge, decision: Decision, record: Record, seconds: float) -> None:
+        """What a stale edge has made before was put back."""
+        entry = EdgeResult(
+            edge.stage.name,
+            instance(edge),
+            edge.wave,
+            "restored",
+            reason_texts(decision.reasons),
+            mode=_undecided(edge).name,
+            attempts=0,
+            started_at=self._time(self._clock.now() - seconds),
+            duration_seconds=round(seconds, 6),
+            key=record.key,
+            inputs=self._inputs(record.components, record.discovered),
+            outputs={made.path: made.digest for made in record.outputs},
+            params=dict(edge.stage.params),
+            code=code_of(record.components),
+        )
+        self._add(entry)
+        self._writer.begin()
+        self.came_to(edge, entry)
 
     def came_to(self, edge: Edge, entry: EdgeResult) -> None:
         """Keep values, artifacts and metrics of an edge whose outputs are in place. Of a command without metrics its entry tells all."""
@@ -77,16 +106,16 @@ class History:
 
     def left_out(self, edge: Edge, why: str) -> None:
         """A condition has kept an edge from running. Unlike what a failure keeps from it, that is told even if nothing runs after it."""
-        self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", (why,), mode=_undecided(edge).name, attempts=0))
+        self._add(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", (why,), mode=_undecided(edge).name, attempts=0))
 
     def failed(  # as Loop gives them
         self, edge: Edge, attempt: Attempt | None, completion: Completion, reasons: tuple[Reason, ...], status: str, error: str
     ) -> None:
-        self.results.append(self._entry(edge, attempt, completion, reasons, status, error, Verdict()))
+        self._add(self._entry(edge, attempt, completion, reasons, status, error, Verdict()))
 
     def skipped(self, edge: Edge) -> None:
         if self._writer.begun:
-            self.results.append(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", mode=_undecided(edge).name, attempts=0))
+            self._add(EdgeResult(edge.stage.name, instance(edge), edge.wave, "skipped", mode=_undecided(edge).name, attempts=0))
 
     def _entry(  # noqa: PLR0913, PLR0917  # one a field of the entry
         self,
@@ -98,11 +127,8 @@ class History:
         error: str,
         verdict: Verdict,
     ) -> EdgeResult:
-        parts = () if attempt is None else attempt.decision.parts
         mode = _undecided(edge) if attempt is None else attempt.mode
-        inputs = {part.path or part.name: part.value for part in parts if part.kind in ("input", "set", "value")}
-        if verdict.discovered:
-            self._add_discovered(inputs, verdict.discovered)
+        parts = () if attempt is None else attempt.decision.parts
         return EdgeResult(
             stage=edge.stage.name,
             instance=instance(edge),
@@ -116,7 +142,7 @@ class History:
             cpu_seconds=round(completion.cpu, 6),
             peak_rss_bytes=completion.peak_rss,
             key=attempt.decision.key if attempt is not None and status != "degraded" else "",
-            inputs=inputs,
+            inputs=self._inputs(parts, verdict.discovered),
             outputs=verdict.outputs,
             params=dict(edge.stage.params),
             exit_status=completion.exit_status,
@@ -133,14 +159,17 @@ class History:
             self._second = (whole, timestamp(seconds))
         return self._second[1]
 
-    def _add_discovered(self, inputs: dict[str, str], discovered: Mapping[str, str]) -> None:
-        """Add what an edge read besides: each file, as long as there are not too many in one run."""
-        self._discovered += len(discovered)
-        if self._discovered <= DISCOVERED_KEPT:
-            inputs.update(discovered)
-        else:
-            algorithm = self._session.pipeline.settings.hash
-            inputs[f"{len(discovered)} discovered inputs"] = set_digest(tuple(sorted(discovered)), discovered.__getitem__, algorithm)
+    def _inputs(self, parts: Sequence[Component], discovered: Mapping[str, str]) -> dict[str, str]:
+        """Declared inputs; and what an edge read besides: each file, as long as there are not too many in one run."""
+        inputs = {part.path or part.name: part.value for part in parts if part.kind in _INPUTS}
+        if discovered:
+            self._discovered += len(discovered)
+            if self._discovered <= DISCOVERED_KEPT:
+                inputs.update(discovered)
+            else:
+                algorithm = self._session.pipeline.settings.hash
+                inputs[f"{len(discovered)} discovered inputs"] = set_digest(tuple(sorted(discovered)), discovered.__getitem__, algorithm)
+        return inputs
 
 
 def code_of(parts: Sequence[Component]) -> dict[str, str]:

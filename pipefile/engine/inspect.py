@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import GraphError, InputError
+from pipefile.engine.cached import Cached, open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
-from pipefile.engine.extra import extra_dependencies
+from pipefile.engine.extra import ancestors, extra_dependencies
+from pipefile.engine.files import State
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildStarted, Event, Note
@@ -33,6 +35,7 @@ class EdgeStatus:
         reasons: Why it is stale, or skipped; for "unknown" the edges above, as "upstream".
         seconds: How long it took last time, 0.0 if not known.
         mode: How it would run; told by `why` alone.
+        restorable: A build puts an earlier result back instead of running it, as far as can be told. Only of what is "stale".
     """
 
     name: str
@@ -41,18 +44,26 @@ class EdgeStatus:
     reasons: tuple[Reason, ...] = ()
     seconds: float = 0.0
     mode: Mode = NO_MODE
+    restorable: bool = False
 
 
-def look(session: Session, requested: Sequence[int], force: bool = False) -> list[EdgeStatus]:
-    """The status of everything that *requested* needs, each after what it needs itself."""
+def look(session: Session, requested: Sequence[int], force: bool = False, caching: bool = True) -> list[EdgeStatus]:
+    """The status of everything that *requested* needs, each after what it needs itself.
+
+    Args:
+        session: The project.
+        requested: Edges.
+        force: All of them run.
+        caching: Earlier results are restored.
+    """
     graph, decider = session.graph, Decider(session)
     nodes, extra = extra_dependencies(session, decider, requested)
+    cache = open_cache(session, lambda _: None) if caching and not force else None
+    cached = None if cache is None else Cached(session, decider, cache, ancestors(graph, extra))
     schedule = Schedule(graph, nodes, extra, jobs=1)
     found: list[EdgeStatus] = []
     moving: set[int] = set()
     conditions = Conditions(session, extra)
-    count = len(graph.edges)
-    groups = [node for node in nodes if node >= count]
     while not schedule.done:
         for number in schedule.decidable():
             edge = graph.edges[number]
@@ -64,14 +75,14 @@ def look(session: Session, requested: Sequence[int], force: bool = False) -> lis
                 schedule.end(number, "left")
                 continue
             above = [*graph.depends[number], *extra.get(number, ())]
-            status = _above(session, above, moving, groups)
+            status = _above(session, decider, edge, above, moving)
             dead = conditions.dead_inputs(edge, within=True)
             if dead and status is None:
                 status = EdgeStatus("", "", "unknown", tuple([Reason("upstream", path) for path in dead]))
             if force:
                 status = EdgeStatus(edge.name, edge.stage.name, "stale", (FORCED,))
             elif status is None:
-                status = _decided(decider, session, number)
+                status = _decided(decider, session, number, None if number in schedule.dropped else cached)
             else:
                 status = EdgeStatus(edge.name, edge.stage.name, "unknown", status.reasons, status.seconds)
                 own = _decided(decider, session, number)
@@ -79,7 +90,7 @@ def look(session: Session, requested: Sequence[int], force: bool = False) -> lis
                 if sure:
                     status = own
             found.append(status)
-            if status.state != "fresh":
+            if status.state != "fresh" and not (status.restorable and cached is not None and _foresee(session, decider, cached, number)):
                 moving.add(number)
             schedule.end(number, "fresh")
     return found
@@ -97,35 +108,55 @@ def _condition(conditions: Conditions, edge: Edge, moving: set[int]) -> EdgeStat
     return EdgeStatus(edge.name, edge.stage.name, "skipped", (Reason("condition", why),)) if why else None
 
 
-def _above(session: Session, above: Sequence[int], moving: set[int], groups: Sequence[int]) -> EdgeStatus | None:
-    """The edges above that are not fresh, as reasons; None if all are."""
-    del groups
+def _above(session: Session, decider: Decider, edge: Edge, above: Sequence[int], moving: set[int]) -> EdgeStatus | None:
+    """The nodes above an edge that are not fresh, as reasons: those of their outputs that it reads. None if all are fresh."""
     graph = session.graph
     count = len(graph.edges)
-    names: list[str] = []
-    for node in above:
-        members = graph.groups[node - count] if node >= count else (node,)
-        for edge in members:
-            if edge in moving:
-                names += [output.path for output in graph.edges[edge].outputs[:1]] or [graph.edges[edge].name]
-    if not names:
+    makers = [maker for node in above for maker in (graph.groups[node - count] if node >= count else (node,)) if maker in moving]
+    if not makers:
         return None
+    taken = _taken(decider, edge)
+    names: list[str] = []
+    for maker in makers:
+        outputs = [output.path for output in graph.edges[maker].outputs]
+        names += [path for path in outputs if path in taken] or outputs[:1] or [graph.edges[maker].name]
     return EdgeStatus("", "", "unknown", tuple([Reason("upstream", name) for name in names]))
 
 
-def _decided(decider: Decider, session: Session, number: int) -> EdgeStatus:
+def _taken(decider: Decider, edge: Edge) -> set[str]:
+    """The paths that an edge reads, as far as edges make them."""
+    sets = [need.files for need in edge.needs if need.files is not None]
+    found = {path for files in sets for path in (*files.paths, *([files.inside] if files.inside else []))}
+    return found.union(decider.known_discovered(edge) if decider.has_discovered(edge) else (), decider.code_made(edge))
+
+
+def _foresee(session: Session, decider: Decider, cached: Cached, number: int) -> bool:
+    """Go on as if an edge had been restored: what needs it can be decided then, unless that has to be read from the restored files."""
+    edge = session.graph.edges[number]
+    if any(output.directory or output.value for output in edge.outputs):
+        return False
+    entry = cached.find(edge, decider.decide(edge))
+    for kept in entry.outputs if entry is not None else ():
+        session.files.known[kept.path] = State("file", kept.digest, None)
+    return entry is not None
+
+
+def _decided(decider: Decider, session: Session, number: int, cached: Cached | None = None) -> EdgeStatus:
     edge = session.graph.edges[number]
     try:
         decision = decider.decide(edge)
     except InputError as error:
         return EdgeStatus(edge.name, edge.stage.name, "stale", (Reason("unreadable", error.message),))
-    return EdgeStatus(edge.name, edge.stage.name, "fresh" if decision.fresh else "stale", decision.reasons, decision.seconds)
+    if decision.fresh:
+        return EdgeStatus(edge.name, edge.stage.name, "fresh", (), decision.seconds)
+    restorable = cached is not None and cached.find(edge, decision) is not None
+    return EdgeStatus(edge.name, edge.stage.name, "stale", decision.reasons, decision.seconds, restorable=restorable)
 
 
 def status(project: Project, options: Options, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
     """The status of the targets' closure, in an order in which it could be built. *note* is told where not all of the graph is known."""
     session = Session(project, options.environ, lambda _: None, note=note)
-    return look(session, session.select(options.targets))
+    return look(session, session.select(options.targets), caching=options.cache)
 
 
 def why(project: Project, options: Options, target: str, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
@@ -134,7 +165,7 @@ def why(project: Project, options: Options, target: str, note: Callable[[str], N
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
     edges = {edge.name: edge for edge in session.graph.edges}
-    shown = [found for found in look(session, requested) if found.state != "fresh" or found.name in wanted]
+    shown = [found for found in look(session, requested, caching=options.cache) if found.state != "fresh" or found.name in wanted]
     return [replace(found, mode=_mode(session, edges[found.name])) for found in shown]
 
 
@@ -151,22 +182,24 @@ def dry_run(
     """Say what a build would run, and change nothing. *extra*: what joins the Pipefile, where that is known."""
     started = project.clock.monotonic()
     session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)))
-    found = look(session, session.select(options.targets), options.force)
+    found = look(session, session.select(options.targets), options.force, options.cache)
     emit(BuildStarted(options.targets, options.jobs))
-    would = [status for status in found if status.state in ("stale", "unknown")]
+    restored = [status for status in found if status.restorable]
+    would = [status for status in found if status.state in ("stale", "unknown") and not status.restorable]
     skipped = [status for status in found if status.state == "skipped"]
     for status in found:
         if status.state != "fresh":
             reason = describe(status.reasons[0]) if status.reasons else ""
-            emit(Note("note", f"{_WORDS[status.state]} {status.name}: {reason}"))
-    fresh = len(found) - len(would) - len(skipped)
-    emit(Note("note", f"{len(would)} would run, {fresh} fresh" + (f", {len(skipped)} skipped" if skipped else "")))
+            emit(Note("note", f"{'would be restored' if status.restorable else _WORDS[status.state]} {status.name}: {reason}"))
+    fresh = len(found) - len(would) - len(skipped) - len(restored)
+    from_cache = f", {len(restored)} would be restored" if restored else ""
+    emit(Note("note", f"{len(would)} would run{from_cache}, {fresh} fresh" + (f", {len(skipped)} skipped" if skipped else "")))
     flush = getattr(emit, "flush", None)
     if flush is not None:
         flush()
     seconds = project.clock.monotonic() - started
-    names = tuple([status.name for status in would])
-    return RunResult("succeeded", 0, skipped=tuple([status.name for status in skipped]), fresh=fresh, seconds=seconds, would_run=names)
+    names, left, back = (tuple([status.name for status in each]) for each in (would, skipped, restored))
+    return RunResult("succeeded", 0, skipped=left, fresh=fresh, seconds=seconds, would_run=names, would_restore=back)
 
 
 _WORDS = {"stale": "would run", "unknown": "may run", "skipped": "would skip"}

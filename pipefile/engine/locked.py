@@ -1,8 +1,8 @@
-"""The lock around the commands besides `build` that write: `clean`, `accept` and `runs rm`."""
+"""The lock around the commands besides `build` that write: `clean`, `accept`, `runs rm`, `cache gc` and `cache verify`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pipefile.base.errors import PipefileError
@@ -22,6 +22,7 @@ def locked(
     warn: Callable[[str], None],
     on_wait: Callable[[int, str], None],
     note: Callable[[str], None] | None = None,
+    look: Callable[[], Session] | None = None,
 ) -> Iterator[Session]:
     """A look at the project that nobody else changes meanwhile.
 
@@ -31,34 +32,21 @@ def locked(
         warn: Takes warnings.
         on_wait: Told the pid and the command of the build that is waited for.
         note: Told where not all of the graph is known.
+        look: Makes the session, where that is not an ordinary one.
 
     Raises:
         LockedError: Another build has the lock, and waiting was not wanted or would never end.
         PipefileError: The Pipefile or the graph is wrong.
     """
-    with store_locked(project, options, on_wait):
-        yield Session(project, options.environ, warn, note=note)
+    with locked_store(project, options, on_wait):
+        yield Session(project, options.environ, warn, note=note) if look is None else look()
 
 
 @contextmanager
-def store_locked(project: Project, options: Options, on_wait: Callable[[int, str], None]) -> Iterator[Settings]:
-    """The same for who needs no graph: gives the settings.
-
-    Args:
-        project: Which project.
-        options: `wait`, `environ` and `command` are used.
-        on_wait: Told the pid and the command of the build that is waited for.
-
-    Raises:
-        LockedError: Another build has the lock, and waiting was not wanted or would never end.
-        PipefileError: The Pipefile is wrong.
-    """
+def locked_store(project: Project, options: Options, on_wait: Callable[[int, str], None]) -> Iterator[Settings]:
+    """As `locked`, for what looks at the store alone: the Pipefile has to be in order, not the graph."""
     check_not_nested(options.environ, project.root)
-    try:
-        settings = load(project.disk, project.file, options.environ).settings
-    except PipefileError as error:
-        error.locate(make_locator(project.disk))
-        raise
+    settings = settings_of(project, options.environ)
     check_store(project.disk, settings)
     lock = Lock(project.disk, settings.store, project.clock, options.command)
     lock.acquire(options.wait, on_wait)
@@ -66,3 +54,16 @@ def store_locked(project: Project, options: Options, on_wait: Callable[[int, str
         yield settings
     finally:
         lock.release()
+
+
+def settings_of(project: Project, environ: Mapping[str, str]) -> Settings:
+    """`[pipefile]`.
+
+    Raises:
+        PipefileError: The Pipefile is wrong.
+    """
+    try:
+        return load(project.disk, project.file, environ).settings
+    except PipefileError as error:
+        error.locate(make_locator(project.disk))
+        raise

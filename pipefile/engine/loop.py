@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,11 +13,15 @@ from pipefile.engine.attempt import Attempt, Attempts, Verdict
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.executors import Executors
-from pipefile.engine.history import History, instance
+from pipefile.engine.history import instance
 from pipefile.engine.interrupt import Interrupts
+from pipefile.engine.load import Load
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
+from pipefile.engine.reuse import Reuse
 from pipefile.engine.session import Session
-from pipefile.model.event import Event, Note, PlanMade, StageFinished, StageRetried, StageStarted
+from pipefile.engine.slots import Slots
+from pipefile.engine.tally import Tally
+from pipefile.model.event import Event, Note, PlanMade, StageRetried, StageStarted
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.ports import Completion
@@ -55,18 +58,35 @@ class Work:
     interrupts: Interrupts | None
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop of one build drives.
+
+    Args:
+        attempts: Prepares and commits.
+        writer: The run's history.
+        conditions: What is left out.
+        slots: What edges may use while they run.
+        reuse: Earlier results.
+    """
+
+    attempts: Attempts
+    writer: RunWriter
+    conditions: Conditions
+    slots: Slots
+    reuse: Reuse
+
+
 class Loop:
     """Runs one schedule to its end.
 
     Args:
         work: What the build works with.
         schedule: What depends on what.
-        attempts: Prepares and commits.
-        writer: The run's history.
-        conditions: What is left out.
+        parts: What it drives.
     """
 
-    def __init__(self, work: Work, schedule: Schedule, attempts: Attempts, writer: RunWriter, conditions: Conditions) -> None:
+    def __init__(self, work: Work, schedule: Schedule, parts: Parts) -> None:
         session, emit, interrupts = work.session, work.emit, work.interrupts
         self._session = session
         self._options = work.options
@@ -74,8 +94,8 @@ class Loop:
         self._warn = work.warn
         self._schedule = schedule
         self._decider = work.decider
-        self._attempts = attempts
-        self._writer = writer
+        self._attempts = parts.attempts
+        self._writer = parts.writer
         self._interrupts = interrupts
         self._graph = session.graph
         self._decisions: dict[int, Decision] = {}
@@ -85,18 +105,15 @@ class Loop:
         self._executors = Executors(session, work.inherit, work.options.jobs, self._poll, work.options.debug)
         self._queue: deque[int] = deque()
         self._tries = Tries(self._graph, session.project.clock)
-        self._conditions = conditions
+        self._conditions = parts.conditions
+        self._slots = parts.slots
+        self._needs = parts.slots.needs
+        self._load = Load(work.options.load, session.project.clock)
+        self._reuse = parts.reuse
         self._cancelled = 0
-        self._reported = 0
         self._live = bool(getattr(emit, "live", False))
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
-        self.history = History(session, writer, work.warn)
-        self.decided: dict[int, Decision] = {}
-        self.ran: list[str] = []
-        self.failed: list[str] = []
-        self.skipped: list[str] = []
-        self.degraded: list[str] = []
-        self.fresh = 0
+        self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 
@@ -104,10 +121,6 @@ class Loop:
     def abandoned(self) -> bool:
         """A thread of a function stage still runs: the process has to end by os._exit."""
         return self._executors.abandoned
-
-    def counts(self) -> dict[str, int]:
-        counts = {"ran": self.ran, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
-        return {"fresh": self.fresh, **{name: len(edges) for name, edges in counts.items()}}
 
     def run(self, total: int, passed: int = 0) -> None:
         """Run until everything that can end has ended.
@@ -117,13 +130,13 @@ class Loop:
             passed: How many of them are fresh and no part of the schedule.
         """
         schedule, queue = self._schedule, self._queue
-        self.fresh = passed
+        self.tally.fresh = passed
         self._emit(PlanMade(total, passed))
         while True:
             self._heed_interrupts()
             self._heed_tries()
             queue.extend(schedule.decidable())
-            if not queue or self._running or len(self.decided) + len(self._decisions) >= LOOK_AHEAD:
+            if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:
                 self._start_ready()
             if queue and not schedule.stopping:
                 self._decide(queue.popleft())
@@ -131,49 +144,73 @@ class Loop:
                     self._take(0.0)
             elif self._running or self._tries.next_due() is not None:
                 self._flush()
-                self._take(None)
+                self._take(0.0 if self._reuse.busy else None)
+                self._reuse.step()
             elif schedule.done or schedule.stopping:
                 break
-            self._report_skipped()
-        self._report_skipped()
+            self.tally.report_skipped()
+        self.tally.report_skipped()
 
     # -- deciding
 
     def _decide(self, number: int) -> None:
         if number not in self._schedule.dropped and self._decider.unmoved(number):
-            self.fresh += 1
-            self._schedule.end(number, "fresh")
-            self._emit(StageFinished(self._session.index.edge_names[number], "", "fresh"))
+            self.tally.unmoved(number)
             return
         edge = self._graph.edges[number]
         try:
             why = self._conditions.why_left_out(edge)
             if why:
-                self._leave_out(edge, why)
+                self.tally.is_left_out(edge, why)
                 return
             self._conditions.clear(edge, self._removed)
+            if number in self._reuse.resume.above:
+                self._put_back(edge)
+                return
             decision = self._decider.decide(edge)
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
         if self._options.force or (decision.fresh and edge.name == self._options.debug):
             decision.reasons = (FORCED, *decision.reasons)
+        elif number in self._reuse.resume.below:
+            decision.reasons = (Reason("resumed", self._reuse.resume.stage), *decision.reasons)
         elif number in self._schedule.dropped:
             decision.reasons = (Reason("order"), *decision.reasons)
         if decision.fresh:
-            self.decided[number] = decision
-            self.fresh += 1
-            self._schedule.end(number, "fresh")
-            self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+            self.tally.is_fresh(edge, decision)
+            return
+        if self._restore(edge, decision):
+            return
+        too_much = self._needs.fault(number)
+        if too_much is not None:
+            self._fail_undecided(edge, too_much)
             return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
 
-    def _leave_out(self, edge: Edge, why: str) -> None:
-        self.skipped.append(edge.name)
-        self.history.left_out(edge, why)
-        self._emit(StageFinished(edge.stage.name, instance(edge), "skipped", reason=why))
-        self._schedule.end(edge.id, "left")
+    def _restore(self, edge: Edge, decision: Decision) -> bool:
+        """Whether a stale edge need not run, because it has what it made before."""
+        dropped, below = self._schedule.dropped, self._reuse.resume.below
+        if self._options.force or edge.name == self._options.debug or edge.id in dropped or edge.id in below:
+            return False
+        clock = self._session.project.clock
+        began = clock.monotonic()
+        record = self._reuse.restore(edge, decision)
+        if record is None:
+            return False
+        self.tally.decided[edge.id] = decision
+        self.tally.is_restored(edge, decision, record, began)
+        return True
+
+    def _put_back(self, edge: Edge) -> None:
+        """Make an edge what it was in the run that is resumed, whatever its inputs are today: it is not decided."""
+        began = self._session.project.clock.monotonic()
+        restored = self._reuse.put_back(edge, self._reuse.resume.above[edge.id])
+        if restored is not None:
+            self.tally.is_restored(edge, *restored, began)
+        else:
+            self.tally.is_fresh(edge, None)
 
     def _removed(self, path: str) -> None:
         self._emit(Note("note", f"removed `{show(path)}`, whose stage is skipped"))
@@ -185,10 +222,11 @@ class Loop:
     # -- starting
 
     def _start_ready(self) -> None:
+        self._slots.starved = False
         while True:
-            if self._running and self._options.load is not None and os.getloadavg()[0] > self._options.load:
+            if self._running and self._load.is_high():
                 return
-            number = self._schedule.start()
+            number = self._schedule.start(self._slots.take)
             if number is None:
                 return
             edge = self._graph.edges[number]
@@ -196,9 +234,11 @@ class Loop:
             if number in self._doubtful:
                 renewed = self._decide_again(edge, decision)
                 if renewed is None:
+                    self._slots.release(number)
                     continue
                 decision = renewed
             attempt = self._tries.begin(edge, decision)
+            attempt.grant = self._slots.granted(number)
             self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
             self._launch(attempt)
 
@@ -206,14 +246,14 @@ class Loop:
         edge, reasons = attempt.edge, attempt.decision.reasons
         try:
             task = self._attempts.prepare(attempt, self._log_path)
-        except InputError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=error.message), reasons)
-            return
-        except OSError as error:
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=_disk_text(error)), reasons)
+        except (InputError, OSError) as error:
+            self._slots.release(edge.id)
+            text = error.message if isinstance(error, InputError) else _disk_text(error)
+            self._finish_failed(edge, None, Completion(edge.id, "failed", error=text), reasons)
             return
         self._running[edge.id] = attempt
-        self.history.started(edge.id)
+        self._load.started()
+        self.tally.history.started(edge.id)
         self._executors.submit(task)
 
     def _log_path(self, edge: Edge) -> str:
@@ -224,7 +264,12 @@ class Loop:
     def _take(self, timeout: float | None) -> None:
         """Take completions; wait for one if *timeout* is None."""
         if timeout is None:
+            starved = self._slots.starved and self._slots.tokens
+            if starved:
+                self._poll.register(starved.fileno(), select.POLLIN)
             self._session.project.clock.wait(self._poll, self._patience())
+            if starved:
+                self._poll.unregister(starved.fileno())
         for completion in self._executors.ended():
             self._ended(completion)
 
@@ -258,6 +303,7 @@ class Loop:
 
     def _ended(self, completion: Completion) -> None:
         attempt = self._running.pop(completion.id)
+        self._slots.release(completion.id)
         edge, decision = attempt.edge, attempt.decision
         if completion.outcome == "ok":
             # another action runs while this one's outputs are hashed and recorded: with short commands that is half of the time
@@ -288,11 +334,8 @@ class Loop:
         elif attempt.fallback:
             self._degraded(attempt, completion, verdict)
         else:
-            self.ran.append(edge.name)
-            self.decided[edge.id] = decision
-            self.history.ran(attempt, completion, verdict)
-            self._emit(self._finished(edge, "ran", completion, attempt))
-            self._schedule.end(edge.id, "ran")
+            self.tally.has_run(attempt, completion, verdict)
+            self._reuse.later(edge)
 
     def _repeat(self, edge: Edge, decision: Decision) -> None:
         again = self._decide_again(self._graph.edges[edge.id], decision)
@@ -325,6 +368,7 @@ class Loop:
         self._doubtful.add(edge.id)
         failure.log = self._keep_log(attempt, failure.completion)
         if again.delay is None:
+            self._needs.fall_back(edge.id)
             self._schedule.mark_ready(edge.id)
             return
         error = failure.text.partition("\n")[0]
@@ -350,13 +394,9 @@ class Loop:
         edge = attempt.edge
         failure = self._tries.settle(edge.id)
         assert failure is not None  # it is why the fallback ran
-        error = failure.text
-        self.degraded.append(edge.name)
-        self.history.degraded(attempt, completion, verdict, error)
-        self._emit(self._finished(edge, "degraded", completion, attempt, error))
-        text = f"stage `{show(edge.name)}` failed ({show(error)}): its outputs come from fallback `{show(attempt.fallback)}`"
+        self.tally.is_degraded(attempt, completion, verdict, failure.text)
+        text = f"stage `{show(edge.name)}` failed ({show(failure.text)}): its outputs come from fallback `{show(attempt.fallback)}`"
         self._warn(text + (f"\n  log: {show(failure.log)}" if failure.log else ""))
-        self._schedule.end(edge.id, "ran")
 
     def _doubt(self, changed: Sequence[str]) -> None:
         """Files have changed meanwhile: what waits with a key of the old ones gets another before it starts, and code is imported anew."""
@@ -390,7 +430,6 @@ class Loop:
         error: str = "",
         hint: str = "",
     ) -> None:
-        interrupted = self._interrupted(completion)
         text = error or completion.error
         if hint:
             text += f"\nhint: {hint}"
@@ -399,47 +438,18 @@ class Loop:
             name = name_of(self._graph.edges[edge.id].stage)
             log = f"\nlog of that: {show(before.log)}" if before.log else ""
             text = f"{before.text}{log}\nfallback `{show(name)}` failed: {text}" + (f"\nhint: {before.hint}" if before.hint else "")
-        status = "interrupted" if interrupted else "failed"
-        if not interrupted:
-            self.failed.append(edge.name)
-        self.decided.pop(edge.id, None)
-        self.history.failed(edge, attempt, completion, reasons, status, text)
-        self._emit(self._finished(edge, status, completion, attempt, text))
-        self._schedule.end(edge.id, "failed")
+        status = "interrupted" if self._interrupted(completion) else "failed"
+        self.tally.has_failed(edge, attempt, completion, reasons, status, text)
 
     def _interrupted(self, completion: Completion) -> bool:
         return completion.outcome == "cancelled" or (self._interrupts is not None and self._interrupts.number > 0)
 
-    def _finished(self, edge: Edge, status: str, completion: Completion, attempt: Attempt | None, error: str = "") -> StageFinished:
-        log = self._writer.log_path(edge.name) if completion.log_size else ""
-        line = self._session.line_of(edge.stage) if error else None
-        command = attempt.command if attempt is not None else ""
-        return StageFinished(
-            edge.stage.name,
-            instance(edge),
-            status,
-            completion.elapsed,
-            completion.output,
-            log,
-            completion.log_size,
-            error,
-            edge.stage.file,
-            line,
-            command,
-        )
-
-    def _report_skipped(self) -> None:
-        skipped = self._schedule.skipped
-        while self._reported < len(skipped):
-            edge = self._graph.edges[skipped[self._reported]]
-            self._reported += 1
-            self.skipped.append(edge.name)
-            self._emit(StageFinished(edge.stage.name, instance(edge), "skipped"))
-            self.history.skipped(edge)
-
     def close(self) -> None:
         """End what still runs, at once."""
-        self._executors.close()
+        try:
+            self._executors.close()
+        finally:
+            self._slots.close()
 
 
 def _disk_text(error: OSError) -> str:

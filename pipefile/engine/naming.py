@@ -151,6 +151,20 @@ class Naming:
         if fault:
             raise InputError(f"{named} {fault}")
 
+    def is_free(self, edge: Edge, path: str) -> bool:
+        """Whether a file that an edge has named in an earlier run may be put where it was then, with nobody's file in its place."""
+        try:
+            self._check_place(edge, path, path)
+            if self._disk.lstat(path) is not None:
+                record = self._record(path)
+                if record is None or record.edge != edge.name:
+                    return False
+        except (OSError, InputError):
+            return False
+        if not self._readers:
+            self._readers = self._all_read()
+        return not any(each in self._readers for each in (path, *[folder + "/" for folder in parents(path)], "./"))
+
     def _check_readers(self, edge: Edge, path: str, text: str, state: State) -> None:
         """Refuse a file that other edges take for a source: nothing makes them wait for it."""
         if not self._readers:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from pipefile.base.dataclass import replace
 from pipefile.base.errors import InputError
 from pipefile.base.paths import show
+from pipefile.engine.secrets import masked
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.output import Artifact, StageOutput
@@ -79,6 +81,9 @@ class Outcomes:
             artifacts=artifacts,
             metrics=metrics,
         )
+        mask = self._session.mask
+        if mask is not None:
+            output = masked(replace(output, artifacts=tuple([masked(each, mask) for each in artifacts])), mask)
         try:
             write_output(self._disk, self._session.store, self._writer.id, output)
         except OSError as error:

@@ -131,33 +131,37 @@ class Places:
             OSError: The disk does not take it.
         """
         for output in edge.outputs:
-            folder = folder_of(output.path)
-            if folder not in self._folders:
-                self._disk.mkdirs(folder)
-                self._folders.add(folder)
-            if output.in_place:
-                self._disk.remove(output.path)
-                self._files.forget(output.path)
-                self._files.places.pop(output.path, None)
-                if output.directory:
-                    self._disk.mkdirs(output.path)
-                continue
-            real = self._real.get(folder, folder)
-            if real not in self._temporary:
-                self._temporary[real] = folder
-                holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
-                self._disk.remove(holder)  # what a build that was killed has left, or a planted link
-                self._disk.mkdirs(holder)
-            elif retry:
-                self._disk.remove(temporary(output.path))
-            if output.directory:
-                self._disk.mkdirs(temporary(output.path))
+            self.make_ready(output, retry)
         if edge.stage.depfile:
             folder = folder_of(edge.stage.depfile)
             if folder not in self._folders:
                 self._disk.mkdirs(folder)
                 self._folders.add(folder)
             self._disk.remove(edge.stage.depfile)
+
+    def make_ready(self, output: Output, retry: bool) -> None:
+        """As `prepare`, for one output."""
+        folder = folder_of(output.path)
+        if folder not in self._folders:
+            self._disk.mkdirs(folder)
+            self._folders.add(folder)
+        if output.in_place:
+            self._disk.remove(output.path)
+            self._files.forget(output.path)
+            self._files.places.pop(output.path, None)
+            if output.directory:
+                self._disk.mkdirs(output.path)
+            return
+        real = self._real.get(folder, folder)
+        if real not in self._temporary:
+            self._temporary[real] = folder
+            holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
+            self._disk.remove(holder)  # what a build that was killed has left, or a planted link
+            self._disk.mkdirs(holder)
+        elif retry:
+            self._disk.remove(temporary(output.path))
+        if output.directory:
+            self._disk.mkdirs(temporary(output.path))
 
     def discard(self, edge: Edge) -> None:
         """Remove what a failed attempt has made. Last good outputs stay where writing was atomic."""

@@ -15,6 +15,7 @@ from pipefile.base.errors import PipefileError, UsageError
 from pipefile.base.locations import Locator
 from pipefile.base.paths import show
 from pipefile.engine.files import Files
+from pipefile.engine.secrets import mask_of
 from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
 from pipefile.load.loader import Extra, load
@@ -22,6 +23,7 @@ from pipefile.load.locate import make_locator
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.stage import Pipeline, Stage
+from pipefile.plan.makeflags import without
 from pipefile.store import index as index_file
 from pipefile.store.index import Index
 from pipefile.store.lock import VARIABLE, variable
@@ -100,6 +102,7 @@ class Session:
         extra: Extra | None = None,
         note: Callable[[str], None] | None = None,
     ) -> None:
+        environ = without(environ)  # where jobs are counted is no concern of keys
         self.project = project
         self.disk = project.disk
         self.locator: Locator = make_locator(project.disk)
@@ -115,6 +118,8 @@ class Session:
         except PipefileError as error:
             error.locate(self.locator)
             raise
+        self.mask = mask_of(self.pipeline, environ)
+        """Takes the values of secrets out of whatever is said or kept; None where there are none."""
         if self.pipeline.sources:
             from pipefile.load.declared import python_locator
 
@@ -226,6 +231,10 @@ class Session:
         try:
             return resolve.select(self.graph, self.pipeline, targets)
         except PipefileError as error:
+            if self.pipeline.settings.python:
+                from pipefile.engine.declare import check_known
+
+                check_known(self.disk, self.pipeline, targets, self.graph.by_stage)
             self.locate(error)
             raise
 
@@ -284,13 +293,15 @@ class Session:
     def environment(self, stage: Stage) -> dict[str, str]:
         """The complete environment of a stage: one object for all stages that have the same."""
         tracked = tuple(stage.env.items())
+        if stage.secret_env and self.pipeline.settings.strict_env:
+            tracked += tuple([(name, None) for name in stage.secret_env])
         found = self.environments.get(tracked)
         if found is not None:
             return found
         settings = self.pipeline.settings
         found = {**self.pipeline.dotenv, **self.environ}
         if settings.strict_env:
-            named = {*settings.env, *stage.env}
+            named = {*settings.env, *stage.env, *stage.secret_env}
             found = {name: value for name, value in found.items() if name in _KEPT_WHEN_STRICT or name in named or name.startswith("LC_")}
         found.update({name: value for name, value in tracked if value is not None})
         found[VARIABLE] = variable(self.environ, self.project.root)

@@ -11,13 +11,17 @@ from pipefile.base.paths import show
 from pipefile.engine.files import State
 from pipefile.engine.places import written_at
 from pipefile.engine.session import Session
+from pipefile.execute.jobserver import Tokens
+from pipefile.execute.machine import VISIBLE
 from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
 from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
+from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import as_argument, input_values
+from pipefile.plan.resources import CPU, ONE_CPU, Grant
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
 
 _DEFAULT_SHELL = ("sh", "-ec")
@@ -29,20 +33,23 @@ class Tasks:
     Args:
         session: The project.
         modes: What decides how functions run, besides their stages.
+        jobserver: What commands find in MAKEFLAGS; None for none.
     """
 
-    def __init__(self, session: Session, modes: Modes) -> None:
+    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None) -> None:
         self._session = session
         self._modes = modes
+        self._jobserver = jobserver
         self._files = session.files
         self._programs = Programs()
         self._words: dict[int, tuple[Template, ...] | None] = {}
         self._redirected: dict[int, str] = {}
+        self._bound: dict[tuple[int, tuple[str, ...], bool], dict[str, str]] = {}
         self._lists = False
         self._root = session.disk.root
         self._here = _is_current(self._root)
 
-    def task(self, edge: Edge, inputs: Mapping[str, State], log: str, number: int) -> tuple[Task, str, Mode]:
+    def task(self, edge: Edge, inputs: Mapping[str, State], log: str, number: int, grant: Grant = ONE_CPU) -> tuple[Task, str, Mode]:
         """The task of an edge, its command as a person would type it, and how it is carried out.
 
         Args:
@@ -50,13 +57,14 @@ class Tasks:
             inputs: Its declared inputs as they are now.
             log: Absolute path for its log.
             number: Which attempt it is, from 1.
+            grant: What it may use.
         """
         stage = edge.stage
         argv: tuple[str, ...] = ()
         function = None
         shown = ""
         if isinstance(stage.action, Command):
-            argv, shown = self._argv(edge, stage.action)
+            argv, shown = self._argv(edge, stage.action, grant)
         elif isinstance(stage.action, Call):
             context = CallContext(number, f"{os.path.dirname(log)}/artifacts", {name: _copy(value) for name, value in stage.params.items()})
             limit = self._session.pipeline.settings.value_limit
@@ -68,22 +76,38 @@ class Tasks:
             edge.name,
             argv,
             function,
-            self._session.environment(stage),
+            self._environment(stage, grant),
             f"{self._root}/{stage.folder}" if stage.folder else self._root,
             {path: state.digest for path, state in inputs.items()},
             [written_at(output) for output in edge.outputs],
             stage.timeout,
             log,
             stage.log_limit,
+            grant.resources,
             process=mode.name == "process",
+            mask=self._session.mask,
         )
         return task, shown, mode
 
+    def _environment(self, stage: Stage, grant: Grant) -> Mapping[str, str]:
+        """What a stage finds in its environment: one object for all that find the same, as executors like it."""
+        plain = self._session.environment(stage)
+        jobserver = self._jobserver if isinstance(stage.action, Command) else None
+        if not grant.gpus and jobserver is None:
+            return plain
+        name = (id(plain), grant.gpus, jobserver is None)  # the session keeps it
+        found = self._bound.get(name)
+        if found is None:
+            found = self._bound[name] = {**plain, VISIBLE: ",".join(grant.gpus)} if grant.gpus else dict(plain)
+            if jobserver is not None:
+                found[MAKEFLAGS] = jobserver.flags(plain.get(MAKEFLAGS, ""))
+        return found
+
     # -- commands
 
-    def _argv(self, edge: Edge, command: Command) -> tuple[tuple[str, ...], str]:
+    def _argv(self, edge: Edge, command: Command, grant: Grant) -> tuple[tuple[str, ...], str]:
         def lookup(field: Field) -> str | list[str]:
-            return self._value(edge, field)
+            return str(grant.resources[CPU]) if field.name == "threads" else self._value(edge, field)
 
         stage = edge.stage
         if command.argv:
@@ -139,8 +163,6 @@ class Tasks:
             return as_argument(edge.stage.depfile)
         if name == "store":
             return self._session.store
-        if name == "threads":
-            return "1"
         if name == "inputs.file":
             return self._list_inputs(edge)
         values: str | list[str] = input_values(field, edge, self._files.set_paths, self._session.values.text)

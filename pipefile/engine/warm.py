@@ -32,6 +32,7 @@ from pipefile.load.again import ChangedError, load_again
 from pipefile.load.locate import make_locator
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.options import Options
+from pipefile.plan.makeflags import without
 from pipefile.store.index import ASKED, CODE, CODED, DIRECTORY, FRESH, GLOBBED, GOAL, INSIDE, ODD, OUTPUT, RECORDS, SOUND, Damaged, Index
 from pipefile.store.record import Records, edge_record_path, record_path
 
@@ -57,6 +58,8 @@ class WarmSession(Session):
 
     def __init__(self, project: Project, environ: Mapping[str, str], warn: Callable[[str], None], seen: Seen) -> None:
         # not the parent's, which reads the Pipefile
+        environ = without(environ)
+        self.mask = None  # no stage has secrets: engine/columns.py, `head_of`
         self.project = project
         self.disk = project.disk
         self.locator = make_locator(project.disk)
@@ -195,7 +198,8 @@ def allowed(project: Project, options: Options, every: bool) -> bool:
         every: Whoever is told of the build wants to hear of each edge.
     """
     plain = project.file == PIPEFILE and type(project.disk).stat is OsDisk.stat
-    return plain and not (every or options.force or options.dry_run or options.debug or options.verbose > 0 or options.schedule != "eager")
+    asked = options.force or options.dry_run or options.debug or options.from_stage or options.verbose > 0 or options.schedule != "eager"
+    return plain and not every and not asked
 
 
 def request_of(options: Options) -> str:

@@ -8,13 +8,14 @@ in it; if that does not end it, it is left alone and `abandoned` says so.
 from __future__ import annotations
 
 import os
+import resource
 import select
 import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
 from math import inf
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any
 
 from pipefile.base.dataclass import replace
@@ -23,6 +24,7 @@ from pipefile.execute.context import Context, remove_temporary_folder, temporary
 from pipefile.execute.environ import encoded, is_now, set_environ
 from pipefile.execute.modules import ProjectModules
 from pipefile.execute.output import Capture, duration_text
+from pipefile.execute.peaks import OwnMemory
 from pipefile.execute.raised import Raised
 from pipefile.execute.routing import Printer, Routing, belong
 from pipefile.model.ports import Completion, FunctionCall, Outcome, Task
@@ -34,7 +36,9 @@ _SHARED = 'functions share it, but for those with `mode = "process"`'
 
 
 class _Running:
-    __slots__ = ("calling", "cancelled", "due", "failure", "interrupting", "last", "over", "printer", "started", "task", "temporary", "thread")
+    __slots__ = (
+        "calling", "cancelled", "cpu", "due", "failure", "interrupting", "last", "over", "peak", "printer", "started", "task", "temporary", "thread"
+    )  # fmt: skip
 
     def __init__(self, task: Task, printer: Printer, started: float) -> None:
         self.task = task
@@ -46,6 +50,8 @@ class _Running:
         self.interrupting = False  # KeyboardInterrupt is still to be raised in it
         self.cancelled = False
         self.over = False  # its Completion has been made
+        self.cpu = 0.0
+        self.peak = 0
         self.failure = ""  # what was done to the process while it ran
         self.temporary = ""  # what `ctx.tmpdir` would be; "" until there is a `ctx`
         self.thread: threading.Thread
@@ -65,6 +71,7 @@ class FunctionExecutor:
         self._ended: list[Completion] = []
         self._left: list[threading.Thread] = []
         self._routing = Routing()
+        self._memory = OwnMemory()
         self._modules: dict[str, ProjectModules] = {}
         self._outdated = False  # what is imported is no longer what the files say
         self._folder = ""  # of the tasks that run
@@ -134,6 +141,7 @@ class FunctionExecutor:
             os.close(self._write)
             self._write = -1
         os.close(self._read)
+        self._memory.close()
         self._read = -1
 
     def renew(self) -> None:
@@ -157,7 +165,7 @@ class FunctionExecutor:
             self._start(task)
 
     def _start(self, task: Task) -> None:
-        running = _Running(task, Printer(Capture(task.log, task.log_limit)), monotonic())
+        running = _Running(task, Printer(Capture(task.log, task.log_limit, task.mask)), monotonic())
         try:
             if not self._running:
                 self._take_over(task.cwd, task.env)
@@ -214,6 +222,7 @@ class FunctionExecutor:
 
     def _run(self, running: _Running) -> None:
         raised = Raised()
+        before = _usage()
         try:
             call = running.task.function
             assert call is not None
@@ -230,6 +239,7 @@ class FunctionExecutor:
         except BaseException as fault:  # an interrupt that comes after the function's end
             raised.error = raised.error or type(fault).__name__
         running.calling = False
+        running.cpu, running.peak = self._used(before)
         if running.temporary:
             remove_temporary_folder(running.temporary)
         with self._lock:
@@ -237,6 +247,11 @@ class FunctionExecutor:
                 self._look_at_process()
             self._over.append((running, raised))
         self._wake()
+
+    def _used(self, before: tuple[float, int]) -> tuple[float, int]:
+        """CPU seconds and peak, in bytes, since then. Where the process's peak is an older one, what it has now."""
+        cpu, peak = _usage()
+        return cpu - before[0], peak * (1 if sys.platform == "darwin" else 1024) if peak > before[1] else self._memory.now()
 
     def _setup(self, modules: ProjectModules, call: FunctionCall) -> object:
         """What the stage's `setup` gives: it is run once for all stages that have the same, whichever comes first."""
@@ -316,7 +331,8 @@ class FunctionExecutor:
         output, size, log_error = running.printer.close()
         if end.outcome == "ok" and log_error:
             end = replace(end, outcome="failed", error=log_error)
-        self._ended.append(replace(end, elapsed=monotonic() - running.started, output=output, log_size=size))
+        elapsed = monotonic() - running.started
+        self._ended.append(replace(end, elapsed=elapsed, output=output, log_size=size, cpu=running.cpu, peak_rss=running.peak))
 
     def _look_at_process(self) -> None:
         """Find what a function has changed for everybody, put it back, and fail all that ran meanwhile: their paths may have led elsewhere."""
@@ -337,6 +353,11 @@ class FunctionExecutor:
             for running in self._running:
                 running.failure = failure
         self._routing.hold()
+
+
+def _usage() -> tuple[float, int]:
+    """CPU seconds of this thread, and the peak of this process in the system's unit."""
+    return thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _context(running: _Running, call: FunctionCall) -> Context:

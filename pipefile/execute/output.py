@@ -8,8 +8,12 @@ The log is the printed bytes as they came. Where more than the limit was printed
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from pipefile.base.paths import show
+
+if TYPE_CHECKING:
+    from pipefile.base.mask import Mask
 
 SHOWN = 64 << 10
 """Most bytes of a task's output that are kept in memory, as `Completion.output`."""
@@ -34,11 +38,13 @@ class Capture:
     Args:
         path: The log, absolute; "" for none. It and its folder are made when there is something to write.
         limit: Most bytes kept in it.
+        mask: What nobody may read; None for nothing.
     """
 
-    __slots__ = ("_cut", "_fd", "_head", "_last", "_limit", "_path", "error", "size")
+    __slots__ = ("_cut", "_fd", "_head", "_last", "_limit", "_masked", "_path", "error", "size")
 
-    def __init__(self, path: str, limit: int) -> None:
+    def __init__(self, path: str, limit: int, mask: Mask | None = None) -> None:
+        self._masked = None if mask is None else mask.stream()
         self._path = path
         self._limit = limit
         self._head = bytearray()
@@ -50,6 +56,9 @@ class Capture:
 
     def write(self, data: bytes) -> None:
         """Keep *data*, as far as the limit allows. Never raises for a full disk: `error` then says so."""
+        self._take(data if self._masked is None else self._masked.feed(data))
+
+    def _take(self, data: bytes) -> None:
         if self._cut:
             return
         room = self._limit - self.size
@@ -64,6 +73,8 @@ class Capture:
         Returns:
             The first SHOWN bytes of the log, and its size.
         """
+        if self._masked is not None:
+            self._take(self._masked.end())
         if self._cut:
             end_line = b"" if self._last in (b"", b"\n") else b"\n"
             self._keep(end_line + b"[pipefile: output beyond %s dropped]\n" % size_text(self._limit).encode())

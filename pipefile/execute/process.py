@@ -19,6 +19,7 @@ from pipefile.execute import wire
 from pipefile.execute.context import remove_temporary_folder, temporary_folder
 from pipefile.execute.forks import Forks, start_failure
 from pipefile.execute.group import signal_group
+from pipefile.execute.peaks import Peaks
 from pipefile.execute.poll import UNKNOWN
 from pipefile.execute.preload import Preloads
 from pipefile.execute.spawn import above_standard
@@ -69,12 +70,13 @@ class ProcessExecutor(Supervisor[_Function]):
         inherit: Descriptors that every process inherits, such as the lock's.
         preloads: What is imported before workers are forked; filled further.
         workers: Most workers that live at once where some of them only wait.
+        peaks: Looks at process trees.
     """
 
-    def __init__(self, inherit: Sequence[int] = (), preloads: Preloads | None = None, workers: int = 8) -> None:
+    def __init__(self, inherit: Sequence[int] = (), preloads: Preloads | None = None, workers: int = 8, peaks: Peaks | None = None) -> None:
         for fd in inherit:
             os.set_inheritable(fd, True)
-        super().__init__()
+        super().__init__(peaks=peaks)
         self._preloads = Preloads() if preloads is None else preloads
         self._most = workers
         self._zygotes: dict[_Start, Forks] = {}
@@ -292,6 +294,7 @@ class ProcessExecutor(Supervisor[_Function]):
         worker.pid = pid
         if running is not None:
             running.pid = pid
+            self._peaks.watch(pid)
             if running.why:
                 self._tick(running, monotonic())
 

@@ -15,6 +15,7 @@ from time import monotonic
 from pipefile.base.paths import show
 from pipefile.execute.group import own_peak_kib
 from pipefile.execute.output import reason_text
+from pipefile.execute.peaks import Peaks
 from pipefile.execute.program import unstartable
 from pipefile.execute.spawn import Spawner, above_standard
 from pipefile.execute.supervise import Running, Supervisor
@@ -35,12 +36,13 @@ class ShellExecutor(Supervisor[_Command]):
     Args:
         inherit: Descriptors that every child inherits, such as the lock's.
         threads: Wait with threads, as where the system has no pidfds.
+        peaks: Looks at process trees.
     """
 
-    def __init__(self, inherit: Sequence[int] = (), threads: bool = False) -> None:
+    def __init__(self, inherit: Sequence[int] = (), threads: bool = False, peaks: Peaks | None = None) -> None:
         for fd in inherit:
             os.set_inheritable(fd, True)
-        super().__init__(threads)
+        super().__init__(threads, peaks)
         self._spawner = Spawner()
         self._processes: dict[int, _Command] = {}
         self._own_peak = 0

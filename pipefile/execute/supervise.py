@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from pipefile.execute.group import group_is_gone, signal_group, signal_name, writers
 from pipefile.execute.output import Capture, duration_text
+from pipefile.execute.peaks import Peaks
 from pipefile.execute.poll import UNKNOWN, Poller, new_poller
 from pipefile.model.ports import Completion, Outcome, Task
 
@@ -71,9 +72,11 @@ class Supervisor(Generic[R]):
 
     Args:
         threads: Wait with threads, as where the system has no pidfds.
+        peaks: Looks at process trees; may be others' too.
     """
 
-    def __init__(self, threads: bool = False) -> None:
+    def __init__(self, threads: bool = False, peaks: Peaks | None = None) -> None:
+        self._peaks = peaks or Peaks()
         self._poller: Poller = new_poller(threads)
         self._pipes: dict[int, R] = {}
         self._timed: dict[R, None] = {}  # those with a `due`
@@ -96,7 +99,7 @@ class Supervisor(Generic[R]):
         return by_status(running.status)
 
     def _peak(self, running: R) -> int:
-        """The most memory that a task had, in bytes; 0 where that is not known."""
+        """The most memory that a process of a task had, in bytes; 0 where that is not known."""
         raise NotImplementedError
 
     # Executor
@@ -109,7 +112,7 @@ class Supervisor(Generic[R]):
         while True:
             if self._ended or not self._running:
                 timeout = 0
-            due = min([running.due for running in self._timed]) if self._timed else inf
+            due = min([self._peaks.due(), *[running.due for running in self._timed]])
             if timeout != 0 and (until != inf or due != inf):
                 timeout = max(0.0, min(until, due) - monotonic())
             for token in self._poller.poll(timeout):
@@ -118,11 +121,11 @@ class Supervisor(Generic[R]):
                     self._read(running)
                 else:
                     self._take(token)
-            if self._timed:
-                now = monotonic()
-                for running in list(self._timed):
-                    if running.due <= now:
-                        self._tick(running, now)
+            now = monotonic()
+            self._peaks.tick(now)
+            for running in list(self._timed):
+                if running.due <= now:
+                    self._tick(running, now)
             if self._ended:
                 ended, self._ended = self._ended, []
                 return ended
@@ -131,7 +134,8 @@ class Supervisor(Generic[R]):
             timeout = None
 
     def next_deadline(self) -> float | None:
-        return min([running.due for running in self._timed]) if self._timed else None
+        due = min([self._peaks.due(), *[running.due for running in self._timed]])
+        return None if due == inf else due
 
     def cancel(self, urgent: bool = False) -> None:
         now = monotonic()
@@ -159,6 +163,8 @@ class Supervisor(Generic[R]):
         """From now on the task is ours. Its pipe is watched by the caller."""
         self._pipes[running.pipe] = running
         self._running[running] = None
+        if running.pid:
+            self._peaks.watch(running.pid)
         if running.task.timeout is not None:
             running.due = running.started + running.task.timeout
             self._timed[running] = None
@@ -183,7 +189,7 @@ class Supervisor(Generic[R]):
                 self._finish(running)
             return
         if running.capture is None:
-            running.capture = Capture(running.task.log, running.task.log_limit)
+            running.capture = Capture(running.task.log, running.task.log_limit, running.task.mask)
         running.capture.write(data)
         self._poller.ready_again(pipe)
 
@@ -227,6 +233,7 @@ class Supervisor(Generic[R]):
             output, log_size = running.capture.close()
             log_error = running.capture.error
         task = running.task
+        peak = self._peaks.forget(running.pid)
         if running.status is None:
             self._give_up(running)
             running.elapsed = monotonic() - running.started
@@ -251,7 +258,7 @@ class Supervisor(Generic[R]):
                 error,
                 running.elapsed,
                 running.usage[0],
-                self._peak(running),
+                max(self._peak(running), peak),
                 output,
                 log_size,
                 verdict.raised,

@@ -8,6 +8,7 @@ from typing import Any
 from pipefile.base.errors import PipefileError
 from pipefile.load.faults import FaultError
 from pipefile.load.loader import Loader
+from pipefile.load.resources import section
 from pipefile.load.stages import StageReader
 from pipefile.load.values import Globals
 from pipefile.model.ports import Disk
@@ -38,11 +39,12 @@ def load_again(
         settings = loader.settings(document.get("pipefile", {}))
         table = document.get("global", {})
         dotenv, found = loader.dotenv(settings)
+        resources = section(document.get("resources", {}))
     except (FaultError, PipefileError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ChangedError from error
     if any(files.get(path, "") != digest for path, digest in found.items()):
         raise ChangedError
-    reader = StageReader(disk.root, file, settings, Globals(table))
+    reader = StageReader(disk.root, file, settings, Globals(table), resources)
     pipeline = Pipeline(
         root=disk.root,
         file=file,
@@ -53,5 +55,6 @@ def load_again(
         stages={},
         dotenv={name: value for name, value in dotenv.items() if name not in environ},
         document=document,
+        resources=resources,
     )
     return pipeline, reader.read

@@ -16,7 +16,7 @@ from pipefile.base.locations import KeyPath, Place, Position
 from pipefile.base.paths import show
 from pipefile.load import tables, tracing
 from pipefile.load.config import Config
-from pipefile.load.faults import FaultError
+from pipefile.load.faults import FaultError, did_you_mean
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,6 +70,7 @@ class StageFunction(Generic[P, R]):
             self.fail(fault.message, fault.key, fault.hint)
         if name is not None and not isinstance(name, str):
             self.fail(f"`name` of a stage must be a text, not {tables.told(name)}", ("stage", self.name, "name"))
+        self._check_taken()
         for reserved in tracing.RESERVED:
             if reserved in self.parameters[0]:
                 what = "whether it runs" if reserved == "should_run" else "what comes before it"
@@ -87,6 +88,22 @@ class StageFunction(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<stage {self.name}>"
+
+    def _check_taken(self) -> None:
+        """See that the function takes what the decorator says that it is handed: it would fail, perhaps after hours of what comes before."""
+        names, takes_all = self.parameters
+        if takes_all:
+            return
+        inputs, params = self.table.get("inputs", {}), self.table.get("params", {})
+        handed = dict.fromkeys(inputs if isinstance(inputs, dict) else ["inputs"] if inputs else [], "inputs")
+        handed |= dict.fromkeys(params if isinstance(params, dict) else [], "params")
+        handed |= dict.fromkeys(sorted(self.written), "outputs")
+        for name, key in handed.items():
+            if name not in names:
+                takes = f"it takes {', '.join([f'`{show(each)}`' for each in names])}" if names else "it takes no arguments"
+                where: KeyPath = ("stage", self.name, key) if name == key else ("stage", self.name, key, name)
+                what = f"stage `{show(self.name)}` hands over `{show(name)}`, which its function does not take: {takes}"
+                self.fail(what, where, did_you_mean(name, names))
 
     @property
     def __code__(self) -> Any:

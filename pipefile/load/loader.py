@@ -17,6 +17,7 @@ from pipefile.load import policies, values
 from pipefile.load.declared import Asked, Declarations, Declare, DeclaredPipeline, DeclaredStage, join, without_unknown
 from pipefile.load.declared import located as located_in_python
 from pipefile.load.faults import FaultError, at_offset, did_you_mean, kind_of, located, unplaced
+from pipefile.load.resources import section
 from pipefile.load.schema import PIPEFILE, SECTIONS
 from pipefile.load.stages import StageReader, not_posix, posix
 from pipefile.model.ports import Disk
@@ -188,8 +189,9 @@ class Loader:
             self._document = without_unknown(self._document)
             settings = self.settings(self._document["pipefile"])
         document = self._document
+        resources = section(document.get("resources", {}))
         known: tuple[Any, ...] = (self._declared.stages,) if self._declared.stages else ()
-        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), *known)
+        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), resources, *known)
         tables = document.get("stage", {})
         self._mains = policies.mains_of(tables)
         stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
@@ -215,6 +217,7 @@ class Loader:
                 **{("stage", name): stage.source for name, stage in self._declared.partial.items()},
                 **{("alias", name): pipeline.source for name, pipeline in self._declared.pipelines.items()},
             },
+            resources=resources,
             unknown=self._declared.unknown,
             partial={
                 name: Stage(name, file=each.source.file, description=each.table.get("description", ""))
@@ -240,6 +243,9 @@ class Loader:
         for name in ("log_limit", "value_in_memory", "value_limit", "large_input"):
             if name in given:
                 given[name] = values.size(given[name], f"`{name}` in `[pipefile]`", ("pipefile", name))
+        if "cache_size" in given:
+            none = given["cache_size"] == "0"
+            given["cache_size"] = 0 if none else values.size(given["cache_size"], "`cache_size` in `[pipefile]`", ("pipefile", "cache_size"))
         if "store" in given:
             key = ("pipefile", "store")
             given["store"] = values.project_path(given["store"], "", "`store` in `[pipefile]`", key)

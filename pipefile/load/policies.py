@@ -74,6 +74,23 @@ def _causes(raw: list[Any], what: str, key: KeyPath) -> tuple[str | int, ...]:
     return tuple(raw)
 
 
+# --- cache
+
+
+def cache(raw: str | bool, stage: str) -> bool | None:
+    """`cache` of a stage; None for "auto".
+
+    Raises:
+        FaultError: It is another text.
+    """
+    if isinstance(raw, bool):
+        return raw
+    if raw != "auto":
+        text = f"`cache` of stage `{show(stage)}` must be `\"auto\"`, `true` or `false`, not `{show(raw)}`"
+        raise FaultError(text, ("stage", stage, "cache"))
+    return None
+
+
 # --- should_run
 
 

@@ -45,6 +45,11 @@ class Found:
     needed: tuple[str, ...] = ()
     complete: bool = False
 
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Parameters that nothing gives which the decorator says; () where what it says is computed."""
+        return () if self.table is None else tuple([name for name in self.needed if name not in _given(self.table)])
+
 
 @dataclass(slots=True)
 class Reading:
@@ -198,7 +203,7 @@ def _complete(reading: Reading, tree: ast.Module) -> None:
         if found.table is None:
             reading.whole = False
             continue
-        found.complete = found.name in fallbacks or not set(found.needed) - _given(found.table)
+        found.complete = found.name in fallbacks or not found.lacking
         if any(used.get(found.function, 0) > 1 for used in uses):
             found.complete = reading.whole = False
 

@@ -25,8 +25,8 @@ class Key:
         doc: What it means, for people.
         choices: The only values it may have; () for any.
         least: The smallest integer allowed.
-        entries: What the values of a table may be; "input" is a table of INPUT, "value" anything that `[global]` can hold.
-        elements: What else than strings an array may hold: "input", or a name of KINDS.
+        entries: What the values of a table may be; "input" is a table of INPUT, "output" one of OUTPUT, "value" anything that `[global]` can hold.
+        elements: What else than strings an array may hold: "input", "output", or a name of KINDS.
         keys: The keys that a table may have: a name of TABLES; "" where `entries` tells, or any name will do.
         nonempty: An array must have an element, a string a character.
     """
@@ -45,6 +45,7 @@ SECTIONS: dict[str, str] = {
     "pipefile": "Settings of the project",
     "global": "Configuration: values for `global.KEY`",
     "alias": "Names for several targets",
+    "resources": "What the machine has beyond CPUs and memory: how much of each thing",
     "stage": "What is built: one table a stage",
 }
 
@@ -62,6 +63,7 @@ PIPEFILE: dict[str, Key] = {
     "track_packages": Key(("boolean",), "Code depends on the versions of the installed packages that it imports, not on their names alone"),
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
+    "cache_size": Key(("size",), "How much space earlier results may take; `0` keeps none"),
     "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
     "value_in_memory": Key(("size",), "Values that functions return are handed on in memory up to this size"),
     "value_limit": Key(("size",), "Values that functions return may have this size; what is larger belongs into a file"),
@@ -72,7 +74,12 @@ STAGE: dict[str, Key] = {
     "inputs": Key(
         ("table", "strings", "string"), "What the stage reads: paths, globs, references", entries=("string", "strings", "input"), elements=("input",)
     ),
-    "outputs": Key(("table", "strings", "string"), "The files, folders and values that the stage makes", entries=("string", "strings")),
+    "outputs": Key(
+        ("table", "strings", "string"),
+        "The files, folders and values that the stage makes",
+        entries=("string", "strings", "output"),
+        elements=("output",),
+    ),
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
     "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
@@ -85,9 +92,12 @@ STAGE: dict[str, Key] = {
     "after": Key(("strings", "string"), "Stages that come before, for the order only"),
     "always": Key(("boolean",), "Runs in every build"),
     "timeout": Key(("duration",), "Ends an attempt after this time"),
+    "resources": Key(("table",), "What the stage needs while it runs: `cpu`, `memory`, `gpu`, names of `[resources]`", entries=("integer", "size")),
+    "secret_env": Key(("strings",), "Environment variables that the stage gets, and that are masked everywhere"),
     "retry_policy": Key(("table",), "How often, and when, a failed attempt is repeated", keys="retry"),
     "fallback": Key(("string",), "What makes the outputs when the stage has finally failed: a stage without outputs, or a function", nonempty=True),
     "should_run": Key(("string", "boolean", "table"), "Whether the stage runs: `global.KEY`, `STAGE.VALUE` or a condition", keys="condition"),
+    "cache": Key(("string", "boolean"), "Whether its results are kept for later: `auto` keeps outputs up to 100 MB, larger ones where that is free"),
     "depfile": Key(("string",), "Where the command lists what else it read, in Make's syntax", nonempty=True),
     "infer_inputs": Key(("boolean",), "Files named literally in `run` are inputs"),
     "description": Key(("string",), "What the stage is for"),
@@ -99,6 +109,11 @@ STAGE: dict[str, Key] = {
 INPUT: dict[str, Key] = {
     "path": Key(("string",), "The path", nonempty=True),
     "optional": Key(("boolean",), "It may be absent"),
+}
+
+OUTPUT: dict[str, Key] = {
+    "path": Key(("string",), "The path", nonempty=True),
+    "cache": Key(("boolean",), "Whether its bytes are kept for later, as far as its stage's are"),
 }
 
 RETRY: dict[str, Key] = {
@@ -115,7 +130,7 @@ CONDITION: dict[str, Key] = {
     "exists": Key(("string",), "A path that exists", nonempty=True),
 }
 
-TABLES: dict[str, dict[str, Key]] = {"input": INPUT, "retry": RETRY, "condition": CONDITION}
+TABLES: dict[str, dict[str, Key]] = {"input": INPUT, "output": OUTPUT, "retry": RETRY, "condition": CONDITION}
 """Keys of tables within a stage, by the names that `Key.keys`, `entries` and `elements` use."""
 
 

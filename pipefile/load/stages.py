@@ -11,12 +11,15 @@ import re
 from collections.abc import Container, Mapping
 from typing import Any, TypeGuard
 
+from pipefile.base.dataclass import replace
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
 from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.functions import KEYS, call, function_keys
-from pipefile.load.schema import INPUT, STAGE, types
+from pipefile.load.resources import demand
+from pipefile.load.schema import INPUT, OUTPUT, STAGE, types
+from pipefile.load.secrets import secret_names
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
 from pipefile.load.value_outputs import PREFIX, ValueOutputs
 from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
@@ -44,16 +47,26 @@ class StageReader:
         file: The Pipefile, from the root.
         settings: Defaults of shell and log_limit, the store, folders outside.
         table: `[global]`.
+        resources: `[resources]`, checked.
         decorated: Stages that are decorated in Python, whose values can be of any type.
     """
 
-    def __init__(self, root: str, file: str, settings: Settings, table: values.Globals, decorated: Container[str] = ()) -> None:
+    def __init__(
+        self,
+        root: str,
+        file: str,
+        settings: Settings,
+        table: values.Globals,
+        resources: Mapping[str, int | str],
+        decorated: Container[str] = (),
+    ) -> None:
         self._root = root
         self._file = file
         self._folder = folder_of(file)
         self._settings = settings
         self._globals = table
         self._decorated = decorated
+        self._resources = resources
         self._templates = Templates(table)
         self._store = settings.store
         self._store_below = settings.store + "/"
@@ -98,6 +111,7 @@ class StageReader:
             timeout = values.duration(table["timeout"], f"`timeout` of stage `{show(name)}`", (*where, "timeout"))
         if "log_limit" in table:
             log_limit = values.size(table["log_limit"], f"`log_limit` of stage `{show(name)}`", (*where, "log_limit"))
+        env = _environment(name, table["env"]) if "env" in table else {}
         return Stage(
             name=name,
             inputs=inputs,
@@ -105,7 +119,7 @@ class StageReader:
             action=action,
             params=params,
             version=get("version", ""),
-            env=_environment(name, table["env"]) if "env" in table else {},
+            env=env,
             shell=shell,
             after=values.strings(table["after"], f"`after` of stage `{show(name)}`", (*where, "after")) if "after" in table else (),
             always=get("always", False),
@@ -116,10 +130,13 @@ class StageReader:
             tags=values.strings(table["tags"], f"`tags` of stage `{show(name)}`", (*where, "tags")) if "tags" in table else (),
             log_limit=settings.log_limit if log_limit is None else log_limit,
             metrics=self._metrics(name, table["metrics"], outputs) if "metrics" in table else (),
+            cache=policies.cache(table["cache"], name) if "cache" in table else None,
             file=self._file,
             folder=self._folder,
             retry=policies.retry(table["retry_policy"], name) if "retry_policy" in table else ONCE,
             fallback=get("fallback", ""),
+            resources=demand(name, table["resources"], self._resources) if "resources" in table else {},
+            secret_env=secret_names(name, table["secret_env"], env, settings) if "secret_env" in table else (),
             should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
             **function,
         )
@@ -208,9 +225,11 @@ class StageReader:
 
     def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
         name, key, in_place, many, command = facts
+        if type(raw) is dict:
+            return self._output_table(stage, raw, facts)
         if type(raw) is not str:
             what = f"an output of stage `{show(stage)}`" if name is None else f"output `{show(name)}` of stage `{show(stage)}`"
-            raise wrong_kind(what, ("string",) if name is None or many else ("string", "strings"), raw, key)
+            raise wrong_kind(what, ("string", "table") if name is None or many else ("string", "strings", "table"), raw, key)
         if self._folder or not _PLAIN_PATH.fullmatch(raw):
             if raw.startswith(PREFIX):
                 return ValueOutputs(stage, self._store, not command, stage in self._decorated).output(raw, name, many, key)
@@ -223,6 +242,14 @@ class StageReader:
         if path in self._taken or path.startswith(self._store_below) or (directory and within(self._store, path)):
             self._own_place(path, stage, key)
         return Output(name, path, directory, in_place, many)
+
+    def _output_table(self, stage: str, raw: dict[str, Any], facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
+        name, key, *rest = facts
+        values.check_keys(raw, OUTPUT, f"an output of stage `{show(stage)}`", key)
+        if "path" not in raw:
+            raise FaultError(f"an output of stage `{show(stage)}` has no `path`", key)
+        found = self._output(stage, raw["path"], (name, (*key, "path"), *rest))  # type: ignore[arg-type]  # the other three
+        return found if raw.get("cache", True) else replace(found, cache=False)
 
     def _odd_path(self, raw: str, what: str, key: KeyPath) -> tuple[str, bool]:
         """An output path that is not plain: filled in, normalised, and inside the project or a folder of `outside`."""

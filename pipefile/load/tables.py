@@ -24,7 +24,7 @@ RESULT = "result"
 
 KEYWORDS = (
     "inputs", "outputs", "params", "version", "env", "retry_policy", "timeout", "fallback", "should_run", "mode", "external", "setup", "after",
-    "always", "description", "tags", "log_limit", "metrics", "name",
+    "always", "cache", "description", "tags", "log_limit", "metrics", "resources", "secret_env", "name",
 )  # fmt: skip
 """What `@stage` takes: the keys of `[stage.NAME]` that a function can have, and its name."""
 

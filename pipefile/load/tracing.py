@@ -70,6 +70,8 @@ class Reference:
             return f"{name}.{self.output}"
         outputs = self.call.table["outputs"]
         path = outputs if isinstance(outputs, str) else outputs[0]
+        if isinstance(path, dict):
+            path = path["path"]
         return path if path.startswith("/") else f"./{path}"
 
 

@@ -47,6 +47,21 @@ class StageStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class StageRestored:
+    """What a stale edge has made before is back in its place: it need not run. StageFinished follows.
+
+    Args:
+        reasons: Why it was stale.
+        seconds: How long it took to restore it.
+    """
+
+    stage: str
+    instance: str
+    reasons: tuple[Reason, ...]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class StageRetried:
     """An attempt has failed, and another one follows.
 
@@ -74,8 +89,8 @@ class StageFinished:
     """An edge ended.
 
     Args:
-        status: "ran", "degraded" (its fallback ran), "failed", "fresh" (early cutoff found it so), "skipped" (something above failed, or a condition
-            said so), "interrupted".
+        status: "ran", "restored" (from the cache), "degraded" (its fallback ran), "failed", "fresh" (early cutoff found it so), "skipped" (something
+            above failed, or a condition said so), "interrupted".
         seconds: Wall-clock time of the attempt.
         output: The first bytes of what it printed, at most `execute.SHOWN` of them; all of it if `log_size` is no larger.
         log: Path of its log from the root; "" if it printed nothing.
@@ -132,6 +147,7 @@ class BuildFinished:
     seconds: float
     run: str = ""
     degraded: int = 0
+    restored: int = 0
 
 
-Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRetried | StageFinished | Note | Waiting | BuildFinished
+Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Waiting | BuildFinished

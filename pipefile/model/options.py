@@ -16,7 +16,7 @@ class Options:
         keep_going: After a failure go on with what does not need the failed edge.
         dry_run: Say what would run, change nothing.
         force: Run all of the closure.
-        load: Start nothing new while the load average is above this; None for no bound.
+        load: Start nothing new while the load average is this or more; None for no bound.
         strict: Warnings make the exit status 1.
         why: Print the reasons of each edge that runs.
         schedule: "eager" or "waves".
@@ -24,6 +24,9 @@ class Options:
         environ: The environment, complete.
         command: The command line, for run.json and for whoever waits.
         mode: Where functions run, whatever their stages say: "auto", "function" or "process"; "" as they say.
+        from_stage: The stage from which on everything runs; what is above it is put back as it was in an earlier run. "" for none.
+        reuse_run: Which run, as a person names it; "" for the latest.
+        cache: Earlier results are restored, and new ones kept.
         debug: Name of the stage that runs in the debugger; "" for none.
         verbose: 1 and more for -v, -1 for -q.
     """
@@ -43,3 +46,6 @@ class Options:
     verbose: int = 0
     mode: str = ""
     debug: str = ""
+    cache: bool = True
+    from_stage: str = ""
+    reuse_run: str = ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from pipefile.base.dataclass import dataclass, field
+from pipefile.model.cache import Entry
 from pipefile.model.fileref import FileRef
 from pipefile.model.record import Record, Remembered
 from pipefile.model.stage import Call, Output, Value
 
 if TYPE_CHECKING:
     from os import stat_result
+
+    from pipefile.base.mask import Mask
 
 
 class Poll(Protocol):
@@ -40,8 +43,11 @@ class Disk(Protocol):
     def names(self, folder: str) -> list[tuple[str, str]]: ...
     def read(self, path: str, limit: int | None = None, follow: bool = True) -> bytes: ...
     def digest(self, path: str, algorithm: str) -> tuple[str, stat_result]: ...
-    def write(self, path: str, data: bytes, sync: bool = False) -> None: ...
+    def write(self, path: str, data: bytes, sync: bool = False, mode: int = 0o666) -> None: ...
     def append(self, path: str, data: bytes) -> bool: ...
+    def copy(self, source: str, target: str, algorithm: str, mode: int = 0o666, limit: int | None = None) -> str: ...
+    def clone(self, source: str, target: str, mode: int = 0o666) -> bool: ...
+    def touch(self, path: str) -> None: ...
     def rename(self, source: str, target: str) -> None: ...
     def unlink(self, path: str) -> bool: ...
     def remove(self, path: str) -> bool: ...
@@ -138,6 +144,7 @@ class Task:
         log_limit: Most bytes kept in the log.
         resources: What it was granted.
         process: The function runs in a process of its own rather than in the builder.
+        mask: Takes what nobody may read out of what it prints; None for nothing.
     """
 
     id: int
@@ -151,8 +158,9 @@ class Task:
     timeout: float | None = None
     log: str = ""
     log_limit: int = 64_000_000
-    resources: Mapping[str, float] = field(default_factory=dict)
+    resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
+    mask: Mask | None = None
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
@@ -170,8 +178,9 @@ class Completion:
         timed_out: It was ended because its time was up.
         error: For people: "exit status 3", "killed by SIGKILL", "timed out after 1 s", the last line and the traceback of a function's exception.
         elapsed: Wall-clock seconds.
-        cpu: Seconds, user and system, of the process and its waited-for children; 0.0 for functions.
-        peak_rss: Bytes; 0 where not known.
+        cpu: Seconds, user and system, of the process and its waited-for children; of a function in this process, of its thread.
+        peak_rss: The most bytes of resident memory that were seen of all its processes together, or that the system tells of one of them; 0 where
+            neither is known. Of a function in this process, what the process had.
         output: The first `SHOWN` bytes of what it printed (execute/ has the number).
         log_size: Bytes in the log; 0 if it printed nothing.
         raised: Names of the class of the exception that a function has raised, and of all its bases, each plain and with its module:
@@ -214,6 +223,61 @@ class Records(Protocol):
     def read(self, edge: str, outputs: Sequence[Output]) -> Remembered: ...
     def write(self, record: Record, sync: bool = False) -> None: ...
     def remove(self, edge: str, outputs: Sequence[Output]) -> None: ...
+
+
+class Cache(Protocol):
+    """Earlier results: entries by key, and the bytes of files by their digest. As store/cache.py: LocalCache; a shared one keeps the same promises.
+
+    Nobody believes what comes out of it: entries are checked against the edge, bytes against their digest. Whatever is missing, damaged or cannot
+    be reached is a miss. Only `put` and `store` may raise, and what they raise costs a later build some time, nothing else.
+    """
+
+    def entries(self, key: str) -> Sequence[Entry]:
+        """What is known of a key, the newest first; () for a miss. Damaged entries are left out."""
+
+    def has_entries(self, keys: Collection[str]) -> frozenset[str]:
+        """Those of *keys* of which something is known, damaged or not."""
+
+    def has(self, blobs: Mapping[str, int]) -> frozenset[str]:
+        """Those of *blobs* (digest -> bytes) that are there and have that size."""
+
+    def fetch(self, blob: str, size: int, target: str, executable: bool = False) -> bool:
+        """Write the bytes of a blob to *target*, where nothing stands: its own file, which may be changed without harm.
+
+        Returns:
+            True if it holds just the bytes with that digest. Else nothing is left there, and a blob that is damaged is forgotten.
+        """
+
+    def store(self, blob: str, source: str, only_clone: bool = False) -> str:
+        """Take in the bytes of a file.
+
+        Args:
+            blob: Their digest; "" where it is not known.
+            source: The file.
+            only_clone: Only if that costs no space. The bytes of a known digest are not read then: the caller has just done so.
+
+        Returns:
+            Their digest; "" if they are not taken in: they have another digest, or would have cost space.
+
+        Raises:
+            OSError: The file cannot be read, or the cache cannot be written.
+        """
+
+    def put(self, entry: Entry) -> None:
+        """Add an entry whose blobs are stored. It takes the place of one with the same discovered inputs.
+
+        Raises:
+            OSError: The cache cannot be written.
+        """
+
+    def drop(self, entry: Entry) -> None:
+        """Forget an entry: it cannot be restored."""
+
+    def used(self, entry: Entry) -> None:
+        """An entry has been restored: it goes last when space is needed."""
+
+    def close(self) -> None:
+        """End of a build: what is over the size goes. Nothing of what this build has put or used does."""
 
 
 class Executor(Protocol):

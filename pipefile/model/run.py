@@ -53,6 +53,8 @@ class RunResult:
         run: Id of the run in the store, "" where none was written.
         would_run: For a dry run: names of edges that would run.
         degraded: Names of edges that failed and whose fallbacks made their outputs.
+        restored: Names of edges that were stale, and whose earlier results were put back from the cache.
+        would_restore: For a dry run: names of edges for which that would be done.
         abandoned: A function did not end when its time was up: its thread runs on, and the process has to be ended by os._exit.
         errors: Why edges failed, by name: the first line of what is told of it.
         values: What functions returned, by `STAGE.OUTPUT`, for edges that are fresh or ran. Each is read from its file when it is asked for. Filled
@@ -71,6 +73,8 @@ class RunResult:
     would_run: tuple[str, ...] = ()
     abandoned: bool = False
     degraded: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    would_restore: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, object] = field(default_factory=dict)
 

@@ -10,6 +10,9 @@ from pipefile.base.dataclass import dataclass, field
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 """What `[global]` and params can hold: the types of TOML without dates."""
 
+Resources: TypeAlias = "Mapping[str, int]"
+"""How much of what: "cpu", "memory" in bytes, "gpu", and names of `[resources]`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -131,6 +134,7 @@ class Output:
         value: What the file holds, where it is a value that a function returns (its path is below `STORE/values/` then): "int", "float", "str",
             "bool", "json", "any" (a Python object), "file" (a FileRef whose path is known at run time), "stream", or "result" (all that a
             function without declared outputs returns). "" for an ordinary file.
+        cache: Its bytes are kept for later, as far as the stage's are.
     """
 
     name: str | None
@@ -139,6 +143,7 @@ class Output:
     in_place: bool = False
     many: bool = False
     value: str = ""
+    cache: bool = True
 
     @property
     def shown(self) -> str:
@@ -157,12 +162,15 @@ class Stage:
         mode: "auto", "function" or "process", for functions.
         external: It may crash or calls out: "auto" gives it a process.
         setup: What a worker calls once; its result is the argument `setup`.
+        resources: What it needs while it runs; without "cpu" one of these.
+        secret_env: Variables that it gets and nobody may read anywhere: they are in no key.
         env: Tracked variables: name -> None where the value is inherited, else the text that the stage sets.
         env_set: The subset of `env` that the Pipefile sets, is `env` with a text as value.
         shell: The shell's own words, "sh", "-ec" by default.
         depfile: Path from the root, "" for none.
         log_limit: Bytes kept of one attempt's output.
         metrics: Outputs that hold JSON, whose numbers `runs diff` compares: paths from the root.
+        cache: Its results are kept for later, whatever their size; None: outputs that are not too large.
         params: Names to values, `global.KEY` already looked up.
         file: The Pipefile or Python file that declares it, from the project root.
         folder: The Pipefile's folder, "" for the root: commands run there.
@@ -193,6 +201,9 @@ class Stage:
     external: bool = False
     setup: Call | None = None
     metrics: tuple[str, ...] = ()
+    resources: Resources = field(default_factory=dict)
+    secret_env: tuple[str, ...] = ()
+    cache: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +227,7 @@ class Settings:
     outside: tuple[str, ...] = ()
     durability: str = "fast"
     keep_runs: int = 50
+    cache_size: int = 10_000_000_000
     log_limit: int = 64_000_000
     python: tuple[str, ...] = ()
     track_packages: bool = False
@@ -257,6 +269,7 @@ class Pipeline:
         unknown: Python files of which only a part is known, because they may not be run.
         partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
         document: The Pipefile as TOML has it: the index keeps it, so that a later build can read single stages again without the file.
+        resources: `[resources]`: how much there is, by name; "auto" for GPUs that are to be counted.
     """
 
     root: str
@@ -271,3 +284,4 @@ class Pipeline:
     unknown: tuple[str, ...] = ()
     partial: Mapping[str, Stage] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, int | str] = field(default_factory=dict)

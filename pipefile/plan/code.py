@@ -8,8 +8,8 @@ Three things are assumed, and documented for users:
 
 - What only defines (a function, a class, a constant of literals, a call out of plan/inert.py's tables) does not fail and does nothing else.
   Everything else at top level is an *effect*: it counts for whoever imports the module.
-- Annotations of functions are for readers. Those in class bodies are not: they make dataclasses, named tuples and models what they are.
-- A module whose name is computed, and a class that only a pickle names, cannot be seen.
+- Annotations of functions and variables are for readers. Those in class bodies are not: they make dataclasses, named tuples and models what they are.
+- A module whose name is computed from what the importing file does not name, and a class that only a pickle names, cannot be seen.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Piece(NamedTuple):
     """A statement's contents.
 
     Args:
-        plain: Digest without docstrings and annotations of functions.
+        plain: Digest without docstrings, and without annotations but for those in class bodies.
         full: Digest with them.
         refs: Global names that it uses, dotted as far as they go. Behind it may stand `@` and whose argument it is, or `@=`: it is bound
-            or deleted. With `=` in front: a module.
+            or deleted. With `=` in front: a module; with `=?`: one perhaps, if there is any of that name.
         full_refs: Those in annotations.
         readers: Decorators and base classes, as dotted names: those who get hold of what is defined; "?" for what is no name.
         local: Names that imports inside of functions bind -> their targets.

@@ -15,6 +15,7 @@ CALLS = {
     "builtins.object": "any", "builtins.property": "any", "builtins.staticmethod": "any", "builtins.classmethod": "any",
     "builtins.frozenset": "literal", "builtins.set": "literal", "builtins.dict": "literal", "builtins.list": "literal", "builtins.tuple": "literal",
     "builtins.range": "literal", "builtins.bytearray": "literal",
+    "collections.namedtuple": "fields",
     "collections.defaultdict": "any", "collections.deque": "literal", "collections.OrderedDict": "literal", "collections.Counter": "literal",
     "contextvars.ContextVar": "any", "dataclasses.field": "any", "enum.auto": "any", "functools.partial": "any", "logging.getLogger": "any",
     "pathlib.Path": "literal", "pathlib.PurePath": "literal", "pathlib.PurePosixPath": "literal", "re.compile": "pattern",
@@ -22,7 +23,11 @@ CALLS = {
     "typing.TypeVar": "any", "typing.ParamSpec": "any", "typing.NewType": "any", "types.SimpleNamespace": "any", "datetime.timedelta": "literal",
 }  # fmt: skip
 """Calls that make a value and do nothing else -> what their arguments may be: "any" inert expression; "literal": constants alone, since they are
-looked into; "pattern": a regular expression that is one."""
+looked into; "pattern": a regular expression that is one; "fields": names of fields that are some."""
+
+_PATHS = frozenset(["pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.PurePosixPath"])
+_TEXTS = frozenset(["os.path.join", "os.path.dirname", "os.path.abspath", "os.path.basename", "os.path.normpath"])
+_LARGEST_POWER = 64
 
 DECORATORS = frozenset(
     [
@@ -86,6 +91,8 @@ class Evaluation:
             return True
         if isinstance(node, ast.Name):
             return self._named(node.id)
+        if isinstance(node, ast.BinOp | ast.JoinedStr | ast.Call | ast.Attribute) and self.kind(node):
+            return True
         if isinstance(node, ast.Attribute):
             return self._dotted(node)
         if isinstance(node, ast.Tuple | ast.List):
@@ -103,6 +110,57 @@ class Evaluation:
         if isinstance(node, ast.Call):
             return self._call(node)
         return False
+
+    def kind(self, node: ast.AST) -> str:
+        """Of an expression that only gives a value, and cannot fail: whether that is a "number", a "text" or a "path"; "" for anything else.
+
+        The names in it are constants of the module, bound once, of which that is known.
+        """
+        if isinstance(node, ast.Constant):
+            return "number" if type(node.value) in _NUMBERS else "text" if isinstance(node.value, str) and "\0" not in node.value else ""
+        if isinstance(node, ast.Name):
+            found = "text" if node.id == "__file__" else self._names.kinds.get(node.id, "")
+            return found if node.id not in self._inner and self._named(node.id) else ""
+        if isinstance(node, ast.UnaryOp):
+            return "number" if isinstance(node.op, ast.USub | ast.UAdd) and self.kind(node.operand) == "number" else ""
+        if isinstance(node, ast.JoinedStr):
+            values = [each for each in node.values if not isinstance(each, ast.Constant)]
+            plain = all(isinstance(each, ast.FormattedValue) and each.format_spec is None and self.kind(each.value) for each in values)
+            return "text" if plain else ""
+        if isinstance(node, ast.BinOp):
+            return self._kind_of_operation(node)
+        if isinstance(node, ast.Attribute):
+            return "path" if node.attr == "parent" and self.kind(node.value) == "path" else ""
+        return self._kind_of_call(node) if isinstance(node, ast.Call) else ""
+
+    def _kind_of_operation(self, node: ast.BinOp) -> str:
+        left, right = self.kind(node.left), self.kind(node.right)
+        operator, by = node.op, node.right.value if isinstance(node.right, ast.Constant) else None
+        if left == "path" and isinstance(operator, ast.Div):
+            return "path" if right in ("text", "path") else ""
+        if left != right:
+            return ""
+        if left == "text":
+            return left if isinstance(operator, ast.Add) else ""
+        if isinstance(operator, ast.Add | ast.Sub | ast.Mult) or (isinstance(operator, ast.Div | ast.FloorDiv | ast.Mod) and by):
+            return left
+        small = type(by) is int and 0 <= by < _LARGEST_POWER and isinstance(node.left, ast.Constant) and type(node.left.value) is int
+        return left if small and isinstance(operator, ast.LShift | ast.Pow) else ""
+
+    def _kind_of_call(self, node: ast.Call) -> str:
+        function = node.func
+        if node.keywords:
+            return ""
+        if isinstance(function, ast.Attribute) and not node.args and function.attr in ("resolve", "absolute"):
+            return "path" if self.kind(function.value) == "path" and _of_the_file(function.value) else ""
+        chain = chain_of(function)
+        target = self._names.target(chain) if chain and chain.partition(".")[0] not in self._inner else ""
+        kinds = {self.kind(each) for each in node.args}
+        if target in _PATHS:
+            return "path" if kinds <= {"text", "path"} else ""
+        if target == "os.path.abspath" and not _of_the_file(node):
+            return ""
+        return "text" if target in _TEXTS and kinds == {"text"} and (len(node.args) == 1 or target == "os.path.join") else ""
 
     def _named(self, name: str) -> bool:
         if name in self._inner:
@@ -130,6 +188,8 @@ class Evaluation:
             return self.all_inert(arguments)
         if rule == "literal":
             return all(_is_literal(each) for each in arguments)
+        if rule == "fields":
+            return _are_fields(node)
         if rule == "pattern":
             return bool(node.args) and _is_pattern(node.args[0]) and all(chain_of(each) for each in arguments[1:])
         return False
@@ -263,6 +323,26 @@ def _is_literal(node: ast.AST) -> bool:
     if isinstance(node, ast.Dict):
         return all(isinstance(each, ast.Constant) for each in node.keys) and all(_is_literal(each) for each in node.values)
     return isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and _is_number(node.operand))
+
+
+def _of_the_file(node: ast.AST) -> bool:
+    """Whether a path is the module's own, or beside it: it does not depend on the working folder."""
+    return any(isinstance(each, ast.Name) and each.id == "__file__" for each in ast.walk(node))
+
+
+def _are_fields(node: ast.Call) -> bool:
+    """Whether a call of `namedtuple` makes one."""
+    from keyword import iskeyword
+
+    if len(node.args) != 2 or node.keywords or not _is_literal(node.args[0]) or not _is_literal(node.args[1]):
+        return False
+    name, fields = ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1])
+    names = fields.replace(",", " ").split() if isinstance(fields, str) else fields
+    if not isinstance(names, list | tuple):
+        return False
+    if not all(isinstance(each, str) and each.isidentifier() and not iskeyword(each) for each in [name, *names]):
+        return False
+    return len(set(names)) == len(names) and not any(each.startswith("_") for each in names)
 
 
 def _is_pattern(node: ast.AST) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipefile.plan.carry import STANDARD, Carrier, Found, Sources, Unit
-from pipefile.plan.code import FULL, PATCHES, SOURCE, WHOLE, WIDE, Piece, short
+from pipefile.plan.code import FULL, PATCHES, SOURCE, WHOLE, WIDE, Piece, Step, short
 from pipefile.plan.inert import DECORATORS, is_quiet_base
 
 __all__ = ["MOST", "Found", "Linked", "Sources", "link_function", "link_script"]
@@ -134,6 +134,10 @@ class _Linker:
             if any(self._reads(unit, reader) for reader in unit.module.steps[number].piece.readers):
                 self._take_fully(unit, number)
         if self._flags & (FULL | SOURCE):
+            for unit, _ in list(self._whole):
+                for number, step in enumerate(unit.module.steps):
+                    if _is_bare(step):
+                        self._take_fully(unit, number)
             for unit in list(self._carrier.begun):
                 for number, full in list(unit.reached.items()):
                     if not full:
@@ -212,7 +216,7 @@ class _Linker:
         for number, step in enumerate(unit.module.steps):
             if step.kind == "main" and not unit.script:
                 continue
-            if step.kind != "import":
+            if step.kind != "import" and not _is_bare(step):
                 self._take(unit, number)
             for each in step.imports:
                 if ":" in each.bound and each.name:
@@ -254,6 +258,10 @@ class _Linker:
 
     def _follow_all(self, unit: Unit, piece: Piece, refs: Iterable[str]) -> None:
         for ref in refs:
+            if ref[:2] == "=?":
+                if self._carrier.exact(ref[2:]) is not None:
+                    self._follow(unit, ref[2:], (), False)
+                continue
             if ref[0] == "=":
                 self._follow(unit, ref[1:], (), False)
                 continue
@@ -351,6 +359,11 @@ class _Linker:
             if ours or number in unit.reached or number in unit.used:
                 found.append(f"{','.join(step.binds)} {','.join(ours)}")
         return found
+
+
+def _is_bare(step: Step) -> bool:
+    """Whether it is an annotation of nothing, `x: int`, which only counts for those who read annotations."""
+    return step.kind == "bind" and not step.binds
 
 
 def _folded(symbols: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

@@ -154,7 +154,7 @@ def _meant(files: FileSet, graph: Graph, world: World) -> str:
     reference = _reference(path, graph)
     near = reference or _near_file(path, graph, world)
     if not near:
-        return ""
+        return _outputs_of_stage(path, graph)
     slash = "/" if files.kind == "directory" and not reference else ""
     return f"did you mean `{show(near)}{slash}`?"
 
@@ -184,6 +184,17 @@ def _reference(path: str, graph: Graph) -> str:
                 return f"{path[:cut]}.{near}"
         cut = path.find(".", cut + 1)
     return ""
+
+
+def _outputs_of_stage(path: str, graph: Graph) -> str:
+    """For `clean.total`, where stage `clean` has outputs of quite other names: what these are."""
+    stage, dot, rest = path.partition(".")
+    edges = graph.by_stage.get(stage, ()) if dot and "/" not in rest else ()
+    names = list(dict.fromkeys([output.name for output in graph.edges[edges[0]].outputs if output.name])) if edges else []
+    if not names:
+        return ""
+    shown = [f"`{show(stage)}.{show(name)}`" for name in names[:5]]
+    return f"stage `{show(stage)}` has {', '.join(shown)}{', ...' if len(names) > 5 else ''}"
 
 
 def _near_file(path: str, graph: Graph, world: World) -> str:

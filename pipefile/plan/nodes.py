@@ -31,7 +31,14 @@ def in_scope(node: ast.AST) -> Iterable[ast.AST]:
         return [*node.decorator_list, *node.bases, *[each.value for each in node.keywords]]
     if isinstance(node, COMPREHENSIONS):
         return [each for each in ast.walk(node) if isinstance(each, ast.NamedExpr)]
+    if isinstance(node, ast.AnnAssign) and is_bare(node):
+        return [node.annotation]
     return ast.iter_child_nodes(node)
+
+
+def is_bare(node: ast.AnnAssign) -> bool:
+    """Whether it is `x: int`, which binds nothing: in a function it makes the name a local one, elsewhere it does not even do that."""
+    return node.value is None and isinstance(node.target, ast.Name)
 
 
 def stored(node: ast.AST) -> set[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.plan.code import DEEPEST, FULL, PATCHES, SOURCE, WHOLE, WIDE, Piece, imports_of, short
-from pipefile.plan.nodes import COMPREHENSIONS, binds, chain_of, in_scope, stored
+from pipefile.plan.nodes import COMPREHENSIONS, binds, chain_of, in_scope, is_bare, stored
 
 BUILTINS = frozenset(dir(builtins))
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -54,10 +54,16 @@ class Names:
     Args:
         bound: How often each is bound at top level.
         imports: Those that imports bind -> their targets.
+        postponed: Annotations are texts, by `from __future__ import annotations`.
+        kinds: Constants of which it is known what they are (plan/inert.py: kind).
+        texts: Texts that may be names of modules, where the module imports any whose name it computes.
     """
 
     bound: Mapping[str, int]
     imports: Mapping[str, tuple[str, ...]]
+    postponed: bool = False
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
 
     def target(self, chain: str) -> str:
         """What a dotted name stands for beyond this module, as "a.b.c"; "" if it is bound here, or in several ways."""
@@ -75,6 +81,7 @@ class _Scope:
     kind: str  # "function", "class" or "comprehension"
     bound: set[str]
     outer: set[str] = field(default_factory=set)  # declared global
+    never: set[str] = field(default_factory=set)  # local by an annotation alone: nothing binds them
 
 
 class Scanner:
@@ -106,7 +113,7 @@ class Scanner:
         roots = sorted({ref.lstrip("=").partition("@")[0].partition(".")[0] for ref in self.refs} & self._names.imports.keys())
         aliases = [f"{name}={','.join(self._names.imports[name])}" for name in roots]
         plain = short("\0".join([*self._out, *aliases]))
-        full = short("\0".join([plain, *self._soft])) if self._soft else plain
+        full = short("\0".join([plain, str(self._names.postponed), *self._soft])) if self._soft else plain
         return Piece(
             plain,
             full,
@@ -129,6 +136,8 @@ class Scanner:
             self._name(node, taker)
         elif isinstance(node, ast.Constant):
             self._out += (type(node.value).__name__, _constant(node.value))
+            if isinstance(node.value, str):
+                self._flags |= _BY_ATTRIBUTE.get(node.value, 0)  # for getattr, attrgetter
         elif isinstance(node, ast.Attribute):
             self._attribute(node, taker)
         elif isinstance(node, ast.Call):
@@ -197,6 +206,8 @@ class Scanner:
         """Note a use of a name, unless it is a local one: as an argument of *taker*. Returns whether it is global, or imported locally."""
         local = self._is_local(root)
         if local and root not in self._local:
+            if any(root in scope.never for scope in self._scopes):
+                self._out.append("never")  # without its annotation it would be a global one
             return False
         self.refs[f"{chain}@{taker}" if taker else chain] = None
         for target in self._local.get(root, ()):
@@ -295,6 +306,10 @@ class Scanner:
         for keyword in node.keywords:
             if keyword.arg == "package" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
                 texts[1:] = [keyword.value.value]
+        if node.args and not (texts and texts[0]):
+            for text in self._names.texts:
+                for start in starts_of(node.args[0], texts[1] if len(texts) > 1 else ""):
+                    self.refs[f"=?{start}{text}"] = None
         if not texts or not texts[0]:
             return
         target = texts[0]
@@ -395,19 +410,26 @@ class Scanner:
         self._out.append("end")
 
     def _annotated(self, node: ast.AnnAssign) -> None:
-        self._out += ("AnnAssign", str(node.simple))
-        self._visit(node.target)
+        """An annotated assignment is one without its annotation, but in class bodies, where annotations make fields."""
         if self._scopes and self._scopes[-1].kind == "class":
+            self._out += ("AnnAssign", str(node.simple), *(["postponed"] if self._names.postponed else []))
+            self._visit(node.target)
             self._visit(node.annotation)
-        else:
-            self._aside(node.annotation, "variable")
+            if node.value is not None:
+                self._visit(node.value)
+            self._out.append(";")
+            return
+        target = node.target
+        self._aside(node.annotation, f"variable {node.simple} {chain_of(target)}")
         if node.value is not None:
-            self._visit(node.value)
-        self._out.append(";")
+            self._visit(ast.Assign([target], node.value))
+        elif not (isinstance(target, ast.Name) or (isinstance(target, ast.Attribute) and self._is_local(chain_of(target.value)))):
+            self._visit(ast.Expr(target))  # looked up, as far as that goes
 
     def _bind(self, body: Iterable[ast.AST], scope: _Scope) -> None:
         """Find what is local to a function: everything that it binds, unless it says that it is somebody else's."""
         elsewhere: set[str] = set()
+        annotated: set[str] = set()
         todo = list(body)
         while todo:
             node = todo.pop()
@@ -415,6 +437,8 @@ class Scanner:
                 scope.outer.update(node.names)
             elif isinstance(node, ast.Nonlocal):
                 elsewhere.update(node.names)
+            elif isinstance(node, ast.AnnAssign) and is_bare(node) and node.simple:
+                annotated.add(node.target.id)  # type: ignore[union-attr]
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 for each in imports_of(node):
                     if each.name:
@@ -422,7 +446,18 @@ class Scanner:
                         self._local.setdefault(each.name, []).append(each.bound)
             scope.bound.update(binds(node))
             todo += in_scope(node)
+        scope.never = annotated - scope.bound
+        scope.bound |= annotated
         scope.bound -= scope.outer | elsewhere
+
+
+def starts_of(node: ast.expr, package: str) -> list[str]:
+    """What the computed name of a module may begin with, before a text of the same file: `f"plugins.{name}"`."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node.left if isinstance(node, ast.BinOp) else node
+    start = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+    if start[:1] == ".":
+        start = f"{package}{start}" if package and start[:2] != ".." else ""
+    return ["", start] if start else [""]
 
 
 def _dotted(target: str, rest: str) -> str:

@@ -8,11 +8,12 @@ of a second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Literal
 
 from pipefile.model.graph import Graph
+from pipefile.plan.resources import Lines
 
 Outcome = Literal["fresh", "ran", "failed", "skipped", "left"]
 
@@ -34,6 +35,7 @@ class Schedule:
         keep_going: After a failure go on with what does not need the failed edge.
         barrier: Start an edge only when all edges of lower waves have ended.
         weights: Edge -> seconds of an earlier run. The others count as much as the median of these.
+        lines: Who runs, where edges need more than a slot; None where all need one alone. A line's CPUs are *jobs*.
     """
 
     def __init__(  # noqa: PLR0913  # a dataclass for these would be made once, by the only caller
@@ -46,6 +48,7 @@ class Schedule:
         keep_going: bool = False,
         barrier: bool = False,
         weights: Mapping[int, float] | None = None,
+        lines: Lines | None = None,
     ) -> None:
         self.stopping = False
         self.skipped: list[int] = []
@@ -64,6 +67,7 @@ class Schedule:
         self._running = 0
         self._freed = 0
         self._ready: list[tuple[int, float, int]] = []  # a heap: wave, longest path first, edge
+        self._lines = lines
         nodes = len(graph.depends)
         self._state = bytearray(nodes)
         state = self._state
@@ -122,33 +126,57 @@ class Schedule:
         if self._state[edge] == _FREED:
             self._freed -= 1
         self._state[edge] = _READY
-        heappush(self._ready, (self._wave[edge] if self._wave else 0, -self._priority[edge], edge))
+        entry = (self._wave[edge] if self._wave else 0, -self._priority[edge], edge)
+        if self._lines is None:
+            heappush(self._ready, entry)
+        else:
+            self._lines.push(entry)
 
-    def start(self) -> int | None:
-        """The edge to start now; it counts as running from here on. None while no slot is free, nothing is ready, or all is stopping."""
+    def start(self, allowed: Callable[[int], bool] | None = None) -> int | None:
+        """The edge to start now; it counts as running from here on. None while no slot is free, nothing is ready, or all is stopping.
+
+        Args:
+            allowed: Asked of the edge that is next; where it says no, that stays ready, and nothing starts.
+        """
         if self.stopping or self._running >= self._jobs:
             return None
+        if self._lines is None:
+            edge = self._plainly_next(allowed)
+        else:
+            edge = self._lines.start(self._is_ready, self._current if self._wave else None, allowed)
+        if edge is not None:
+            self._state[edge] = _RUNNING
+            self._running += 1
+        return edge
+
+    def _plainly_next(self, allowed: Callable[[int], bool] | None) -> int | None:
         ready, state = self._ready, self._state
         while ready:
             wave, _, edge = ready[0]
             if state[edge] != _READY:  # ended without a start
                 heappop(ready)
-            elif self._wave and wave > self._current:
+            elif (self._wave and wave > self._current) or (allowed is not None and not allowed(edge)):
                 return None
             else:
                 heappop(ready)
-                state[edge] = _RUNNING
-                self._running += 1
                 return edge
         return None
+
+    def _is_ready(self, edge: int) -> bool:
+        return self._state[edge] == _READY
 
     def free(self, edge: int) -> None:
         """A running edge has left its slot: its action is over, and what is left to do is the engine's. `end` follows, or `mark_ready` for
         another attempt."""
         if self._state[edge] == _RUNNING:
-            self._running -= 1
+            self._leave(edge)
             self._freed += 1
             self._state[edge] = _FREED
+
+    def _leave(self, edge: int) -> None:
+        self._running -= 1
+        if self._lines is not None:
+            self._lines.free(edge)
 
     def end(self, edge: int, outcome: Outcome) -> None:
         """An edge has ended, whether it ran or was only decided.
@@ -158,7 +186,7 @@ class Schedule:
         """
         state = self._state
         if state[edge] == _RUNNING:
-            self._running -= 1
+            self._leave(edge)
         elif state[edge] == _FREED:
             self._freed -= 1
         state[edge] = _ENDED

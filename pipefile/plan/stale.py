@@ -140,6 +140,7 @@ _PLAIN = {
     "shell": "its shell changed",
     "format": "this version of pipefile keeps other keys",
     "lists": "other arguments of its function are lists now",
+    "put-back": "its outputs were put back as they were in an earlier run",
     "hash": "its digests were made with another hash",
 }
 _NOUNS = {
@@ -171,6 +172,8 @@ def describe(reason: Reason) -> str:
         return f"output {subject} is missing"
     if reason.kind == "output-changed":
         return f"output {subject} was changed since"
+    if reason.kind == "resumed":
+        return f"all runs from stage {subject} on"
     if reason.kind == "degraded":
         return f"its last result came from fallback {subject}"
     if reason.kind == "condition":

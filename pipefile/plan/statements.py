@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
+from pipefile.base.dataclass import replace
 from pipefile.plan.code import Import, Module, Piece, Step, imports_of
 from pipefile.plan.inert import METACLASSES, Evaluation, inertness
 from pipefile.plan.nodes import bound_by, chain_of, inside
@@ -25,15 +27,41 @@ def statements(tree: ast.Module, source: str) -> Module:
         TooDeepError: It is nested too deeply to be walked.
     """
     body = list(_carried_out(tree.body, _checking_names(tree)))
-    names = _names(body)
-    reader = _Reader(names, not _postponed(tree))
+    declared = {name for each in ast.walk(tree) if isinstance(each, ast.Global) for name in each.names}
+    names = replace(_names(body, _postponed(tree)), texts=_names_of_modules(tree))
+    names = replace(names, kinds=_kinds(body, names, declared))
+    reader = _Reader(names)
     steps = [step for node, main in body if (step := reader.step(node, main)) is not None]
-    declared: set[str] = set()
-    for each in ast.walk(tree):
-        if isinstance(each, ast.Global):
-            declared.update(each.names)
     paths, extends = search_paths(tree, names)
     return Module(source, tuple(steps), frozenset(declared), paths, extends)
+
+
+def _kinds(body: Iterable[tuple[ast.stmt, bool]], names: Names, declared: set[str]) -> dict[str, str]:
+    """Names of constants that nothing else binds, and what they are."""
+    found: dict[str, str] = {}
+    known = replace(names, kinds=found)
+    for node, main in body:
+        if main or not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        name = targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
+        if names.bound.get(name) == 1 and name not in declared and (kind := Evaluation(known).kind(node.value)):
+            found[name] = kind
+    return found
+
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_MOST_TEXTS = 100
+
+
+def _names_of_modules(tree: ast.Module) -> tuple[str, ...]:
+    """Texts that may be names of modules, or ends of such names, where any module is imported by a name that is computed."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and chain_of(node.func).endswith(("import_module", "__import__"))]
+    if all(isinstance(argument, ast.Constant) for call in calls for argument in call.args[:1]):
+        return ()
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    found = dict.fromkeys([text for text in texts if len(text) < 100 and _MODULE.fullmatch(text)])
+    return tuple(list(found)[:_MOST_TEXTS])
 
 
 def _postponed(tree: ast.Module) -> bool:
@@ -81,7 +109,7 @@ def _asks_for_main(test: ast.expr) -> bool:
     )
 
 
-def _names(body: Iterable[tuple[ast.stmt, bool]]) -> Names:
+def _names(body: Iterable[tuple[ast.stmt, bool]], postponed: bool) -> Names:
     bound: dict[str, int] = {}
     imports: dict[str, list[str]] = {}
     for node, main in body:
@@ -94,7 +122,7 @@ def _names(body: Iterable[tuple[ast.stmt, bool]]) -> Names:
         for name in here:
             bound[name] = bound.get(name, 0) + (1 if simple else 2)
     _same_package(imports, bound)
-    return Names(bound, {name: tuple(dict.fromkeys(targets)) for name, targets in imports.items()})
+    return Names(bound, {name: tuple(dict.fromkeys(targets)) for name, targets in imports.items()}, postponed)
 
 
 def _same_package(imports: dict[str, list[str]], bound: dict[str, int]) -> None:
@@ -116,9 +144,9 @@ def _in_order(node: ast.AST) -> list[ast.Import | ast.ImportFrom]:
 
 
 class _Reader:
-    def __init__(self, names: Names, annotations: bool) -> None:
+    def __init__(self, names: Names) -> None:
         self._names = names
-        self._annotations = annotations
+        self._annotations = not names.postponed
 
     def step(self, node: ast.stmt, main: bool) -> Step | None:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and not isinstance(node.value.value, str):

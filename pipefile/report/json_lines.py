@@ -10,16 +10,20 @@ where the stage has one alone):
     {"event": "stage_output", "time": ..., "stage": "train", "instance": "", "text": "...", "truncated": false, "log": "...", "log_size": 12}
     {"event": "stage_finished", "time": ..., "stage": "train", "instance": "", "status": "failed", "seconds": 4.2, "error": "exit status 1",
      "file": "Pipefile.toml", "line": 22, "command": "python train.py", "log": "...", "log_size": 12}
-    {"event": "build_finished", "time": ..., "status": "failed", "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "degraded": 0, "seconds": 4.5,
-     "run": "..."}
+    {"event": "build_finished", "time": ..., "status": "failed", "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "degraded": 0, "restored": 0,
+     "seconds": 4.5, "run": "..."}
 
 Between the attempts of a stage that is tried again:
 
     {"event": "stage_retried", "time": ..., "stage": "train", "instance": "", "attempt": 2, "attempts": 3, "delay": 1.0, "error": "exit status 75",
      "log": "..."}
 
-`status` of a stage is "ran", "degraded" (its fallback made the outputs; `error` says why it failed itself), "failed", "fresh", "skipped" (with
-`reason` where a condition said so) or "interrupted". The `stage_started` and `stage_retried` of a fallback have its name as `fallback`.
+Instead of `stage_started`, for a stage whose earlier result was put back from the cache:
+
+    {"event": "stage_restored", "time": ..., "stage": "train", "instance": "", "seconds": 0.01, "reasons": [...]}
+
+`status` of a stage is "ran", "restored", "degraded" (its fallback made the outputs; `error` says why it failed itself), "failed", "fresh", "skipped"
+(with `reason` where a condition said so) or "interrupted". The `stage_started` and `stage_retried` of a fallback have its name as `fallback`.
 `text` is the beginning of what the stage printed, undecodable bytes replaced; `truncated` says that there is more in the
 log. Readers ignore fields and events that they do not know.
 """
@@ -30,7 +34,7 @@ import json
 import time
 from collections.abc import Callable
 
-from pipefile.model.event import BuildFinished, BuildStarted, Event, PlanMade, StageFinished, StageRetried, StageStarted
+from pipefile.model.event import BuildFinished, BuildStarted, Event, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted
 from pipefile.model.record import Reason
 from pipefile.report.stream import Stream
 
@@ -89,6 +93,9 @@ def _described(event: Event) -> list[tuple[str, dict[str, object]]]:
         reasons = [reason_fields(reason) for reason in event.reasons]
         instead = {"fallback": event.fallback} if event.fallback else {}
         return [("stage_started", {"stage": event.stage, "instance": event.instance, "attempt": event.attempt, **instead, "reasons": reasons})]
+    if isinstance(event, StageRestored):
+        reasons = [reason_fields(reason) for reason in event.reasons]
+        return [("stage_restored", {"stage": event.stage, "instance": event.instance, "seconds": round(event.seconds, 6), "reasons": reasons})]
     if isinstance(event, StageRetried):
         who = {"stage": event.stage, "instance": event.instance, **({"fallback": event.fallback} if event.fallback else {})}
         fields = {"attempt": event.attempt, "attempts": event.attempts, "delay": round(event.delay, 6), "error": event.error, "log": event.log}
@@ -99,6 +106,7 @@ def _described(event: Event) -> list[tuple[str, dict[str, object]]]:
         return [("plan", {"total": event.total})]
     if isinstance(event, BuildFinished):
         counts = {"ran": event.ran, "fresh": event.fresh, "failed": event.failed, "skipped": event.skipped, "degraded": event.degraded}
+        counts["restored"] = event.restored
         return [("build_finished", {"status": event.status, **counts, "seconds": round(event.seconds, 6), "run": event.run})]
     return []  # notes and waiting are words for people
 

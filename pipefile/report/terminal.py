@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 
 from pipefile.base.dataclass import replace
 from pipefile.base.paths import show
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
+from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted, Waiting
+from pipefile.model.record import Reason
 from pipefile.report.stream import Stream, painted_error
 from pipefile.report.words import counts, duration, edge_name, retried
 
@@ -29,6 +30,7 @@ REDRAW = 0.1  # seconds; a terminal over a slow line takes ten redraws a second
 TAIL = 20  # lines of a failed stage's output that are shown with the failure
 _TAIL_BYTES = 64 << 10
 _CHUNK = 256 << 10
+_LONGEST, _HEAD, _TAIL = 4000, 1000, 200  # characters of a command that are shown: the most, and of a longer one those at either end
 _PREDICATES = ("ended ", "returned ", "was ", "did not ", "read `")  # an error that goes on after the stage's name, rather than "exit status 1"
 _ERASE = "\r\x1b[K"
 
@@ -66,6 +68,7 @@ class TerminalReport:
             BuildStarted: self._build_started,
             PlanMade: self._plan_made,
             StageStarted: self._stage_started,
+            StageRestored: self._stage_restored,
             StageRetried: self._stage_retried,
             StageFinished: self._stage_finished,
             Note: self._note,
@@ -103,14 +106,20 @@ class TerminalReport:
         if self.live:
             self._running[edge_name(event.stage, event.instance)] = None
         if self._why and self._shows and event.attempt == 1:
-            from pipefile.plan.stale import describe
-
-            name = edge_name(event.stage, event.instance)
-            self._erase()
-            for reason in event.reasons:
-                self._out.write(f"{name}: {describe(reason)}\n")
+            self._tell_why(edge_name(event.stage, event.instance), event.reasons)
         if self.live and self._clock() - self._drawn_at >= REDRAW:
             self._draw()
+
+    def _stage_restored(self, event: StageRestored) -> None:
+        if self._why and self._shows:
+            self._tell_why(edge_name(event.stage, event.instance), event.reasons)
+
+    def _tell_why(self, name: str, reasons: tuple[Reason, ...]) -> None:
+        from pipefile.plan.stale import describe
+
+        self._erase()
+        for reason in reasons:
+            self._out.write(f"{name}: {describe(reason)}\n")
 
     def _stage_retried(self, event: StageRetried) -> None:
         self._running.pop(edge_name(event.stage, event.instance), None)
@@ -131,10 +140,10 @@ class TerminalReport:
             self._total = max(self._total, self._done)
         if status == "failed":
             self._failed(event, name)
-        elif status in ("ran", "degraded"):
+        elif status in ("ran", "degraded", "restored"):
             if self._shows and (self._lines or event.log_size or event.output):
                 self._erase()
-                word = " " + self._out.paint(status, "yellow") if status == "degraded" else ""
+                word = " " + self._out.paint(status, "yellow" if status == "degraded" else "green") if status != "ran" else ""
                 self._out.write(f"[{self._done}/{self._total}] {name}{word}  {duration(event.seconds)}\n")
                 self._after_line(event)
         elif status == "fresh":
@@ -236,8 +245,8 @@ class TerminalReport:
         self.live = False
         self._show_failures()
         if self._shows:
-            ended = ((event.ran, "ran"), (event.degraded, "degraded"), (event.fresh, "fresh"), (event.failed, "failed"), (event.skipped, "skipped"))
-            parts = counts(*ended)
+            ended = ((event.ran, "ran"), (event.restored, "from cache"), (event.degraded, "degraded"), (event.fresh, "fresh"))
+            parts = counts(*ended, (event.failed, "failed"), (event.skipped, "skipped"))
             took = duration(event.seconds)
             if event.status == "interrupted":
                 self._out.write(f"interrupted: {parts} in {took}\n" if parts else f"interrupted after {took}\n")
@@ -308,6 +317,10 @@ class TerminalReport:
 
 
 def _indented(command: str) -> str:
+    """A command on lines of its own, without the middle of one that nobody would read: it may name thousands of files."""
+    if len(command) > _LONGEST:
+        left_out = len(command) - _HEAD - _TAIL
+        command = f"{command[:_HEAD]} [{left_out:,} characters more] {command[-_TAIL:]}"
     return "".join(f"  {show(line)}\n" for line in command.rstrip("\n").split("\n"))
 
 

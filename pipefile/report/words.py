@@ -19,6 +19,26 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def size(count: int) -> str:
+    """`4.1 kB`, `1.2 GB`: as Pipefile.toml writes sizes."""
+    if count < 1000:
+        return f"{count} B"
+    amount, unit = float(count), "B"
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007  # the last one is wanted
+        amount /= 1000
+        if amount < 999.5:
+            break
+    return f"{amount:.3g} {unit}"
+
+
+def used(cpu: float, memory: int) -> str:
+    """CPU seconds and bytes of memory in words, "1.2 s of CPU, 340 MB of memory"; what is not known is left out."""
+    parts = [f"{duration(cpu)} of CPU"] if cpu else []
+    if memory:
+        parts.append(f"{size(memory)} of memory")
+    return ", ".join(parts)
+
+
 def edge_name(stage: str, instance: str) -> str:
     """An edge as users write it, safe to show: `thumbs`, or `thumbs@photos/a.jpg`."""
     return show(f"{stage}@{instance}" if instance else stage)

@@ -34,7 +34,7 @@ from blake3 import blake3
 
 from pipefile.model.ports import Disk
 
-FORMAT = 1
+FORMAT = 2  # 1 took annotations of assignments for code
 NAME = "code"
 MAGIC = b"pipefile-code"
 LIMIT = 256 << 20  # bytes

@@ -27,7 +27,7 @@ def check_store(disk: Disk, settings: Settings) -> None:
         StoreError: It lies there.
     """
     allowed = [os.path.realpath(disk.at(place)) for place in (".", *settings.outside)]
-    for folder in (settings.store, f"{settings.store}/runs", f"{settings.store}/records", f"{settings.store}/values"):
+    for folder in (settings.store, f"{settings.store}/runs", f"{settings.store}/records", f"{settings.store}/values", f"{settings.store}/cache"):
         real = os.path.realpath(disk.at(folder))
         if not any(real == place or within(real, place.rstrip("/")) for place in allowed):
             hint = 'folders outside are named in `[pipefile] outside = ["/..."]`'

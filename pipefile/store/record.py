@@ -3,7 +3,7 @@
 The record of output `build/a.o` is the file `build/.a.o.hash`; where the output's name has more than 240 bytes, `.` + 32 hex digits of the name's
 blake3 + `.hash`. An edge without outputs has one record, `STORE/records/EDGE.hash`, with the edge's name percent-encoded.
 
-A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` between them, a newline at the end. Here in several lines:
+A record is one line of ASCII, in the frame that store/frame.py describes: a JSON object with its names in order. Here in several lines:
 
     {"format": 1, "checksum": "64a1c30f4f41cd7b6dd4a1b2e3a0c9d8",
      "accepted": "", "attempt": "5f0c1a9b2d3e4f60",
@@ -15,8 +15,6 @@ A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` betw
      "outputs": [["a.o", "file", "blake3:fcde2b..."], ["a.d", "file", "blake3:ab530a..."]],
      "own": [], "pipefile": "../Pipefile.toml", "reasons": ["input `src/a.c` changed"]}
 
-- `checksum`: 32 hex digits of the blake3 of all other bytes of the file: those before `"checksum"`, then those after its comma and blank. Every later
-  format begins with these two names and this checksum, so that a whole record of another version can be told from a damaged one.
 - Only the record beside the first output (or the only one of an edge without outputs) has `accepted components discovered duration members own
   reasons`, and `degraded` (before `discovered`) where a fallback made the outputs: its name; the `key` is "" then. The others have the other six
   names. No record has further names.
@@ -26,18 +24,13 @@ A record is one line of ASCII: a JSON object, names in order, `, ` and `: ` betw
   file has a record beside it as the others have.
 - `components`: kind, name, path ("" for what is no file), value (model/record.py: Component). `outputs`: path, "file" or "directory", digest.
   `discovered`: path to digest, "" for a file that was absent. `members`: the name of a set of files to pairs of path and digest.
-- A byte of a name that is no UTF-8 is the escape `\\udc80` to `\\udcff`, as os.fsdecode gives it. No other lone surrogate occurs.
 
 A record is believed only if all of this holds, and if it names the output that it stands beside. Anything else is as good as no record.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
-
-from blake3 import blake3
 
 from pipefile.base.digest import is_digest
 from pipefile.base.errors import RecordError
@@ -46,13 +39,10 @@ from pipefile.base.paths import absolute_from, folder_of, name_of, relative
 from pipefile.model.ports import Disk
 from pipefile.model.record import ABSENT, Component, Made, Record, Remembered
 from pipefile.model.stage import Output
+from pipefile.store.frame import opened, sealed
 
-FORMAT = 1
 LIMIT = 256 << 20  # bytes; a record of a million inputs has half of it
 
-_HEAD = b'{"format": 1, '
-_MARK = b'"checksum": "'
-_BODY_AT = len(_HEAD) + len(_MARK) + 32 + len(b'", ')
 _OTHER = ("attempt", "edge", "key", "output", "outputs", "pipefile")
 _MAIN = ("accepted", "attempt", "components", "discovered", "duration", "edge", "key", "members", "output", "outputs", "own", "pipefile", "reasons")
 _DEGRADED = (*_MAIN[:3], "degraded", *_MAIN[3:])
@@ -70,21 +60,6 @@ def record_path(output: str) -> str:
 def edge_record_path(store: str, edge: str) -> str:
     """Where the record of an edge without outputs stands."""
     return f"{store}/records/{file_name(edge)}.hash"
-
-
-def _constant(text: str) -> NoReturn:
-    raise ValueError(f"the number {text}")
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name twice in one object")
-    return found
-
-
-_to_json = json.JSONEncoder(check_circular=False, allow_nan=False).encode
-_from_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).raw_decode
 
 
 def _folder(at: str) -> str:
@@ -126,9 +101,7 @@ def encode(record: Record, at: str) -> bytes:
         }
     else:
         values = {"attempt": record.attempt, "edge": record.edge, "key": record.key, "output": output, "outputs": outputs, "pipefile": pipefile}
-    body = _to_json(values)[1:].encode("ascii") + b"\n"
-    checksum = blake3(_HEAD + body).hexdigest(length=16)
-    return b'%b%b%b", %b' % (_HEAD, _MARK, checksum.encode(), body)
+    return sealed(values)
 
 
 def decode(data: bytes, at: str) -> Record:
@@ -138,47 +111,13 @@ def decode(data: bytes, at: str) -> Record:
         RecordError: It is damaged, forged, of another output, or of an unknown format.
     """
     try:
-        return _record(_checked(data), at)
+        if len(data) > LIMIT:
+            raise RecordError("it is too large")
+        return _record(opened(data), at)
     except RecordError:
         raise
     except (ValueError, TypeError, KeyError, RecursionError) as error:  # BadPathError is a ValueError
         raise RecordError(f"it does not hold a record: {error}") from None
-
-
-def _checked(data: bytes) -> dict[str, object]:
-    if len(data) > LIMIT:
-        raise RecordError("it is too large")
-    if not data.startswith(_HEAD):
-        raise _unknown(data)
-    if data[_BODY_AT - 3 : _BODY_AT] != b'", ' or not data.startswith(_MARK, len(_HEAD)):
-        raise RecordError("it does not begin as a record")
-    body = data[_BODY_AT:]
-    if blake3(_HEAD + body).hexdigest(length=16).encode() != data[_BODY_AT - 35 : _BODY_AT - 3]:
-        raise RecordError("its checksum does not match")
-    text = "{" + body.decode("ascii")
-    values, end = _from_json(text)
-    if text[end:] != "\n":
-        raise RecordError("something follows the record")
-    if "\\ud" in text or "\\uD" in text:  # rare: bytes that are no UTF-8, and characters beyond the basic plane
-        json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogateescape")  # ValueError for any other surrogate
-    if type(values) is not dict:
-        raise RecordError("it is no object")
-    return values
-
-
-def _unknown(data: bytes) -> RecordError:
-    """What to say of a file that does not begin as a record of this format."""
-    import re
-
-    match = re.match(rb'\{"format": ([1-9][0-9]{0,8}), "checksum": "([0-9a-f]{32})", ', data)
-    if match is None:
-        return RecordError("it does not begin as a record")
-    hasher = blake3(data[: match.end(1) + 2])
-    hasher.update(data[match.end() :])
-    if hasher.hexdigest(length=16).encode() != match[2]:
-        return RecordError("its checksum does not match")
-    number = int(match[1])
-    return RecordError(f"it has format {number}", unknown_format=number)
 
 
 def _record(values: dict[str, object], at: str) -> Record:

@@ -22,7 +22,7 @@ run.json:
 
 manifest.json is `{"format": 1, "edges": [...]}`, an edge a line, with the fields of model/run.py: EdgeResult.
 
-A build that runs nothing writes no run. All of this is history: nothing decides by it, and what is damaged is told and passed over.
+A build that runs and restores nothing writes no run. All of this is history: nothing decides by it, and what is damaged is told and passed over.
 """
 
 from __future__ import annotations
@@ -106,9 +106,17 @@ class RunWriter:
         Raises:
             StoreError: It cannot be written.
         """
+        self.begin()
+        return self._id
+
+    def begin(self) -> None:
+        """The build has something to tell.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
         if not self._id:
             self._begin()
-        return self._id
 
     def log_path(self, stage: str) -> str:
         """Where the log of an edge belongs, from the root. Asking for it begins the run."""

@@ -44,7 +44,11 @@ def test_status_json(built: Project) -> None:
     assert [(reason["kind"], reason["subject"], reason["text"]) for reason in clean["reasons"]] == [
         ("output-changed", "clean.csv", "output `clean.csv` was changed since")
     ]
-    assert report["state"] == "unknown"
+    assert clean["restorable"] is True  # and its bytes are known, so that what needs it can be decided
+    assert (report["state"], report["restorable"]) == ("fresh", False)
+    assert built.cli("cache", "gc", "--all").exit_status == 0
+    clean, report = json.loads(built.cli("status", "--json").out)["stages"]
+    assert (clean["state"], clean["restorable"], report["state"]) == ("stale", False, "unknown")
 
 
 def test_why(built: Project) -> None:
@@ -111,9 +115,9 @@ def test_runs(built: Project) -> None:
     newest = listed[0].split()[0]
     shown = built.cli("runs", "show", newest).out
     assert shown.startswith(f"run       {newest}\nstatus    succeeded\ncommand   pipefile -j1\n")
-    assert re.sub(r"\d+\.\d+ s", "T", shown[shown.index("\n\n") :]) == (
-        "\n\nclean  ran  T\n  input `raw.csv` changed\n"
-        f"\nreport  ran  T\n  input `clean.csv` changed\n  log: pipeline_outputs/runs/{newest}/report/log.txt\n"
+    assert re.sub(r"\d+\.\d+ s", "T", re.sub(r"  used: .*", "  used: U", shown[shown.index("\n\n") :])) == (
+        "\n\nclean  ran  T\n  input `raw.csv` changed\n  used: U\n"
+        f"\nreport  ran  T\n  input `clean.csv` changed\n  used: U\n  log: pipeline_outputs/runs/{newest}/report/log.txt\n"
     )
     assert built.cli("runs", "log", "latest", "report").out == "counted\n"
     assert built.cli("runs", "log").out == "==> report <==\ncounted\n"

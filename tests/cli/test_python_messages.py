@@ -29,6 +29,52 @@ def test_an_unknown_keyword(project: Project) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("@stage(inputs={'src': 'in.txt'}, outputs=int)\ndef make(scr):", "`src`, which its function does not take: it takes `scr`", "scr"),
+        ("@stage(params={'a': 1}, outputs=int)\ndef make():", "`a`, which its function does not take: it takes no arguments", ""),
+        ("@stage(outputs={'dst': 'x'})\ndef make(ctx):", "`dst`, which its function does not take: it takes `ctx`", ""),
+        ("@stage(inputs='in.txt', outputs=int)\ndef make(x=1):", "`inputs`, which its function does not take: it takes `x`", ""),
+    ],
+)
+def test_an_argument_that_the_function_does_not_take(project: Project, text: str, message: str, hint: str) -> None:
+    """Told before anything runs, not after hours of what comes before."""
+    err = told(project, f"{HEAD}{text}\n    pass\n")
+    head, line, _, *rest = err.splitlines()
+    assert head.startswith("error: pipeline.py:4:")
+    assert head.endswith(f": stage `make` hands over {message}")
+    assert line == f"  4 | {text.splitlines()[0]}"
+    assert rest == ([f"hint: did you mean `{hint}`?"] if hint else [])
+
+
+def test_a_function_that_takes_anything(project: Project) -> None:
+    """As with decorators that hand on what they get."""
+    project.settings(python=["pipeline.py"])
+    project.write("in.txt", "")
+    project.write("pipeline.py", HEAD + "@stage(inputs={'src': 'in.txt'}, outputs=int)\ndef make(**given):\n    return len(given)\n")
+    assert project.build().ran == ["make"]
+
+
+def test_a_stage_that_lacks_an_argument(project: Project) -> None:
+    """By itself it is none; who asks for it is told why, and `check` tells of it."""
+    project.settings(python=["pipeline.py"])
+    text = HEAD + "@stage(outputs=int)\ndef make(ctx, number, more=1):\n    return number\n"
+    project.write("pipeline.py", text)
+    outcome = project.cli("make")
+    assert (outcome.exit_status, outcome.out) == (2, "")
+    assert outcome.err == (
+        "error: stage `make` is for pipelines alone: nothing that it declares gives its function the argument `number`\n  pipeline.py:4\n"
+    )
+    assert project.cli().out.startswith("nothing to do in ")
+    outcome = project.cli("check")
+    assert (outcome.out, outcome.exit_status) == ("0 stages: 1 warning\n", 0)
+    assert outcome.err == "warning: stage `make` is in no pipeline, and by itself it lacks the argument `number`\n  pipeline.py:4\n"
+    project.write("pipeline.py", text + "\n\n@pipeline\ndef flow():\n    return make(1)\n")
+    assert project.cli("make").exit_status == 0
+    assert project.cli("check").err == ""
+
+
 def test_what_the_reader_of_pipefiles_refuses(project: Project) -> None:
     """The same checks and words as for TOML, at the very entry."""
     assert told(project, HEAD + "@stage(outputs={'out': '../x'}, timeout='soon')\ndef make(out):\n    pass\n") == (

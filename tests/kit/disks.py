@@ -37,7 +37,7 @@ class DyingDisk(OsDisk):
         if self.dead:
             raise Killed
 
-    def write(self, path: str, data: bytes, sync: bool = False) -> None:
+    def write(self, path: str, data: bytes, sync: bool = False, mode: int = 0o666) -> None:
         self._change()
         with open(self.at(path) + "~", "wb") as file:
             file.write(data[: len(data) // 2])
@@ -45,7 +45,31 @@ class DyingDisk(OsDisk):
             self._change()
             file.write(data[len(data) // 2 :])
         self._change()
-        super().write(path, data, sync)
+        super().write(path, data, sync, mode)
+
+    def append(self, path: str, data: bytes) -> bool:
+        self._change()
+        super().append(path, data[: len(data) // 2])
+        self._change()
+        with open(self.at(path), "ab") as file:
+            file.write(data[len(data) // 2 :])
+        return True
+
+    def copy(self, source: str, target: str, algorithm: str, mode: int = 0o666, limit: int | None = None) -> str:
+        self._change()
+        with open(self.at(target), "wb") as file:
+            file.write(self.read(source)[: os.stat(self.at(source)).st_size // 2])
+        self._change()
+        os.unlink(self.at(target))
+        return super().copy(source, target, algorithm, mode, limit)
+
+    def clone(self, source: str, target: str, mode: int = 0o666) -> bool:
+        self._change()
+        return super().clone(source, target, mode)
+
+    def touch(self, path: str) -> None:
+        self._change()
+        super().touch(path)
 
     def rename(self, source: str, target: str) -> None:
         self._change()

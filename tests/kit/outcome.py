@@ -16,6 +16,8 @@ class BuildOutcome:
         failed: Names of those that failed.
         skipped: Names of those that were not started because of a failure above, or because a condition said so.
         degraded: Names of those that failed and whose fallbacks made their outputs.
+        restored: Names of those whose earlier results were put back from the cache.
+        would_restore: For a dry run, names of those for which that would be done.
         fresh: How many were fresh.
         would_run: For a dry run, names of those that would run.
         exit_status: As the command line would give it.
@@ -31,6 +33,8 @@ class BuildOutcome:
     fresh: int = 0
     would_run: list[str] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
+    would_restore: list[str] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
 
 

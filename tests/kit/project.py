@@ -36,6 +36,7 @@ class Project:
     Attributes:
         disk: What builds in this process see instead of the real disk, a FaultyDisk for example; None for the real one.
         clock: What they have instead of the real clock; None for the real one.
+        caching: Builds in this process restore earlier results. Most tests are about what has to run, and nothing runs that has run before.
     """
 
     def __init__(self, folder: str, mark: str = "") -> None:
@@ -45,12 +46,13 @@ class Project:
         self._mark = mark or f"KIT_MARK={secrets.token_hex(8)}"
         for name in (self.root, self.side, os.path.join(self.side, "home"), os.path.join(self.side, "gates")):
             os.makedirs(name, exist_ok=True)
-        self._tables: dict[str, dict[str, Any]] = {"pipefile": {}, "global": {}, "alias": {}, "stage": {}}
+        self._tables: dict[str, dict[str, Any]] = {"pipefile": {}, "global": {}, "alias": {}, "resources": {}, "stage": {}}
         self._gates: list[Gate] = []
         self._running: list[process.Running] = []
         self._count = itertools.count()
         self.disk: Any = None
         self.clock: Any = None
+        self.caching = False
         self.environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": os.path.join(self.side, "home"),
@@ -110,6 +112,10 @@ class Project:
     def globals(self, **keys: object) -> None:
         """Set keys of `[global]`; None removes one."""
         self._update("global", keys)
+
+    def resources(self, **keys: object) -> None:
+        """Set keys of `[resources]`; None removes one."""
+        self._update("resources", keys)
 
     def alias(self, **keys: object) -> None:
         """Set keys of `[alias]`; None removes one."""
@@ -193,6 +199,7 @@ class Project:
 
         options.setdefault("environ", dict(self.environ))
         options.setdefault("command", ("pipefile", *targets))
+        options.setdefault("cache", self.caching)
         return Options(targets=targets, jobs=jobs, **options)
 
     def build(self, *targets: str, jobs: int = 2, cold: bool = False, **options: Any) -> BuildOutcome:
@@ -214,6 +221,8 @@ class Project:
             fresh=result.fresh,
             would_run=list(result.would_run),
             degraded=list(result.degraded),
+            restored=list(result.restored),
+            would_restore=list(result.would_restore),
             events=events,
         )
 
@@ -261,8 +270,12 @@ class Project:
 
     def start(self, *args: str, cwd: str = ".", env: Mapping[str, str | None] | None = None) -> process.Running:
         """Start `pipefile ARGS` and go on; it is killed at the end of the test if it still runs."""
+        return self.program(*self._argv(args), cwd=cwd, env=env)
+
+    def program(self, *argv: str, cwd: str = ".", env: Mapping[str, str | None] | None = None) -> process.Running:
+        """As `start`, of any program."""
         seen, prefix = len(self._lines()), os.path.join(self.side, f"run{next(self._count)}")
-        running = process.Running(self._argv(args), os.path.join(self.root, cwd), self._environ(env), prefix, lambda *end: self._outcome(seen, *end))
+        running = process.Running(argv, os.path.join(self.root, cwd), self._environ(env), prefix, lambda *end: self._outcome(seen, *end))
         self._running.append(running)
         return running
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from kit.disks import DyingDisk, Killed
 from kit.model import FOLDERS, KINDS, ONE_INPUT, OPTIONAL, UNDECLARED, Contents, Model, Spec, value_path
+from kit.outcome import BuildOutcome
 from kit.project import Project
 from kit.tree import contents
 
@@ -320,7 +321,7 @@ class Story:
     def hook(self, name: str) -> str:
         return os.path.join(self.project.environ["GATES"], name)
 
-    def edit(self) -> None:
+    def edits(self) -> list[Callable[[], str]]:
         edits: list[Callable[[], str]] = [
             self.add_source,
             self.edit_source,
@@ -349,6 +350,10 @@ class Story:
         ]
         if not self.calm:
             edits += [self.kill, self.meanwhile, self.meanwhile]
+        return edits
+
+    def edit(self) -> None:
+        edits = self.edits()
         for _ in range(self.chance.choice([1, 1, 1, 2, 3])):
             self.told.append(self.chance.choice(edits)())
 
@@ -370,14 +375,15 @@ class Story:
         dead = {path: contents(self.project.path(path)) for path in self.dead()}
         targets = (target,) if target else ()
         outcome = self.project.build(*targets, jobs=jobs, **options)
-        ran = [*outcome.ran, *outcome.degraded]
-        self.told.append(f"built {target} with {jobs} jobs {options}: ran {outcome.ran}, degraded {outcome.degraded}, skipped {outcome.skipped}")
+        ran = [*outcome.ran, *outcome.degraded, *outcome.restored]
+        came = ", ".join(f"{what} {getattr(outcome, what)}" for what in ("ran", "restored", "degraded", "skipped"))
+        self.told.append(f"built {target} with {jobs} jobs {options}: {came}")
         assert outcome.exit_status == 0, f"{outcome.output}\n{self.story()}"
         made = {path.rstrip("/") for name in names for path in self.model.stages[name].outputs}
         assert self.standing() == {path: content if path in made else before[path] for path, content in self.model.expected().items()}, self.story()
         assert set(ran) <= would, self.story()
         if not self.disturbed:
-            assert sorted(set(ran) - self.unsure) == sorted((must & names) - self.unsure), self.story()
+            assert sorted(set(ran) - self.unsure) == sorted((must & names) - self.unsure), f"{must} had to run\n{self.story()}"
             if not self.index_gone:  # what is dead is known from the index
                 stays = {path for path, content in dead.items() if content is not None and (target or content != self.dead()[path])}
                 assert {path for path in dead if self.project.exists(path)} == stays, self.story()
@@ -388,9 +394,13 @@ class Story:
         if not target:
             self.index_gone = self.disturbed = False
         again = self.project.build(*targets, jobs=jobs)
-        assert (again.exit_status, again.ran) == (0, []), self.story()
+        assert (again.exit_status, again.ran, again.restored) == (0, [], []), self.story()
         self.keep()
+        self.judge(outcome)
         return ran
+
+    def judge(self, outcome: BuildOutcome) -> None:
+        """What else has to be so after a build."""
 
     def build_while_edited(self, jobs: int) -> None:
         """A build in which a source changes: it may fail, but what it leaves is not believed for more than it is."""
@@ -433,8 +443,8 @@ class Story:
             self.project.why(target)
         assert self.project.tree() == before, self.story()
         fresh = {name for name, state in states.items() if state == "fresh"}
-        assert not fresh & set(dry.would_run), self.story()
-        return set(dry.would_run)
+        assert not fresh & {*dry.would_run, *dry.would_restore}, self.story()
+        return {*dry.would_run, *dry.would_restore}
 
 
 def copy(source: str, target: str) -> None:

@@ -6,14 +6,15 @@ import json
 import re
 from collections.abc import Mapping
 
+_PLAIN = ("pipefile", "global", "alias", "resources")
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def toml(tables: Mapping[str, Mapping[str, object]]) -> str:
-    """The text of *tables*: "pipefile", "global" and "alias" as one table each, every other one with a sub-table a key (`[stage.NAME]`)."""
+    """The text of *tables*: those of _PLAIN as one table each, every other one with a sub-table a key (`[stage.NAME]`)."""
     blocks = []
     for table, entries in tables.items():
-        if table in ("pipefile", "global", "alias"):
+        if table in _PLAIN:
             if entries:
                 blocks.append(_block(key(table), entries))
         else:

@@ -21,7 +21,7 @@ class Workers:
         self.executor = ProcessExecutor()
         self.env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         self.setup: Call | None = None
-        self.resources: dict[str, float] = {}
+        self.resources: dict[str, int] = {}
         self.count = 0
         self.ended: list[Completion] = []
 

@@ -304,7 +304,9 @@ def formatted(files: Files, chance: random.Random) -> None:
 
 def documented(files: Files, chance: random.Random) -> None:
     path, number = somewhere(files, chance)
-    if "@" in files[path][number] or "import *" in "".join(files[path]):  # a decorator or a base class may read it, or something unknown
+    classes = re.findall(r"^class (\w+)", "\n".join(files[path]), re.MULTILINE)
+    unsure = len(set(classes)) < len(classes)  # of a class that is there twice it is not known which one is the base of another
+    if "@" in files[path][number] or "import *" in "".join(files[path]) or unsure:  # a decorator or a base class may read it, or something unknown
         return
     text = rf"\1:\n\2'''{chance.random()}'''\n\2"
     files[path][number] = re.sub(r"(    def .*|^def .*|^class .*):\n( +)", text, files[path][number], flags=re.MULTILINE)
@@ -316,6 +318,7 @@ def annotated(files: Files, chance: random.Random) -> None:
     word = chance.choice(["int", "str | None", "'list[int]'", "float"])
     if "@" not in text and "import *" not in "".join(files[path]):
         text = re.sub(r"^( *def \w+\(.*\)):", rf"\1 -> {word}:", re.sub(r"\) -> [^:]*:", "):", text), flags=re.MULTILINE)
+        text = re.sub(r"^(\w+)(?:: [^=]*)? = ", rf"\1: {word} = " if chance.random() < 0.7 else r"\1 = ", text, flags=re.MULTILINE)
     files[path][number] = text
 
 

@@ -33,13 +33,14 @@ READ_ONLY = (
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
 def test_incremental_equals_clean_and_runs_no_more_than_it_must(project: Project, seed: int) -> None:
-    """Cases 1 to 12, 15, 16, 20 to 26, 30, 60, 65 and 66, mixed at random; by waves and for one target as well."""
+    """Cases 1 to 12, 15, 16, 20 to 26, 30, 60, 65 and 66, mixed at random; by waves, for one target, and with functions in processes as well."""
     story = Story(project, seed)
     story.build(story.chance.choice([1, 2, 4]))
     for _ in range(STEPS):
         story.edit()
         target = story.chance.choice(sorted(story.model.stages)) if story.chance.random() < 0.2 else ""
-        story.build(story.chance.choice([1, 2, 4]), target, schedule=story.chance.choice(["eager", "eager", "waves"]))
+        schedule, mode = story.chance.choice(["eager", "eager", "waves"]), story.chance.choice(["auto", "auto", "auto", "process"])
+        story.build(story.chance.choice([1, 2, 4]), target, schedule=schedule, mode=mode)
     story.build(2)
     clean = project.clean_outputs()
     assert {path: content for path, content in clean.items() if path in story.standing()} == story.standing(), story.story()
@@ -47,10 +48,10 @@ def test_incremental_equals_clean_and_runs_no_more_than_it_must(project: Project
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + max(1, SEEDS // 6)))
 def test_one_job_equals_four(new_project: Callable[[], Project], seed: int) -> None:
-    """The same story with -j1 and with -j4: the same stages run, the same bytes come out."""
+    """The same story with -j1 and with -j4, functions in the builder and in processes: the same stages run, the same bytes come out."""
     one, four = Story(new_project(), seed, calm=True), Story(new_project(), seed, calm=True)
-    for _ in range(STEPS):
-        assert sorted(one.build(1)) == sorted(four.build(4)), one.story()
+    for step in range(STEPS):
+        assert sorted(one.build(1)) == sorted(four.build(4, mode="process" if step % 2 else "function")), one.story()
         assert one.now() == four.now(), one.story()
         one.edit()
         four.edit()

@@ -210,11 +210,12 @@ def test_bad_requests(flow: Project) -> None:
             "flow.good.run(config={'a': {1}})",
             "error: `config` holds an object of type `set`\nhint: it takes texts, numbers, booleans, lists and dictionaries of these",
         ),
+        ("flow.good.run(from_stage='copy', quiet=True)", "error: there are no runs yet"),
     ):
         program = f"from pipefile import PipefileError\nimport flow\ntry:\n    {call}\nexcept PipefileError as error:\n    print(error)\n"
         assert run(flow, program).stdout == text + "\n"
-    done = run(flow, "import flow\nflow.good.run(from_stage='copy')")
-    assert done.stderr.splitlines()[-1] == "TypeError: Pipeline.run() got an unexpected keyword argument 'from_stage'"
+    done = run(flow, "import flow\nflow.good.run(from_here='copy')")
+    assert done.stderr.splitlines()[-1] == "TypeError: Pipeline.run() got an unexpected keyword argument 'from_here'"
 
 
 def test_an_interrupt_is_raised_when_all_is_in_order(flow: Project) -> None:

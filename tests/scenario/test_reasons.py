@@ -99,3 +99,26 @@ def test_chain(project: Project) -> None:
     project.remove("c.txt")
     assert project.why("c") == {"a": ["input `src.txt` changed"], "b": ["input `a.txt` may change"], "c": ["output `c.txt` is missing"]}
     assert project.why("b.txt") == {"a": ["input `src.txt` changed"], "b": ["input `a.txt` may change"]}
+
+
+def test_which_of_several_outputs(project: Project) -> None:
+    """Of a stage that makes much, what the next one reads is named: a file, a value, a file in a folder, one that a command names, all of them."""
+    outputs = {"a": "a.txt", "b": "b.txt", "d": "d/", "m": "value:int", "n": "value:int"}
+    project.write("src.txt", "1\n")
+    steps = "def make(src, a, b, d):\n    for path in (a, b, f'{d.path}/x'):\n        open(path, 'w').close()\n"
+    project.write("steps.py", f"{steps}    return {{'m': 1, 'n': 2}}\n")
+    project.stage("make", inputs={"src": "src.txt"}, outputs=outputs, call="steps:make")
+    project.stage("file", inputs="make.b", outputs="o1", run="cat {inputs} > {outputs}")
+    project.stage("value", inputs={"n": "make.n"}, outputs="o2", run="echo {n} > {outputs}")
+    project.stage("inside", inputs="d/x", outputs="o3", run="cat {inputs} > {outputs}")
+    project.stage("named", outputs="o4", run="cat b.txt > {outputs}")
+    project.stage("all", inputs="make.outputs", outputs="o5", run="echo {inputs} > {outputs}")
+    project.build()
+    project.write("src.txt", "2\n")
+    assert {name: project.why(name)[name] for name in ("file", "value", "inside", "named")} == {
+        "file": ["input `b.txt` may change"],
+        "value": ["input `pipeline_outputs/values/make/n.json` may change"],
+        "inside": ["input `d` may change"],
+        "named": ["input `b.txt` may change"],
+    }
+    assert len(project.why("all")["all"]) == 5

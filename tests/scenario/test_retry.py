@@ -110,6 +110,8 @@ def test_numbers_of_attempts(project: Project, clock: FakeClock) -> None:
     assert logs == {"log.1.txt": "try 1\n", "log.2.txt": "try 2\n", "log.txt": "try 3\n"}
     assert [os.path.basename(event.log) for event in events(outcome, StageRetried)] == ["log.1.txt", "log.2.txt"]
     assert project.cli("runs", "log", "latest", "make").out == "==> attempt 1 <==\ntry 1\n==> attempt 2 <==\ntry 2\n==> last attempt <==\ntry 3\n"
+    assert project.cli("runs", "show").out.partition("\n\n")[2].startswith("make  ran  ")
+    assert project.cli("runs", "show").out.partition("\n\n")[2].splitlines()[0].endswith("s  3 attempts")
 
 
 @pytest.mark.parametrize("place", ["{outputs}", "a"])

@@ -125,7 +125,7 @@ def test_flip_is_noticed_by_the_fast_lane(project: Project, kind: str) -> None:
     assert project.cli().out.split(" in ")[0] == "3 fresh, 2 skipped"
     switch(project, kind, True)
     assert lane(project) is None
-    assert project.cli().out.splitlines()[-1].split(" in ")[0] == "4 ran, 1 fresh"
+    assert project.cli().out.splitlines()[-1].split(" in ")[0] == "4 from cache, 1 fresh"
 
 
 def test_link_of_a_condition(project: Project) -> None:

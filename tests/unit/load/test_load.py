@@ -117,6 +117,21 @@ def test_outputs(stage):
     )
 
 
+def test_what_is_kept(stage, read):
+    """`cache` of a stage, of an output, and the size of all."""
+    assert [stage(f'run = "x"\n{keys}').cache for keys in ("", 'cache = "auto"', "cache = true", "cache = false")] == [None, None, True, False]
+    assert stage('run = "x"\noutputs = [{ path = "a", cache = false }, { path = "b/" }, "c"]').outputs == (
+        Output(None, "a", in_place=True, cache=False),
+        Output(None, "b", True, in_place=True),
+        Output(None, "c", in_place=True),
+    )
+    assert stage('call = "m:f"\noutputs = { a = { path = "x", cache = false }, b = [{ path = "y" }] }').outputs == (
+        Output("a", "x", cache=False),
+        Output("b", "y", many=True),
+    )
+    assert [read(f'[pipefile]\ncache_size = "{size}"').settings.cache_size for size in ("0", "5MB")] == [0, 5_000_000]
+
+
 @pytest.mark.parametrize(
     ("run", "literal"),
     [

@@ -19,10 +19,10 @@ HERE = "tests/unit/load/test_python_tables.py"
 
 
 def table(**keys: Any) -> dict[str, Any]:
-    def f() -> None:
+    def f(**given: Any) -> None:
         pass
 
-    made: StageFunction[[], None] = stage(**keys)(f)
+    made: StageFunction[..., None] = stage(**keys)(f)
     assert json.loads(json.dumps(made.table)) == made.table
     return made.table
 
@@ -84,8 +84,8 @@ def test_what_is_left_out_or_none_is_not_there() -> None:
 def test_exceptions_functions_and_stages() -> None:
     """Python's own objects become names."""
 
-    @stage(outputs="x")
-    def first() -> None:
+    @stage(outputs={"x": "x"})
+    def first(x: str) -> None:
         pass
 
     policy = {"max_attempts": 3, "retry_on": [TimeoutError, json.JSONDecodeError, "signal", 75]}

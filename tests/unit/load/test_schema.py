@@ -25,5 +25,5 @@ def test_it_speaks_of_known_kinds_only():
             assert key.doc
             assert set(key.kinds) <= set(KINDS)
             assert key.keys in ("", *TABLES)
-            assert set(key.entries) | set(key.elements) <= {*KINDS, "input", "value"}
+            assert set(key.entries) | set(key.elements) <= {*KINDS, "input", "output", "value"}
     assert all(SECTIONS.values())

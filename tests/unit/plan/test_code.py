@@ -88,7 +88,12 @@ def changed(before: dict[str, str], path: str, old: str, new: str, start: str = 
         ("steps.py", "shape.area(2)", "shape.area(0x2)", False),
         ("steps.py", "def go(raw, out):", "def go(raw: str, out: 'Path') -> int:", False),
         ("steps.py", "x: int) -> int", "x: float) -> float", False),
-        ("steps.py", "LIMIT = 10", "LIMIT: int = 10", True),  # another statement, though it does the same
+        ("steps.py", "LIMIT = 10", "LIMIT: int = 10", False),
+        ("steps.py", "LIMIT = 10", "LIMIT: int\nLIMIT = 10", False),
+        ("steps.py", "LIMIT = 10", "LIMIT: missing = 10", True),
+        ("steps.py", "shape = Shape()", "shape: Shape = Shape()", False),
+        ("steps.py", "shape = Shape()", "shape: Shape\n    shape = Shape()", False),
+        ("steps.py", "shape = Shape()", "other: int\n    shape = Shape()", False),
         ("lib/util.py", '"""Help."""', '"""Helps."""', False),
         ("lib/deep.py", "SCALE = 3\n", "SCALE = 3  # times\n", False),
         # itself, and what it reaches

@@ -135,6 +135,7 @@ def test_a_long_chain_of_who_needs_it_is_cut_in_the_middle():
         ("data/claen.csv", "did you mean `data/clean.csv`?"),
         ("dta/in.csv", "did you mean `data/in.csv`?"),
         ("clean.dta", "did you mean `clean.data`?"),
+        ("clean.total", "stage `clean` has `clean.data`"),
         ("clean.output", "did you mean `clean.outputs`?"),
         ("raw/cafe\u0301.csv", "`raw/caf\u00e9.csv` exists, which looks the same: its Unicode characters are composed otherwise"),
         ("build/sub/clean.csv", "did you mean `data/clean.csv`?"),

@@ -47,7 +47,7 @@ def test_each_event_has_its_line() -> None:
         },
         {
             "event": "build_finished", "time": 1707732000.123457, "status": "failed",
-            "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "degraded": 0, "seconds": 4.5, "run": "20240212_100000_abc123",
+            "ran": 2, "fresh": 237, "failed": 1, "skipped": 0, "degraded": 0, "restored": 0, "seconds": 4.5, "run": "20240212_100000_abc123",
         },
     ]  # fmt: skip
 

@@ -1,0 +1,162 @@
+"""What a build has to do with the cache: restore before it runs, keep what has run.
+
+What a stage has made is kept while others run or wait, not before what needs it may start: looking it over costs as much as a short command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from pipefile.base.dataclass import dataclass, field
+from pipefile.base.errors import InputError, PipefileError
+from pipefile.base.paths import show
+from pipefile.engine.attempt import Attempts
+from pipefile.engine.cached import Cached
+from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.keep import Keeper
+from pipefile.engine.places import Places
+from pipefile.engine.restore import Restorer
+from pipefile.engine.session import Session
+from pipefile.model.cache import Entry
+from pipefile.model.graph import Edge
+from pipefile.model.ports import Cache
+from pipefile.model.record import Reason, Record
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What an edge was in the run: its key, and the result that brings it back; None where it is so still."""
+
+    key: str
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What a resumed build does with edges that it does not decide.
+
+    Args:
+        stage: From where on it runs.
+        run: As in which the rest is.
+        above: What is put back, by edge.
+        below: Edges that run, whatever they are.
+    """
+
+    stage: str = ""
+    run: str = ""
+    above: Mapping[int, PutBack] = field(default_factory=dict)
+    below: frozenset[int] = frozenset()
+
+
+NOTHING = Resume()
+
+
+class Reuse:
+    """The cache in one build.
+
+    Args:
+        session: The project.
+        cache: It; None: nothing is restored and nothing is kept.
+        decider: Knows the edges' records.
+        places: Where outputs are written.
+        attempts: Puts them in place.
+        is_ancestor: Whether the first edge comes before the second for certain.
+        warn: Takes warnings.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a build that it joins
+        self,
+        session: Session,
+        cache: Cache | None,
+        decider: Decider,
+        places: Places,
+        attempts: Attempts,
+        is_ancestor: Callable[[int, int], bool],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._session = session
+        self._cache = cache
+        self._decider = decider
+        self._warn = warn
+        self._warned = False
+        self._waiting: deque[tuple[Edge, Record]] = deque()
+        self.resume = NOTHING
+        self.restorer: Restorer | None = None
+        self.found: tuple[Cached, Cache] | None = None
+        if cache is not None:
+            cached = Cached(session, decider, cache, is_ancestor)
+            self.found = (cached, cache)
+            self.restorer = Restorer(session, cached, cache, places, attempts)
+            self._keeper = Keeper(session, cache, cached.keys)
+
+    def restore(self, edge: Edge, decision: Decision) -> Record | None:
+        """Restore what a stale edge has made before; None where it has to run."""
+        if self.restorer is None:
+            return None
+        try:
+            return self.restorer.restore(edge, decision)
+        except InputError:
+            return None  # running the stage tells what is wrong
+        except OSError as error:
+            self._tell("an earlier result cannot be restored", error)
+            return None
+
+    def put_back(self, edge: Edge, back: PutBack) -> tuple[Decision, Record] | None:
+        """Make an edge what it was in the run that is resumed; None if it is so still.
+
+        Raises:
+            InputError: What was there when that was planned is not what it should be.
+        """
+        if back.entry is None:
+            return None
+        decision = Decision((Reason("put-back", self.resume.run),), back.key, [], (), (), {})
+        try:
+            record = self.restorer.put_back(edge, decision, back.entry) if self.restorer is not None else None
+        except OSError as error:
+            raise InputError(f"cannot be put back as it was in run {self.resume.run}: {error.strerror or error}") from error
+        if record is None:
+            raise InputError(f"cannot be put back as it was in run {self.resume.run}: what the cache has is damaged")
+        return decision, record
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits to be kept."""
+        return bool(self._waiting)
+
+    def later(self, edge: Edge) -> None:
+        """An edge has run: keep what it has made as soon as there is time."""
+        record = self._decider.written.get(edge.id)
+        if self._cache is not None and record is not None:
+            self._waiting.append((edge, record))
+
+    def step(self) -> None:
+        """Keep one result."""
+        if self._waiting:
+            edge, record = self._waiting.popleft()
+            try:
+                self._keeper.keep(edge, record)
+            except PipefileError:
+                pass  # an output is gone already
+            except OSError as error:
+                self._tell("a result cannot be kept", error)
+
+    def close(self, interrupted: bool) -> None:
+        """Keep what waits, unless somebody wants the build to end; make room."""
+        if self._cache is None:
+            return
+        while self._waiting and not interrupted:
+            self.step()
+        self._waiting.clear()
+        try:
+            self._cache.close()
+        except OSError as error:
+            self._tell("the cache cannot be looked after", error)
+
+    def _tell(self, what: str, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            path = error.filename if isinstance(error.filename, str) else f"{self._session.store}/cache"
+            reason = error.strerror or os.strerror(error.errno or 0)
+            self._warn(f"{what}: `{show(path)}`: {reason.lower()}; `--no-cache` does without")
