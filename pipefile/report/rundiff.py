@@ -74,7 +74,7 @@ def _ended(known: Known | None, run: Run) -> str:
 
 
 def _took_notably(edge: EdgeDiff) -> bool:
-    if edge.a is None or edge.b is None or edge.a.run == edge.b.run:
+    if edge.a is None or edge.b is None or edge.a.run == edge.b.run or "restored" in (edge.a.result.status, edge.b.result.status):
         return False
     first, second = edge.a.result.duration_seconds, edge.b.result.duration_seconds
     return abs(second - first) > max(_LEAST, _NOTABLE * max(first, second))

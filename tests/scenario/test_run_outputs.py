@@ -243,3 +243,47 @@ def test_a_builder_that_is_killed_leaves_whole_files(project: Project) -> None:
     assert project.cli("runs", "list").out.split()[1] == "interrupted"
     shown = project.cli("runs", "show")
     assert (shown.exit_status, shown.err) == (0, "")
+
+
+def test_what_is_restored_came_to_the_same(project: Project) -> None:
+    """A stage whose earlier result is put back has its values and metrics in that run too, and `runs diff` knows them."""
+    project.caching = True
+    trained(project, metrics=["build/metrics.json"])
+    project.build()
+    first = output(project, "train")
+    trained(project, metrics=["build/metrics.json"], version="2")
+    assert project.build().ran == ["train"]
+    trained(project, metrics=["build/metrics.json"])
+    outcome = project.build()
+    assert (outcome.ran, outcome.restored) == ([], ["train"])
+    again = output(project, "train")
+    assert (again["data"], again["metrics"]) == (first["data"], first["metrics"])
+    assert [again["_meta"][name] for name in ("input_hash", "output_hash")] == [first["_meta"][name] for name in ("input_hash", "output_hash")]
+    runs = sorted(os.listdir(project.path("pipeline_outputs/runs")))
+    text = project.cli("runs", "diff", runs[0], runs[2]).out
+    assert text.splitlines()[3:] == ["1 stage is the same in both"]
+    (edge,) = json.loads(project.cli("runs", "diff", runs[0], runs[2], "--json").out)["stages"]
+    assert (edge["same"], edge["b"]["status"]) == (True, "restored")
+
+
+def test_secrets_are_in_none_of_it(project: Project) -> None:
+    """Case 90: neither in values nor in names of metrics and artifacts; the value's own file has what the function returned."""
+    project.environ["TOKEN"] = "s3cr3t-t0ken"
+    project.write(
+        "steps.py",
+        "import json, os\n"
+        "def go(page, ctx):\n"
+        "    token = os.environ['TOKEN']\n"
+        "    with open(page, 'w') as file:\n        json.dump({token: 1}, file)\n"
+        "    return {'said': f'<{token}>', 'deep': [{token: token}]}\n",
+    )
+    outputs = {"page": "m.json", "said": "value:str", "deep": "value:json"}
+    project.stage("s", outputs=outputs, call="steps:go", secret_env=["TOKEN"], metrics="m.json")
+    assert project.build().ran == ["s"]
+    text = project.read("pipeline_outputs/latest/s/output.json")
+    assert "s3cr3t" not in text
+    found = json.loads(text)
+    assert found["data"]["said"].startswith("<")
+    assert list(found["metrics"]["m.json"].values()) == [1]
+    for words in (("runs", "show"), ("runs", "show", "--json")):
+        assert "s3cr3t" not in project.cli(*words).text
