@@ -32,6 +32,19 @@ stages() {
     -e 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)".*"status": *"degraded".*/\1=degraded/p' "$1")
 }
 
+# restored EXPECTED [ARGUMENT]...: build; nothing has to run, and what EXPECTED stages made before is put back.
+restored() {
+  expected=$1
+  shift
+  "$PIPEFILE" build --json "$@" >build.events 2>build.words || { cat build.words; rm -f build.events build.words; fail "the build failed"; }
+  names=$(stages build.events)
+  back=$(sorted $(sed -n 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)".*"status": *"restored".*/\1/p' build.events))
+  rm -f build.events build.words
+  [ -z "$names" ] || fail "nothing should have run, and these did: $names"
+  [ "$back" = "$(sorted $expected)" ] || fail "these stages should have been restored: $expected; not these: ${back:-none}"
+  say "$back restored"
+}
+
 sorted() { printf '%s\n' "$@" | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//'; }
 
 # holds FILE TEXT: FILE has a line with TEXT in it.

@@ -245,6 +245,7 @@ def stage(
     description: str | None = ...,
     tags: Sequence[str] | None = ...,
     log_limit: str | None = ...,
+    metrics: str | Sequence[str] | None = ...,
     resources: Mapping[str, int | str] | None = ...,
     secret_env: Sequence[str] | None = ...,
     name: str | None = ...,

@@ -29,6 +29,18 @@ def main() -> None:
     print(f"ml: {right} of {tested} digits right, {accuracy:.2%}; the nearest mean picture gets {baseline:.2%}")
 
 
+def diff() -> None:
+    """What `runs diff --json` has to say of two learning rates."""
+    stages = {stage["name"]: stage for stage in json.load(sys.stdin)["stages"]}
+    assert stages["train"]["params"]["learning_rate"] == {"a": 0.2, "b": 0.1, "difference": -0.1}, stages["train"]["params"]
+    with open("build/metrics.json") as file:
+        accuracy = json.load(file)["accuracy"]
+    changed = stages["evaluate"]["metrics"]["build/metrics.json"]["accuracy"]
+    assert changed["b"] == accuracy == stages["evaluate"]["values"]["accuracy"]["b"] != changed["a"], changed
+    assert stages["split"]["same"], stages["split"]
+    print(f"ml: runs diff: learning rate 0.2 -> 0.1, accuracy {changed['a']} -> {changed['b']}")
+
+
 def pictures(name: str) -> ElementTree.Element:
     return ElementTree.parse(os.path.join("build", f"{name}.svg")).getroot()
 
@@ -39,4 +51,4 @@ def value(stage: str, name: str) -> object:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(diff() if sys.argv[1:] == ["diff"] else main())

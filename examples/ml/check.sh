@@ -24,6 +24,9 @@ edit() {
 
 build_rest() { "$PIPEFILE" build -q || fail "the build failed"; }
 
+# run: the id of the newest run.
+run() { readlink pipeline_outputs/latest | sed 's/.*\///'; }
+
 sums() { (cd build && sha256sum *.npz *.json *.md *.svg); }
 
 "$PIPEFILE" clean >/dev/null
@@ -37,23 +40,32 @@ sums >"$work/sums"
 build 7 -B
 sums | cmp - "$work/sums" || fail "the same seed gave another model"
 
+first=$(run)
+
 # Another learning rate: the data stand, and so does the baseline. (`good_enough` runs too, unless the accuracy comes out the same.)
 edit Pipefile.toml 's/^learning_rate = 0\.2$/learning_rate = 0.1/'
 build "evaluate report train" report
 holds build/report.md "| learning rate | 0.1 |"
 build_rest
 python3 check.py
+"$PIPEFILE" runs diff "$first" >"$work/diff"
+for line in "param  *learning_rate  *0.2  *-> 0.1  *(-0.1)" "value  *accuracy  *0\.[0-9]*  *-> 0\.[0-9]*  " "metric  *accuracy  *0\.[0-9]*  *-> 0\.[0-9]*  "; do
+  grep -q "$line" "$work/diff" || { cat "$work/diff"; fail "runs diff does not show $line"; }
+done
+"$PIPEFILE" runs diff "$first" --json | python3 check.py diff
 build 0
+
+# Back to the first rate: what it came to is restored, and nothing runs.
 edit Pipefile.toml ''
-build "evaluate report train" report
+restored "evaluate good_enough report train"
 sums | cmp - "$work/sums" || fail "the old learning rate gave another model"
-build_rest
+"$PIPEFILE" runs diff "$first" | grep -q "^7 stages are the same in both$" || fail "runs diff finds a difference between a run and what was restored from it"
 
 # A stricter test is nobody's input but its own.
 edit Pipefile.toml 's/^least_accuracy = 0\.95/least_accuracy = 0.96/'
 build "good_enough"
 edit Pipefile.toml ''
-build "good_enough"
+restored "good_enough"
 
 # A comment in the training code, another layout: nothing runs.
 edit training.py 's/^MOMENTUM = 0\.8$/MOMENTUM = (\n    0.8  # how much of the last step goes into the next\n)/'
@@ -65,11 +77,10 @@ build "evaluate report train" report
 build_rest
 python3 check.py
 edit functions.py ''
-build "evaluate report train" report
-build_rest
+restored "evaluate good_enough report train"
 edit functions.py 's/:\.1f} %/:.2f} %/'
 build "report"
 edit functions.py ''
-build "report"
+restored "report"
 sums | cmp - "$work/sums" || fail "the old code gave another model"
 build 0

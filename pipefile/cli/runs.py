@@ -11,6 +11,9 @@ from pipefile.cli import options
 from pipefile.cli.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipefile.model.output import StageOutput
     from pipefile.model.run import EdgeResult, Run
     from pipefile.store.history import RunReader
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 @click.group("runs", short_help="Show what earlier builds did.")
 @options.global_options
 def command() -> None:
-    """Show what earlier builds did. RUN is `latest`, or what its id begins with."""
+    """Show what earlier builds did, compare them, forget them. RUN is `latest`, or what its id begins with."""
 
 
 _run = click.argument("run", metavar="[RUN]", default="latest")
@@ -71,13 +74,63 @@ def show_(request: Request, run: str, as_json: bool) -> int:
     for text in (found.problem, problem if found.status not in ("running", "interrupted") else ""):
         if text:
             request.warn(text)
+    outputs = _outputs(request, reader, found, edges)
     if as_json:
         import json
         from dataclasses import asdict
 
-        request.out.write(json.dumps({"format": 1, "run": _fields(found), "edges": [asdict(edge) for edge in edges]}, indent=1) + "\n")
+        told = [{**asdict(edge), "output": None if output is None else asdict(output)} for edge, output in zip(edges, outputs, strict=True)]
+        request.out.write(json.dumps({"format": 1, "run": _fields(found), "edges": told}, indent=1) + "\n")
         return 0
-    _show(request, reader, found, edges)
+    _show(request, reader, found, zip(edges, outputs, strict=True))
+    return 0
+
+
+@command.command("diff", short_help="Compare two runs.")
+@click.argument("a", metavar="[A]", required=False)
+@click.argument("b", metavar="[B]", default="latest")
+@options.as_json
+@options.global_options
+@click.pass_obj
+def diff(request: Request, a: str | None, b: str, as_json: bool) -> int:
+    """Compare run A with run B: params, inputs, code, outputs, durations, values and metrics of stages that differ. Left out, B is the latest run,
+    and A the one before it."""
+    from pipefile.engine.compare import Comparison
+    from pipefile.report import rundiff
+    from pipefile.store.outputs import OutputReader
+
+    reader = _reader(request)
+    second = reader.resolve(b)
+    first = reader.resolve(a) if a is not None else reader.before(second)
+    found = Comparison(reader, OutputReader(reader.disk, reader.store), request.warn).compare(first, second)
+    if as_json:
+        request.out.write(rundiff.as_json(found) + "\n")
+        return 0
+    for line in rundiff.lines(found, request.out.paint):
+        request.out.write(line + "\n")
+    return 0
+
+
+@command.command("rm", short_help="Remove runs.")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@options.no_wait
+@options.global_options
+@click.pass_obj
+def rm(request: Request, runs: tuple[str, ...], no_wait: bool) -> int:
+    """Remove each RUN with its logs, values and artifacts: history alone, nothing has to be built again."""
+    from pipefile.engine.forget import check_ended, forget
+    from pipefile.engine.locked import locked_store
+    from pipefile.model.options import Options
+
+    reader = _reader(request)
+    names = tuple(dict.fromkeys([reader.resolve(run) for run in runs]))
+    check_ended(reader, names)  # a build has the lock: to wait for it, and remove its run then, is not what anybody wants
+    options_ = Options(wait=not no_wait, environ=request.environ, command=request.command)
+    with locked_store(request.project, options_, request.waiting) as settings:
+        forget(request.project.disk, settings.store, names)
+    if request.verbosity >= 0:
+        for name in names:
+            request.out.write(f"removed {name}\n")
     return 0
 
 
@@ -166,8 +219,23 @@ def _counted(run: Run) -> str:
     return counts(*[(number, name) for name, number in run.counts.items()])
 
 
-def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult, ...]) -> None:
+def _outputs(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult, ...]) -> list[StageOutput | None]:
+    """What each edge came to; what is damaged is told."""
+    from pipefile.store.outputs import OutputReader
+
+    outputs = OutputReader(reader.disk, reader.store)
+    found = []
+    for edge in edges:
+        output, problem = outputs.read(run.id, edge.stage, edge.instance)
+        if problem:
+            request.warn(problem)
+        found.append(output)
+    return found
+
+
+def _show(request: Request, reader: RunReader, run: Run, edges: Iterable[tuple[EdgeResult, StageOutput | None]]) -> None:
     from pipefile.base.paths import show
+    from pipefile.report.rundiff import told
     from pipefile.report.words import duration, used
 
     out = request.out
@@ -186,7 +254,7 @@ def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult
     for name, text in rows.items():
         if text:
             out.write(f"{name:<9} {show(text)}\n")
-    for edge in edges:
+    for edge, output in edges:
         attempts = f"  {edge.attempts} attempts" if edge.attempts > 1 else ""
         status = out.paint(edge.status, _EDGE_STYLES.get(edge.status, "dim"))
         out.write(f"\n{show(_name(edge))}  {status}  {duration(edge.duration_seconds)}{attempts}\n")
@@ -200,6 +268,8 @@ def _show(request: Request, reader: RunReader, run: Run, edges: tuple[EdgeResult
             out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
         if edge.log:
             out.write(f"  log: {show(edge.log)}\n")
+        for line in () if output is None else told(output):
+            out.write(f"  {line}\n")
         for path in reader.artifacts(run.id, _name(edge)):
             out.write(f"  artifact: {show(path)}\n")
 

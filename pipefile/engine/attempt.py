@@ -6,7 +6,7 @@ The commit order (4-architecture) is the order of the calls in `Attempts.commit`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, field
@@ -80,6 +80,7 @@ class Verdict:
         outputs: What was made: path -> digest.
         changed: Inputs that changed while it ran.
         own: The error is the stage's: it did not make its outputs.
+        discovered: What it read besides its declared inputs: path -> digest.
     """
 
     error: str = ""
@@ -90,6 +91,7 @@ class Verdict:
     outputs: dict[str, str] = field(default_factory=dict)
     changed: Sequence[str] = ()
     own: bool = False
+    discovered: Mapping[str, str] = field(default_factory=dict)
 
 
 class Attempts:
@@ -260,6 +262,7 @@ class Attempts:
         self.put_in_place(edge, made)
         self.write_records(attempt, completion, made, found)
         verdict.outputs = {path: state.digest for path, state in made.items()}
+        verdict.discovered = found.digests
         return verdict
 
     def _tampered_with(self, attempt: Attempt, changed: list[str]) -> Verdict | None:

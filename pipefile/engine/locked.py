@@ -1,4 +1,4 @@
-"""The lock around the commands besides `build` that write: `clean`, `accept`, `cache gc` and `cache verify`."""
+"""The lock around the commands besides `build` that write: `clean`, `accept`, `runs rm`, `cache gc` and `cache verify`."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Loop:
         self._cancelled = 0
         self._live = bool(getattr(emit, "live", False))
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
-        self.tally = Tally(session, schedule, parts.writer, emit)
+        self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 

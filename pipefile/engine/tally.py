@@ -24,6 +24,7 @@ class Tally:
         schedule: What depends on what.
         writer: The run.
         emit: Takes events.
+        warn: Takes warnings.
 
     Attributes:
         decided: Edges that are fresh now: id -> what was decided when they were, or before they ran.
@@ -31,13 +32,13 @@ class Tally:
         fresh: How many were.
     """
 
-    def __init__(self, session: Session, schedule: Schedule, writer: RunWriter, emit: Callable[[Event], None]) -> None:
+    def __init__(self, session: Session, schedule: Schedule, writer: RunWriter, emit: Callable[[Event], None], warn: Callable[[str], None]) -> None:
         self._session = session
         self._schedule = schedule
         self._writer = writer
         self._emit = emit
         self._reported = 0
-        self.history = History(session, writer)
+        self.history = History(session, writer, warn)
         self.decided: dict[int, Decision] = {}
         self.ran: list[str] = []
         self.failed: list[str] = []

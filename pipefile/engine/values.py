@@ -73,6 +73,17 @@ class Values:
                 self.keep(state.digest, data)
         return found
 
+    def small(self, path: str, most: int) -> bytes | None:
+        """The bytes of a value that has at most *most* of them; None for a larger one.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        state = self._files.state(path)
+        if state.stamp is None or state.stamp[2] > most:
+            return None
+        return self._data(path, state) or self._disk.read(path, most, follow=False)
+
     def _read(self, path: str) -> object:
         """A value that is JSON.
 
@@ -127,7 +138,7 @@ class Values:
                 return as_argument(self.named(path).path)
             except InputError:
                 return as_argument(path)
-        if kind in ("stream", "any") or (kind == "json" and self._size_of(path) > _LONGEST_WORD):
+        if kind in ("stream", "any") or (kind == "json" and self.size_of(path) > _LONGEST_WORD):
             return as_argument(path)
         try:
             value = self._read(path)
@@ -139,7 +150,8 @@ class Values:
             return self._spoken(value, path)
         return as_argument(path)
 
-    def _size_of(self, path: str) -> int:
+    def size_of(self, path: str) -> int:
+        """Bytes of a value's file; 0 where there is none."""
         stamp = self._files.state(path).stamp
         return 0 if stamp is None else stamp[2]
 

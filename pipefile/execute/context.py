@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pipefile.base.paths import show
+from pipefile.execute.output import replace_link
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -55,8 +56,11 @@ class Context:
             raise ValueError(f"`{show(str(name))}` is no name for an artifact: a file name without folders is one")
         if not self._artifacts:
             raise ValueError("there are no artifacts here: the stage does not run in a build")
+        path = f"{self._artifacts}/{name}"
+        for each in (os.path.dirname(self._artifacts), self._artifacts, path):
+            replace_link(each)
         os.makedirs(self._artifacts, exist_ok=True)
-        return f"{self._artifacts}/{name}"
+        return path
 
     @property
     def log(self) -> Logger:

@@ -24,6 +24,12 @@ LOG_FAULT = "cannot write the log"
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def replace_link(path: str) -> None:
+    """Remove a link from where a file or folder of a run belongs: somebody has put it there, and it leads out of the run."""
+    if os.path.islink(path):
+        os.unlink(path)
+
+
 class Capture:
     """Takes what one task prints.
 
@@ -101,6 +107,7 @@ class Capture:
         if not self._path or self.error:
             return
         try:
+            replace_link(os.path.dirname(self._path))
             try:
                 self._fd = os.open(self._path, _LOG, 0o666)
             except FileNotFoundError:

@@ -103,6 +103,7 @@ STAGE: dict[str, Key] = {
     "description": Key(("string",), "What the stage is for"),
     "tags": Key(("strings",), "Labels"),
     "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
+    "metrics": Key(("strings", "string"), "Outputs that are JSON files, whose numbers `runs diff` compares"),
 }
 
 INPUT: dict[str, Key] = {

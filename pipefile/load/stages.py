@@ -129,6 +129,7 @@ class StageReader:
             description=get("description", ""),
             tags=values.strings(table["tags"], f"`tags` of stage `{show(name)}`", (*where, "tags")) if "tags" in table else (),
             log_limit=settings.log_limit if log_limit is None else log_limit,
+            metrics=self._metrics(name, table["metrics"], outputs) if "metrics" in table else (),
             cache=policies.cache(table["cache"], name) if "cache" in table else None,
             file=self._file,
             folder=self._folder,
@@ -285,6 +286,11 @@ class StageReader:
         if directory:
             raise FaultError(f"`depfile` of stage `{show(stage)}` must be a file, not a directory", ("stage", stage, "depfile"))
         return path
+
+    def _metrics(self, stage: str, raw: Any, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+        from pipefile.load.metrics import metrics  # few Pipefiles have any
+
+        return metrics(stage, raw, outputs, self._folder, self._globals)
 
     # --- the action and what it knows
 

@@ -24,7 +24,7 @@ RESULT = "result"
 
 KEYWORDS = (
     "inputs", "outputs", "params", "version", "env", "retry_policy", "timeout", "fallback", "should_run", "mode", "external", "setup", "after",
-    "always", "cache", "description", "tags", "log_limit", "resources", "secret_env", "name",
+    "always", "cache", "description", "tags", "log_limit", "metrics", "resources", "secret_env", "name",
 )  # fmt: skip
 """What `@stage` takes: the keys of `[stage.NAME]` that a function can have, and its name."""
 

@@ -11,7 +11,9 @@ from pipefile.base.dataclass import dataclass, field
 class EdgeResult:
     """How one edge of a run ended: an entry of manifest.json. Digests are text, durations seconds, sizes bytes.
 
-    `mode` is "command", "function", "process" or "none"; `mode_reason` says of functions why, in words.
+    `mode` is "command", "function", "process" or "none"; `mode_reason` says of functions why, in words. `inputs` are declared and discovered ones by
+    path, sets of files and values by name. `code` is what ran, and in which surroundings: "run" or "argv" and "shell", "call", "python",
+    `FILE:SYMBOL`, `package NAME`, `env NAME`, "version" -> text or digest.
     """
 
     stage: str
@@ -33,6 +35,7 @@ class EdgeResult:
     error: str = ""
     log: str = ""
     mode_reason: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

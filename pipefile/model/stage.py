@@ -169,6 +169,7 @@ class Stage:
         shell: The shell's own words, "sh", "-ec" by default.
         depfile: Path from the root, "" for none.
         log_limit: Bytes kept of one attempt's output.
+        metrics: Outputs that hold JSON, whose numbers `runs diff` compares: paths from the root.
         cache: Its results are kept for later, whatever their size; None: outputs that are not too large.
         params: Names to values, `global.KEY` already looked up.
         file: The Pipefile or Python file that declares it, from the project root.
@@ -199,6 +200,7 @@ class Stage:
     mode: Literal["auto", "function", "process"] = "auto"
     external: bool = False
     setup: Call | None = None
+    metrics: tuple[str, ...] = ()
     resources: Resources = field(default_factory=dict)
     secret_env: tuple[str, ...] = ()
     cache: bool | None = None

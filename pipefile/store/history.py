@@ -72,8 +72,8 @@ class RunReader:
     """
 
     def __init__(self, disk: Disk, store: str) -> None:
-        self._disk = disk
-        self._store = store
+        self.disk = self._disk = disk
+        self.store = self._store = store
 
     def ids(self) -> list[str]:
         """The ids of all runs, newest first."""
@@ -114,6 +114,17 @@ class RunReader:
             raise UsageError(f"no run begins with `{show(text)}`", hint="`pipefile runs list` shows them all")
         places = [Place(run) for run in found[:5]]
         raise UsageError(f"{len(found)} runs begin with `{show(text)}`", places)
+
+    def before(self, run: str) -> str:
+        """The id of the run before another one.
+
+        Raises:
+            UsageError: That is the oldest.
+        """
+        earlier = [each for each in self.ids() if each < run]
+        if not earlier:
+            raise UsageError(f"there is no run before {run} to compare it with")
+        return earlier[0]
 
     def read(self, run: str) -> Run:
         """What run.json of a run tells; an empty Run with `problem` where it is damaged."""
@@ -254,5 +265,6 @@ def _edge(item: object) -> EdgeResult:
         exit_status=None if status is None else _is(status, int),
         error=_is(values["error"], str),
         log=_is(values["log"], str),
-        mode_reason=_is(values.get("mode_reason", ""), str),  # not told by the first versions
+        mode_reason=_is(values.get("mode_reason", ""), str),  # neither told by the first versions
+        code={name: _is(value, str) for name, value in _is(values.get("code", {}), dict).items()},
     )

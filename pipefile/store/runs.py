@@ -5,6 +5,7 @@
                                       STAGE/log.txt      what an edge printed, if it printed anything; STAGE percent-encoded
                                       STAGE/log.1.txt    what its first attempt printed, if it failed and others followed; log.2.txt, ...
                                       STAGE/artifacts/   what its function keeps by `ctx.artifact`, if it keeps anything
+                                      STAGE/output.json  its values, artifacts and metrics, if it has any: store/outputs.py
     STORE/latest -> runs/20240212_100000_abc123
 
 run.json:
@@ -52,6 +53,20 @@ def _utc(seconds: float) -> tuple[int, int, int, int, int, int]:
 def timestamp(seconds: float) -> str:
     """Seconds since the epoch as `2024-02-12T10:00:00Z`."""
     return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(*_utc(seconds))
+
+
+def point_latest(disk: Disk, store: str, run: str) -> None:
+    """Make `latest` lead to a run, in one step: it never leads nowhere meanwhile.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    path = f"{store}/latest"
+    try:
+        disk.symlink(f"runs/{run}", path)
+    except IsADirectoryError:
+        disk.remove(path)
+        disk.symlink(f"runs/{run}", path)
 
 
 class RunWriter:
@@ -130,28 +145,22 @@ class RunWriter:
             "git": {"commit": git.commit, "dirty": None} if git.commit else None,
             "counts": dict.fromkeys(COUNTS, 0),
         }
-        folder = f"{self._store}/runs/{run}"
         prepare_store(self._disk, self._store)
         try:
+            while self._disk.lstat(folder := f"{self._store}/runs/{run}") is not None:  # a clock that was set back
+                fraction = (fraction + 1) % 0x1000000
+                run = self._values["id"] = f"{run[:16]}{fraction:06x}"
             self._disk.mkdirs(folder)
             self._write("run.json", {**self._values, "owner": _owner()}, run)
-            self._point_latest(run)
+            point_latest(self._disk, self._store, run)
         except OSError as error:
-            raise cannot_write(self._disk.at(folder), error) from error
+            raise cannot_write(self._disk.at(f"{self._store}/runs/{run}"), error) from error
         self._id = run
         git.ask()
 
     def _write(self, name: str, values: Mapping[str, object], run: str) -> None:
         text = ",\n".join([f"  {_to_json(key)}: {_to_json(value)}" for key, value in values.items()])
         self._disk.write(f"{self._store}/runs/{run}/{name}", f"{{\n{text}\n}}\n".encode("ascii"))
-
-    def _point_latest(self, run: str) -> None:
-        path = f"{self._store}/latest"
-        try:
-            self._disk.symlink(f"runs/{run}", path)
-        except IsADirectoryError:
-            self._disk.remove(path)
-            self._disk.symlink(f"runs/{run}", path)
 
     def finish(self, status: str, counts: Mapping[str, int], edges: Sequence[EdgeResult]) -> str:
         """Write how it ended, and remove the oldest runs beyond those to keep. Does nothing for a run that never began.
@@ -205,7 +214,7 @@ class RunWriter:
 
 def _edge_values(edge: EdgeResult) -> dict[str, object]:
     values: dict[str, object] = {name: getattr(edge, name) for name in _EDGE_FIELDS}
-    for name in ("inputs", "outputs", "params"):
+    for name in ("inputs", "outputs", "params", "code"):
         values[name] = dict(getattr(edge, name))
     return values
 

@@ -187,6 +187,29 @@ def test_params(stage):
     assert made.params == {"a": 5, "b": {"name": "m"}, "c": "m", "d": [1, {"e": 2.5}], "f": "text"}
 
 
+@pytest.mark.parametrize(
+    ("outputs", "metrics", "paths"),
+    [
+        ('"m.json"', '"m.json"', ("m.json",)),
+        ('["a", "build/m.json"]', '["./build/../build/m.json"]', ("build/m.json",)),
+        ('{ scores = "m.json", model = "m.bin" }', '["scores"]', ("m.json",)),
+        ('{ a = "x.json", b = "a" }', '["a", "b"]', ("a",)),  # a path before a name
+        ('{ a = "x.json", "b c" = "y.json" }', '["b c", "x.json", "a"]', ("y.json", "x.json")),
+        ('"build/{global.w}.json"', '"build/{global.w}.json"', ("build/7.json",)),
+        ('"a"', "[]", ()),
+    ],
+)
+def test_metrics(stage, outputs, metrics, paths):
+    """Outputs by path, or by name; each once."""
+    assert stage(f"run = 'x {{outputs}}'\noutputs = {outputs}\nmetrics = {metrics}", "[global]\nw = 7").metrics == paths
+
+
+def test_metrics_of_a_pipefile_in_a_folder(read):
+    """Relative to it, as outputs are."""
+    pipeline = read('[stage.s]\nrun = "x {outputs}"\noutputs = "m.json"\nmetrics = "m.json"\n', file="sub/Pipefile.toml")
+    assert pipeline.stages["s"].metrics == ("sub/m.json",)
+
+
 def test_env(stage):
     """Names are inherited, a table sets."""
     assert stage('run = "x"\nenv = ["A", "B"]').env == {"A": None, "B": None}

@@ -47,11 +47,11 @@ def test_plain_keywords_are_taken_as_they_are() -> None:
     """Names and meanings are those of Pipefile.toml."""
     assert table(
         inputs={"video": "media/in.mp4", "pages": ["a", "b"]}, outputs={"frames": "build/frames/"}, version="2.0.0", timeout="10m", mode="process",
-        external=True, always=True, tags=["x"], log_limit="1MB", env=["CI"], description="Does it", should_run="global.enabled",
+        external=True, always=True, tags=["x"], metrics=("m.json",), log_limit="1MB", env=["CI"], description="Does it", should_run="global.enabled",
     ) == {
         "inputs": {"video": "media/in.mp4", "pages": ["a", "b"]}, "outputs": {"frames": "build/frames/"}, "version": "2.0.0", "timeout": "10m",
-        "mode": "process", "external": True, "always": True, "tags": ["x"], "log_limit": "1MB", "env": ["CI"], "description": "Does it",
-        "should_run": "global.enabled",
+        "mode": "process", "external": True, "always": True, "tags": ["x"], "metrics": ["m.json"], "log_limit": "1MB", "env": ["CI"],
+        "description": "Does it", "should_run": "global.enabled",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import threading
 
 import pytest
 
@@ -13,7 +14,7 @@ from pipefile.model.options import Options
 from pipefile.model.run import EdgeResult, Run
 from pipefile.store.folder import prepare_store
 from pipefile.store.history import RunReader, is_run_id, log_folder
-from pipefile.store.runs import RunWriter
+from pipefile.store.runs import RunWriter, point_latest
 from pipefile.testing import FakeClock, FaultyDisk
 
 EDGE = EdgeResult(
@@ -35,6 +36,7 @@ EDGE = EdgeResult(
     exit_status=3,
     error="exit status 3",
     log="store/runs/x/compile/log.txt",
+    code={"call": "steps:compile", "steps.py:compile": "1234"},
 )
 
 
@@ -117,7 +119,7 @@ def test_run_json_has_the_fields_that_users_are_promised(tmp_path, write):
     assert values["format"] == 1
     names = (
         "stage instance wave status reasons mode attempts started_at duration_seconds cpu_seconds peak_rss_bytes key inputs outputs params "
-        "exit_status error log mode_reason"
+        "exit_status error log mode_reason code"
     )
     manifest = json.loads((tmp_path / f"store/runs/{run}/manifest.json").read_text())
     assert manifest["format"] == 1
@@ -282,6 +284,56 @@ def test_a_full_disk_is_told_by_folder(tmp_path, disk, write, operation):
     assert not writer.begun
     disk.mend()
     assert writer.log_path("x").endswith("/x/log.txt")
+
+
+def test_no_two_runs_share_a_folder(tmp_path, write, reader):
+    """Where the clock was set back, or something stands there that nobody knows of."""
+    first, second = write(), write()
+    assert (first.id[:-6], int(second.id[-6:], 16)) == (second.id[:-6], int(first.id[-6:], 16) + 1)
+    (tmp_path / "store/runs" / f"{first.id[:-6]}{int(first.id[-6:], 16) + 2:06x}").symlink_to("/nowhere")
+    third = write()
+    assert int(third.id[-6:], 16) == int(first.id[-6:], 16) + 3
+    assert [reader.read(each.id).id for each in (first, second, third)] == [first.id, second.id, third.id]
+    assert json.loads((tmp_path / f"store/runs/{third.id}/run.json").read_text())["id"] == third.id
+
+
+def test_latest_is_replaced_in_one_step(tmp_path, disk, write):
+    """It leads to a run at any time, whoever looks; where the new link cannot be put in place, the old one stands."""
+    first = write().id
+    latest = tmp_path / "store/latest"
+    assert os.readlink(latest) == f"runs/{first}"
+    ended = threading.Event()
+    seen = set()
+
+    def look():
+        while not ended.is_set():
+            seen.add(os.readlink(latest))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for number in range(300):
+            point_latest(disk, "store", f"{number}")
+    finally:
+        ended.set()
+        thread.join()
+    assert seen <= {f"runs/{first}", *[f"runs/{number}" for number in range(300)]}
+    assert os.readlink(latest) == "runs/299"
+    writer = write()
+    disk.fail("symlink", "store/latest", errno.ENOSPC)
+    with pytest.raises(StoreError):
+        assert writer.id
+    assert os.readlink(latest) == "runs/299"
+
+
+def test_the_run_before(write, clock, reader):
+    first = write().id
+    clock.advance(1)
+    second = write().id
+    assert reader.before(second) == first
+    with pytest.raises(UsageError) as caught:
+        reader.before(first)
+    assert str(caught.value) == f"error: there is no run before {first} to compare it with"
 
 
 def test_a_folder_where_latest_belongs_is_replaced(tmp_path, write):
