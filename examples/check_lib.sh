@@ -9,6 +9,12 @@ say() { printf '%s: %s\n' "$(basename "$PWD")" "$*"; }
 
 fail() { say "FAILED: $*" >&2; exit 1; }
 
+# afresh: remove whatever the last check has left, earlier results in the cache too: what is there need not run.
+afresh() {
+  "$PIPEFILE" clean -q >/dev/null 2>&1 || fail "clean failed"
+  rm -rf pipeline_outputs
+}
+
 # build EXPECTED [ARGUMENT]...: build; EXPECTED stages have to run: a number, "some" for any number, or their names, as "train report". The name of a
 # stage whose fallback ran is NAME=degraded.
 build() {

@@ -2,7 +2,7 @@
 # Builds library, program and tests twice, and shows that an edited header reaches just the files that include it.
 . "$(dirname "$0")/../check_lib.sh"
 
-"$PIPEFILE" clean >/dev/null
+afresh
 build some
 [ "$(build/csvq -V)" = "csvq 1.2.0" ] || fail "build/csvq does not say its version"
 build/csvq -w 'moons>=95' -s name,moons data/planets.csv >build/got

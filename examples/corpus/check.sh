@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../check_lib.sh"
 
 python3 make_pipefile.py
-"$PIPEFILE" clean >/dev/null
+afresh
 build some
 python3 check.py
 build 0

@@ -2,7 +2,7 @@
 # Builds the quickstart twice and looks at the report; then shows that only what a change reaches runs.
 . "$(dirname "$0")/../check_lib.sh"
 
-"$PIPEFILE" clean >/dev/null
+afresh
 build 3
 holds build/report.md "| desk | 2 | 1047.00 EUR |"
 holds build/report.md "| lamp | 3 | 299.20 EUR |"

@@ -46,7 +46,7 @@ edit() {
   sed "$2" "$work/$1" >"$work/edited" && cp "$work/edited" "$1"
 }
 
-"$PIPEFILE" clean -q 2>/dev/null  # whatever the last check has left
+afresh
 
 # A service that is down: three attempts, then the fallback. The build exits 0, and the next one asks again.
 serve -1
@@ -76,7 +76,7 @@ build 0
 edit detector.py 's/^CUT = .*/CUT = 13.0/'
 build "judge"
 edit detector.py ''
-build "judge"
+restored "judge"
 
 # Nothing moves: `judge` says so while the build runs, and there is no report.
 serve 0
@@ -86,7 +86,7 @@ build "analyze clip frames judge keyframe observe preview"
 [ "$(ls build/keyframe-*.ppm)" = "build/keyframe-005.ppm" ] || fail "the keyframe of the clip before is still there"
 build 0
 edit Pipefile.toml ''
-build "analyze clip frames judge keyframe observe preview report"
+restored "analyze clip frames judge keyframe observe preview report"
 python3 check.py service
 build 0
 

@@ -36,7 +36,7 @@ def test_cpu_and_memory(project: Project, mode: str) -> None:
     else:
         project.stage("a", outputs={"out": "a"}, call="steps:hold", mode=mode)
     # by way of a shell: Linux takes the memory of who starts a program for a peak of its own, and the tests have had more than the stage has
-    assert project.program("sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "pipefile").exit_status == 0
+    assert project.program("sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "pipefile").wait().exit_status == 0
     found = entry(project, "a")
     assert 150_000_000 < found["peak_rss_bytes"] < 400_000_000  # type: ignore[operator]
     assert 0 < found["cpu_seconds"] < 60  # type: ignore[operator]
