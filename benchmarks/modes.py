@@ -70,19 +70,19 @@ class Project:
         return run([self.python, "-m", "pipefile", "-q", *words], self.root, f"{self.root}.out", {**os.environ, "PYTHONPATH": PACKAGE})
 
 
-def costs(folder: str, stages: int, reps: int) -> dict[str, Sample]:
-    """Seconds per edge by mode; the modes take turns, so that other load hits all alike, and the fastest builds count: load only adds."""
+def costs(folder: str, stages: int, reps: int) -> dict[str, tuple[Sample, Sample]]:
+    """Seconds per edge by mode, of the fastest builds and of the median ones; the modes take turns, so that other load hits all alike."""
     ones: dict[str, list[Sample]] = {name: [] for name in MODES}
     alls: dict[str, list[Sample]] = {name: [] for name in MODES}
     for _ in range(reps):
         for name, keys in MODES.items():
             ones[name].append(Project(folder, keys, 1).build("-j1"))
             alls[name].append(Project(folder, keys, stages).build("-j1"))
-    return {name: _per_edge(ones[name], alls[name], stages - 1) for name in MODES}
+    return {name: tuple([_per_edge(ones[name], alls[name], stages - 1, of) for of in (min, statistics.median)]) for name in MODES}  # type: ignore[misc]
 
 
-def _per_edge(ones: list[Sample], alls: list[Sample], count: int) -> Sample:
-    one, all_ = [Sample(min(each.wall for each in samples), min(each.cpu for each in samples)) for samples in (ones, alls)]
+def _per_edge(ones: list[Sample], alls: list[Sample], count: int, of: Callable[[list[float]], float]) -> Sample:
+    one, all_ = [Sample(of([each.wall for each in samples]), of([each.cpu for each in samples])) for samples in (ones, alls)]
     return Sample((all_.wall - one.wall) / count, (all_.cpu - one.cpu) / count)
 
 
@@ -90,16 +90,16 @@ ROUNDS = 12_000_000
 LOOP = f"total = 0\nfor number in range({ROUNDS}):\n    total += number * number\n"
 
 
-def speed_up(folder: str, reps: int) -> dict[str, float]:
+def speed_up(folder: str, reps: int) -> dict[str, list[float]]:
     """Seconds of two stages that compute in Python, -j2, in function mode and in process mode, and of two interpreters that compute the same, one
-    after the other and side by side, which is what the machine has to give: the fastest of each."""
+    after the other and side by side, which is what the machine has to give."""
     found: dict[str, list[float]] = {"function": [], "process": [], "one": [], "two": []}
     for _ in range(reps):
         for mode in ("function", "process"):
             found[mode].append(Project(folder, 'call = "steps:compute"', 2, rounds=ROUNDS).build("-j2", "--mode", mode).wall)
         found["one"].append(2 * _interpreters(1))
         found["two"].append(_interpreters(2))
-    return {name: min(samples) for name, samples in found.items()}
+    return found
 
 
 def _interpreters(count: int) -> float:
@@ -179,7 +179,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stages", type=int, default=300, metavar="N", help="stages of a build (default: 300)")
-    parser.add_argument("--reps", type=int, default=5, help="samples of each, of which the fastest counts (default: 5)")
+    parser.add_argument("--reps", type=int, default=5, help="samples of each (default: 5)")
     parser.add_argument("--pandas", action="store_true", help="also measure forks with pandas imported")
     args = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="pipefile-modes-")
@@ -197,20 +197,23 @@ def main() -> None:
 
 def _costs(folder: str, args: argparse.Namespace) -> str:
     found = costs(folder, args.stages, args.reps)
-    rows = [(name, f"{each.wall * 1000:.2f} ms", f"{each.cpu * 1000:.2f} ms", f"{1 / each.wall:,.0f}") for name, each in found.items()]
-    return table(("mode", "per edge", "CPU time of that", "edges a second"), rows)
+    rows = [
+        (name, f"{least.wall * 1000:.2f} ms", f"{median.wall * 1000:.2f} ms", f"{least.cpu * 1000:.2f} ms", f"{median.cpu * 1000:.2f} ms")
+        for name, (least, median) in found.items()
+    ]
+    return table(("mode", "per edge, fastest", "median", "CPU time of that, least", "median"), rows)
 
 
 def _speed_up(folder: str, args: argparse.Namespace) -> str:
     found = speed_up(folder, args.reps)
-    rows = [
-        (what, f"{found[slow]:.2f} s", f"{found[fast]:.2f} s", f"{found[slow] / found[fast]:.2f}")
-        for what, slow, fast in (
-            ("two stages that compute in Python, -j2: function mode, process mode", "function", "process"),
-            ("two interpreters that do the same: one after the other, side by side", "one", "two"),
-        )
-    ]
-    return table(("", "the slow way", "the fast way", "speed-up"), rows)
+    rows = []
+    for what, slow, fast in (
+        ("two stages that compute in Python, -j2: function mode, process mode", "function", "process"),
+        ("two interpreters that do the same: one after the other, side by side", "one", "two"),
+    ):
+        ratios = [of(found[slow]) / of(found[fast]) for of in (min, statistics.median)]
+        rows.append((what, f"{min(found[slow]):.2f} s", f"{min(found[fast]):.2f} s", *[f"{ratio:.2f}" for ratio in ratios]))
+    return table(("", "the slow way, fastest", "the fast way, fastest", "speed-up", "of the medians"), rows)
 
 
 def _pandas(folder: str) -> str:
