@@ -24,7 +24,7 @@ import pipefile
          "hint: `pipefile query --help` lists what there is\n"),
         (("clean", "--dead", "a"), "error: `--dead` takes no targets: it is about stages that are gone\n"),
         (("accept", "a"), "error: `accept` needs a reason\nhint: `--reason \"...\"` gives it\n"),
-        (("runs",), "error: `pipefile runs` wants one of `list`, `log`, `show`\nhint: `pipefile runs --help` lists what there is\n"),
+        (("runs",), "error: `pipefile runs` wants one of `diff`, `list`, `log`, `rm`, `show`\nhint: `pipefile runs --help` lists what there is\n"),
         (("runs", "show"), "error: there are no runs yet\n"),
     ],
 )  # fmt: skip
