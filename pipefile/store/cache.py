@@ -27,18 +27,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from pipefile.base import digest as digests
 from pipefile.base.errors import RecordError
-from pipefile.base.paths import folder_of
 from pipefile.model.cache import Entry
 from pipefile.model.ports import Disk
 from pipefile.store.entry import LIMIT, encode, mark
-from pipefile.store.folder import prepare_store
+from pipefile.store.folder import make_way, prepare_store
 from pipefile.store.frame import opened, sealed
 from pipefile.store.shelf import Shelves
 
 BLOCK = 4096
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Earlier results of pipefile; all of it may be removed.\n"
-_TAKEN = frozenset([errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.EACCES, errno.ENXIO])  # another thing stands in place of a file
 
 
 def place_of(cache: str, blob: str) -> str:
@@ -156,7 +154,7 @@ class LocalCache:
             return ""
         seen = self._disk.lstat(temporary)
         final = place_of(self._root, digest)
-        self._into(final, lambda: self._disk.rename(temporary, final))
+        make_way(self._disk, final, lambda: self._disk.rename(temporary, final))
         self._added += space_of(seen.st_size if seen is not None else 0)
         self._used_blobs.add(digest)
         return digest
@@ -178,21 +176,6 @@ class LocalCache:
             self._begin()
             self._shelves.add(entry.key, line)
             self._added += len(line)
-
-    def _into(self, path: str, act: Callable[[], object]) -> None:
-        """Do something that makes a file, its folder made and what stands in its place removed where that has to be."""
-        for _ in range(2):
-            try:
-                act()
-            except FileNotFoundError:
-                self._disk.mkdirs(folder_of(path))
-            except OSError as error:
-                if error.errno not in _TAKEN:
-                    raise
-                self._disk.remove(path)
-            else:
-                return
-        act()
 
     def drop(self, entry: Entry) -> None:
         try:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 
 from pipefile.base.errors import StoreError
-from pipefile.base.paths import show, within
+from pipefile.base.paths import folder_of, show, within
 from pipefile.model.ports import Disk
 from pipefile.model.stage import Settings
+
+_TAKEN = frozenset([errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.EACCES, errno.ENXIO])  # another thing stands in place of a file
 
 
 def cannot_write(path: str, error: OSError) -> StoreError:
     """What to tell the user when *path* could not be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return StoreError(f"`{show(path)}` cannot be written: {reason}")
+
+
+def make_way(disk: Disk, path: str, act: Callable[[], object]) -> None:
+    """Do something that makes a file in the store, its folder made and what stands in its place removed where that has to be.
+
+    Raises:
+        OSError: It cannot be made all the same.
+    """
+    for _ in range(2):
+        try:
+            act()
+        except FileNotFoundError:
+            disk.mkdirs(folder_of(path))
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            disk.remove(path)
+        else:
+            return
+    act()
 
 
 def check_store(disk: Disk, settings: Settings) -> None:

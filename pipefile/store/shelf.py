@@ -10,15 +10,14 @@ something in them is to be forgotten, and when most of their lines only say agai
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Collection, Iterator
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import RecordError
-from pipefile.base.paths import folder_of
 from pipefile.model.cache import Entry
 from pipefile.model.ports import Disk
 from pipefile.store.entry import KEY_AT, decode, mark
+from pipefile.store.folder import make_way
 
 LIMIT = 1 << 30  # bytes of a file: a thousand times what there is in large caches
 VARIANTS = 8  # results of one key
@@ -28,7 +27,6 @@ SHELF = slice(7, 8)  # the part of a key that says in which file it is
 _KEPT = 64 << 20  # bytes of files that are kept in memory
 _AT_ONCE = 256 << 10  # bytes that wait to be written
 _SLACK = 64  # lines of a file that may be of no use
-_TAKEN = frozenset([errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.EACCES, errno.ENXIO])  # another thing stands in place of a file
 
 
 @dataclass(slots=True)
@@ -203,21 +201,13 @@ class Shelves:
         return saved
 
     def _append(self, path: str, data: bytes, anew: bool) -> None:
-        for _ in range(2):
-            try:
-                if anew:
-                    self._disk.remove(path)
-                if not self._disk.append(path, data):  # the tree was copied by links: the other one shall not see this
-                    self._disk.write(path, self._disk.read(path, LIMIT, follow=False) + b"\n" + data)
-            except FileNotFoundError:
-                self._disk.mkdirs(folder_of(path))
-            except OSError as error:
-                if error.errno not in _TAKEN:
-                    raise
+        def act() -> None:
+            if anew:
                 self._disk.remove(path)
-            else:
-                return
-        self._disk.append(path, data)
+            if not self._disk.append(path, data):  # the tree was copied by links: the other one shall not see this
+                self._disk.write(path, self._disk.read(path, LIMIT, follow=False) + b"\n" + data)
+
+        make_way(self._disk, path, act)
 
     def rewrite(self, name: str, without: Collection[str], lines: Collection[bytes] = ()) -> None:
         """Write a file anew, without damaged lines and those of some keys, and with other lines at its end.
