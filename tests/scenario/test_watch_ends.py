@@ -136,7 +136,7 @@ def test_a_build_that_crashes(project: Project) -> None:
 
 def test_inside_a_build(project: Project) -> None:
     """A stage that begins to watch its own tree would wait for itself: an error."""
-    project.stage("a", run=f"{sys.executable} -m pipefile watch")
+    project.stage("a", outputs="a.txt", run=f"{sys.executable} -m pipefile watch")
     outcome = project.cli()
     assert outcome.exit_status == 1
     assert "and each would wait for the other for ever" in outcome.err
