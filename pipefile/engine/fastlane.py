@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 PIPEFILE = "Pipefile.toml"
 STORE = "pipeline_outputs"
 
-_COMMANDS = frozenset(["status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init"])
+_COMMANDS = frozenset(
+    ["status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "schema"]
+)
 _QUIET = frozenset(["-q", "--quiet"])
 _SPLIT_FROM = 8_000  # rows: below, a second process costs more than it saves
 _MOST = 10_000  # changed rows that are handed on, at most a quarter of all: with more, looking at everything is hardly slower
