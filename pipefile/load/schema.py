@@ -82,7 +82,7 @@ STAGE: dict[str, Key] = {
     ),
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
-    "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
+    "params": Key(("table",), "Names to `global.KEY`, `FILE:KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
     "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),
     "setup": Key(("string",), "The Python function that a worker calls once before: `module:function`", nonempty=True),
