@@ -15,6 +15,7 @@ from pipefile.load.declared import Asked, Declarations, Declare, DeclaredPipelin
 from pipefile.load.declared import located as located_in_python
 from pipefile.load.document import decode, digest_of, parse, read_bytes
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, located, unplaced
+from pipefile.load.overlay import NOTHING, Overlay, applied, check_profiles
 from pipefile.load.resources import section
 from pipefile.load.schema import PIPEFILE, SECTIONS
 from pipefile.load.stages import StageReader, not_posix, posix
@@ -56,11 +57,13 @@ class Extra:
         declare: Gives what Python files declare.
         config: Laid over `[global]`.
         may_lack: There need be no Pipefile: all is as if it were empty.
+        overlay: What the command line lays over it.
     """
 
     declare: Declare | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     may_lack: bool = False
+    overlay: Overlay = NOTHING
 
 
 def _fallbacks(tables: Mapping[str, Any]) -> frozenset[str]:
@@ -91,9 +94,13 @@ class Loader:
         for name, value in self._document.items():
             if name not in SECTIONS or type(value) is not dict:
                 raise self._bad_section(name, value)
+        values.check_value(self._document.get("global", {}), ("global",))
+        if "profile" in self._document:
+            check_profiles(self._document)
+        if extra.overlay:
+            self._document = applied(self._document, extra.overlay)
         settings = self.settings(self._document.get("pipefile", {}))
         table = self._document.get("global", {})
-        values.check_value(table, ("global",))
         if extra.config:
             from pipefile.load.config import laid_over
 
@@ -240,6 +247,10 @@ class Loader:
         self._check_alias_cycle(aliases)
         if settings.default is not None:
             self._check_targets(settings.default, "`default`", ("pipefile", "default"), aliases, stages)
+        for name, profile in self._document.get("profile", {}).items():
+            if "default" in profile:
+                key = ("profile", name, "default")
+                self._check_targets(values.strings(profile["default"], "", key), f"`default` of profile `{show(name)}`", key, aliases, stages)
         return aliases
 
     def _check_targets(
@@ -265,7 +276,10 @@ class Loader:
             raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", self._target_key(key, index), hint)
 
     def _target_key(self, key: KeyPath, index: int) -> KeyPath:
-        return (*key, index) if type(self._document[str(key[0])][str(key[1])]) is list else key
+        found: Any = self._document
+        for name in key:
+            found = found[name]
+        return (*key, index) if type(found) is list else key
 
     def _check_alias_cycle(self, aliases: dict[str, tuple[str, ...]]) -> None:
         done: set[str] = set()

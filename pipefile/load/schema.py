@@ -45,6 +45,7 @@ SECTIONS: dict[str, str] = {
     "pipefile": "Settings of the project",
     "global": "Configuration: values for `global.KEY`",
     "alias": "Names for several targets",
+    "profile": "Variants of `[global]`, `[resources]` and `default`: one table a profile, laid over them by `--profile NAME`",
     "resources": "What the machine has beyond CPUs and memory: how much of each thing",
     "stage": "What is built: one table a stage",
 }
@@ -68,6 +69,12 @@ PIPEFILE: dict[str, Key] = {
     "value_in_memory": Key(("size",), "Values that functions return are handed on in memory up to this size"),
     "value_limit": Key(("size",), "Values that functions return may have this size; what is larger belongs into a file"),
     "large_input": Key(("size",), "A function with larger inputs runs in the builder, where `mode = \"auto\"` has the choice"),
+}
+
+PROFILE: dict[str, Key] = {
+    "global": Key(("table",), "Values laid over those of `[global]`", entries=("value",)),
+    "resources": Key(("table",), "Laid over `[resources]`", entries=("integer", "string")),
+    "default": Key(("strings", "string"), "What is built when nothing is named, instead of the other `default`"),
 }
 
 STAGE: dict[str, Key] = {
