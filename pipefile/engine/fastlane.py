@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Mapping, Sequence
 
-    from pipefile.store.index import Meta, Reader
+    from pipefile.engine.lazy import Columns
+    from pipefile.store.index import Index, Meta, Reader
 
 PIPEFILE = "Pipefile.toml"
 STORE = "pipeline_outputs"
@@ -51,6 +52,8 @@ class Seen:
         self.rows: list[int] = []
         """Rows that are not as they were."""
         self.changed_folders: list[int] = []
+        self.read: tuple[Index, Columns] | None = None
+        """What is read of the index already, where whoever has looked keeps it in memory; whoever is handed this may change it."""
 
     @property
     def same(self) -> bool:

@@ -65,8 +65,10 @@ class WarmSession(Session):
         self.locator = make_locator(project.disk)
         self.warn = warn
         self.store = seen.store
-        self.index = Index(seen.reader)
-        self.columns = Columns(seen.reader, self.index)
+        if seen.read is None:
+            index = Index(seen.reader)
+            seen.read = (index, Columns(seen.reader, index))
+        self.index, self.columns = seen.read
         head = seen.reader.section("head")
         if not self.columns.whole or not head:
             raise ColdError
