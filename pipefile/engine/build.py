@@ -60,7 +60,8 @@ def build(
     Args:
         project: Which project.
         options: What was asked for.
-        emit: Takes the events; if it has a `flush`, that is called when nothing more is to come for a while.
+        emit: Takes the events; if it has a `flush`, that is called when nothing more is to come for a while. If it has a `due`, that says after how
+            many seconds of waiting `flush` is to be called once more; None for never.
         interrupts: Signals that end the build; None where somebody else handles them.
         library: What a program asks for that builds one of its own pipelines.
         look: Looks at the files of the request, for a build that starts from the index; None has them looked at here.

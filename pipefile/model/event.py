@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipefile.base.dataclass import dataclass
 from pipefile.model.record import Reason
+
+if TYPE_CHECKING:
+    from pipefile.model.ports import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,12 @@ class PlanMade:
     Args:
         total: How many there are.
         fresh: So many of them are known to be fresh already: no event comes for these.
+        outlook: Answers what a live display asks from time to time; None where nobody does.
     """
 
     total: int
     fresh: int = 0
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True)

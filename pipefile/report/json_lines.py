@@ -58,8 +58,17 @@ class JsonReport:
 
     @property
     def live(self) -> bool:
-        """Whether `flush` is to be called ten times a second, for the other report's terminal."""
+        """Whether the other report has something on a terminal that is redrawn."""
         return bool(getattr(self._people, "live", False))
+
+    def due(self) -> float | None:
+        """Seconds after which the other report wants `flush` to be called."""
+        found: float | None = getattr(self._people, "due", lambda: None)()
+        return found
+
+    def pause(self) -> None:
+        """Leave the other report's terminal clean for a while."""
+        getattr(self._people, "pause", lambda: None)()
 
     def __call__(self, event: Event) -> None:
         stamp = round(self._now(), 6)

@@ -19,6 +19,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def whole_duration(seconds: float) -> str:
+    """`12 s`, `3 min 5 s`, `2 h 4 min`: of what is known by estimate alone."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else duration(float(whole))
+
+
 def size(count: int) -> str:
     """`4.1 kB`, `1.2 GB`: as Pipefile.toml writes sizes."""
     if count < 1000:

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
-import select
-import struct
 import subprocess
 import sys
-import termios
-from fcntl import ioctl
 
 import pytest
 from kit import Project
-
-
-def timeless(text: str) -> str:
-    """*text* with durations replaced by T, and ids of runs by RUN."""
-    text = re.sub(r"\d{8}_\d{6}_[0-9a-f]{6}", "RUN", text)
-    return re.sub(r"\b\d+\.\d+ s\b", "T", text)
+from kit.terminal import timeless
 
 
 @pytest.fixture
@@ -195,65 +183,3 @@ def test_a_full_disk_behind_standard_output(chain: Project) -> None:
     script = f'"{sys.executable}" -m pipefile list > /dev/full'
     done = subprocess.run(["sh", "-c", script], cwd=chain.root, env=chain.environ, capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode) == ("error: standard output cannot be written: no space left on device\n", 1)
-
-
-def on_terminal(project: Project, width: int, *args: str) -> tuple[str, int]:
-    """What `pipefile ARGS` writes to a terminal of *width*, and its exit status."""
-    main, side = pty.openpty()
-    ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    environ = {**project.environ, "TERM": "xterm"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipefile", *args], cwd=project.root, env=environ, stdin=side, stdout=side, stderr=side, start_new_session=True
-    )
-    os.close(side)
-    data = bytearray()
-    while True:
-        if not select.select([main], [], [], 60)[0]:
-            process.kill()
-            break
-        try:
-            part = os.read(main, 1 << 16)
-        except OSError:  # the other side is closed
-            break
-        if not part:
-            break
-        data += part
-    os.close(main)
-    return data.decode().replace("\r\n", "\n"), process.wait()
-
-
-@pytest.mark.parametrize("width", [40, 120])
-def test_on_a_terminal(project: Project, width: int) -> None:
-    """One line that is redrawn and never wider than the terminal; it is gone at the end, and colours of stages pass."""
-    names = [f"a_stage_with_a_long_name_{number}" for number in range(3)]
-    gates = [project.gate(name) for name in names]
-    for name, gate in zip(names, gates, strict=True):
-        project.stage(name, outputs=f"{name}.txt", run=f"{gate.shell}; echo > {{outputs}}")
-    project.stage("talks", inputs=[f"{name}.txt" for name in names], outputs="t", run=r"printf '\033[32mgreen\033[0m \033[2J\n'; echo > {outputs}")
-    for gate in gates:
-        gate.release()
-    text, status = on_terminal(project, width, "-j3")
-    assert status == 0
-    drawn = re.findall(r"\r(\[[^\r\n]*?)\x1b\[K", text)
-    assert drawn
-    assert all(len(line) < width for line in drawn)
-    assert any(f"running: {names[0][:5]}" in line for line in drawn)
-    assert any("…" in line for line in drawn) == (width == 40)
-    lasting = re.sub(r"\r[^\r\n]*\x1b\[K", "", text)
-    assert timeless(lasting) == "[4/4] talks  T\n\x1b[32mgreen\x1b[0m \x1b[0m\n4 ran in T\n"
-
-
-def test_a_failure_on_a_terminal(chain: Project) -> None:
-    """The word `error:` is coloured; what editors match stands before it as it is."""
-    chain.write("src.txt", "bad\n")
-    text, status = on_terminal(chain, 100, "-j1")
-    assert status == 1
-    lasting = re.sub(r"\r[^\r\n]*\x1b\[K", "", text)
-    assert timeless(lasting) == (
-        "[2/3] second \x1b[1;31mfailed\x1b[0m  T\n"
-        "Pipefile.toml:6:1: \x1b[1;31merror:\x1b[0m stage `second` failed: exit status 1\n"
-        "  echo looking at it; grep -v bad a.txt > .pipefile-tmp/b.txt\n"
-        "  log: pipeline_outputs/runs/RUN/second/log.txt\n"
-        "looking at it\n"
-        "1 ran, 1 failed, 1 skipped in T\n"
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipefile.cli.request import wants_color
+from pipefile.report.standard import wants_color
 
 
 @pytest.mark.parametrize(
