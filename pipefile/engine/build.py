@@ -21,6 +21,7 @@ from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Parts, Work
 from pipefile.engine.needs import Needs
+from pipefile.engine.outlook import seconds_before
 from pipefile.engine.places import Places
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
@@ -364,15 +365,7 @@ class ColdStart:
         return len(self.edges)
 
     def weights(self) -> dict[int, float]:
-        index = self.session.index
-        if not index.edge_names:
-            return {}
-        found = {}
-        for number, edge in enumerate(self.session.graph.edges):
-            at = index.edge(edge.name)
-            if at >= 0 and index.edge_seconds[at] > 0:
-                found[number] = index.edge_seconds[at]
-        return found
+        return seconds_before(self.session)
 
 
 def _interrupted(interrupts: Interrupts | None, seconds: float) -> RunResult:

@@ -6,13 +6,27 @@ It is asked from time to time, and looks at what the build keeps anyway: the loo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pipefile.engine.attempt import Attempt
-from pipefile.engine.executors import Executors
-from pipefile.engine.history import instance as instance_of
 from pipefile.engine.session import Session
 from pipefile.plan.estimate import estimate
 from pipefile.plan.schedule import Schedule
+
+if TYPE_CHECKING:  # a dry run runs nothing
+    from pipefile.engine.attempt import Attempt
+    from pipefile.engine.executors import Executors
+
+
+def seconds_before(session: Session) -> dict[int, float]:
+    """Edge -> how long it took when it last ran, as far as the index knows."""
+    index = session.index
+    found: dict[int, float] = {}
+    if index.edge_names:
+        for number, edge in enumerate(session.graph.edges):
+            at = index.edge(edge.name)
+            if at >= 0 and index.edge_seconds[at] > 0:
+                found[number] = index.edge_seconds[at]
+    return found
 
 
 class Look:
@@ -51,6 +65,8 @@ class Look:
         return [self._name(node) for node in self._schedule.unended() if node < count]
 
     def _name(self, number: int) -> tuple[str, str]:
+        from pipefile.engine.history import instance as instance_of
+
         edge = self._session.graph.edges[number]
         mask = self._session.mask
         names = edge.stage.name, instance_of(edge)

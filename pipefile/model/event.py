@@ -128,6 +128,27 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a dry run foresees of the stages that would run, by how long they took before.
+
+    Args:
+        stages: How many there are.
+        unsure: So many of them run only if what they need changes.
+        unknown: So many of them have never run: each counts as the median of the others.
+        seconds: How long the build would take; None where none of them has ever run.
+        work: The same with one stage at a time.
+        jobs: Stages that run at once.
+    """
+
+    stages: int
+    unsure: int
+    unknown: int
+    seconds: float | None
+    work: float
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Another build has the lock."""
 
@@ -155,4 +176,4 @@ class BuildFinished:
     restored: int = 0
 
 
-Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Waiting | BuildFinished
+Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Foreseen | Waiting | BuildFinished

@@ -111,6 +111,11 @@ class Schedule:
         """Edge -> seconds of an earlier run."""
         return self._weights
 
+    @property
+    def order(self) -> Sequence[int]:
+        """The nodes, each after what it depends on."""
+        return self._order
+
     def unended(self) -> list[int]:
         """The nodes that have not ended, each after what it depends on."""
         state = self._state

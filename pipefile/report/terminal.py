@@ -23,11 +23,23 @@ from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import replace
 from pipefile.base.paths import show
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted, Waiting
+from pipefile.model.event import (
+    BuildFinished,
+    BuildStarted,
+    Event,
+    Foreseen,
+    Note,
+    PlanMade,
+    StageFinished,
+    StageRestored,
+    StageRetried,
+    StageStarted,
+    Waiting,
+)
 from pipefile.model.ports import Outlook
 from pipefile.model.record import Reason
 from pipefile.report.stream import Stream, painted_error
-from pipefile.report.words import counts, duration, edge_name, retried
+from pipefile.report.words import counts, duration, edge_name, foreseen, retried
 
 if TYPE_CHECKING:
     from pipefile.report.live import LiveBlock
@@ -78,6 +90,7 @@ class TerminalReport:
             StageRetried: self._stage_retried,
             StageFinished: self._stage_finished,
             Note: self._note,
+            Foreseen: self._foreseen,
             Waiting: self._waiting,
             BuildFinished: self._build_finished,
         }
@@ -222,6 +235,10 @@ class TerminalReport:
             self._err.flush()
         else:
             self._out.write("\n".join(map(show, event.text.split("\n"))) + "\n")
+
+    def _foreseen(self, event: Foreseen) -> None:
+        if self._shows:
+            self._out.write(foreseen(event) + "\n")
 
     def _waiting(self, event: Waiting) -> None:
         if self._shows:

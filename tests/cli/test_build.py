@@ -98,11 +98,38 @@ def test_dry_run(chain: Project) -> None:
         "would run first: it has no record of an earlier run\n"
         "would run second: it has no record of an earlier run\n"
         "would run third: it has no record of an earlier run\n"
-        "3 would run, 0 fresh\n",
+        "3 would run, 0 fresh\n"
+        "how long that takes is not known: none of them has ever run\n",
         "",
         0,
     )
     assert chain.tree() == before
+
+
+def test_dry_run_with_history(chain: Project) -> None:
+    """-n says how long it would take, by how long the stages took before, and how many never ran; it writes nothing."""
+    chain.cli("-q")
+    chain.write("src.txt", "better\n")
+    chain.pipefile(chain.read("Pipefile.toml") + '[stage.fourth]\ninputs = ["c.txt"]\noutputs = ["d.txt"]\nrun = "cp {inputs} {outputs}"\n')
+    before = chain.tree()
+    outcome = chain.cli("-n", "-j2")
+    assert (timeless(outcome.out), outcome.err) == (
+        "would run first: input `src.txt` changed\n"
+        "may run second: input `a.txt` may change\n"
+        "may run third: input `b.txt` may change\n"
+        "would run fourth: it has no record of an earlier run\n"
+        "4 would run, 0 fresh\n"
+        "takes up to T with -j2, T one after the other, by earlier runs; 1 of them has never run\n",
+        "",
+    )
+    assert chain.tree() == before
+    told = [json.loads(line) for line in chain.cli("-n", "-j2", "--json").out.splitlines()]
+    assert [event["event"] for event in told] == ["build_started", "foreseen"]
+    assert {name: told[1][name] for name in ("stages", "unsure", "unknown", "jobs")} == {"stages": 4, "unsure": 2, "unknown": 1, "jobs": 2}
+    assert 0 < told[1]["seconds"] == told[1]["work_seconds"]
+    assert chain.tree() == before
+    assert chain.cli("-q").exit_status == 0
+    assert chain.cli("-n").out == "0 would run, 4 fresh\n"
 
 
 def test_json(chain: Project) -> None:
