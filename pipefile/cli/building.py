@@ -153,6 +153,7 @@ def options_of(request: Request, given: Given) -> Options:
         environ=request.environ,
         command=request.command,
         verbose=request.verbosity,
+        color=(request.err if given["as_json"] else request.out).color,
         mode=given["mode"] or "",
         debug=given["debug"],
         cache=not given["no_cache"],

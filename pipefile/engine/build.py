@@ -226,7 +226,7 @@ class _Build:
         discovery = Discovery(session.graph, session.files, self.decider, is_ancestor)
         commands = self.start is not None or any(isinstance(edge.stage.action, Command) for edge in may_run)
         slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
-        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens)
+        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens, options.color)
         attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
