@@ -118,8 +118,8 @@ def main() -> None:
                 how = "renamed over the old one" if replace else "written in place"
                 print(f"save to start of the stage, {how}: median {statistics.median(found):.0f} ms, worst of {len(found)} {found[-1]:.0f} ms")
             tenth = max(1, len(memory) // 10)
-            first, last = memory[tenth], memory[-1]
-            print(f"own memory: {first[0]:.1f} MB after {tenth + 1} builds, {last[0]:.1f} MB after {len(memory)}; descriptors {first[1]}, {last[1]}")
+            early, first, last = memory[tenth], memory[0], memory[-1]
+            print(f"own memory: {early[0]:.1f} MB after {tenth} builds, {last[0]:.1f} MB after {len(memory)}; descriptors {first[1]}, {last[1]}")
             time.sleep(1)
             before, begun = watch.cpu(), time.monotonic()
             time.sleep(given.idle)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import sys
 
+from pipefile.base.commands import COMMANDS
+
 TYPE_CHECKING = False  # as typing's, whose import costs more than the whole lane
 if TYPE_CHECKING:
     from array import array
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 PIPEFILE = "Pipefile.toml"
 STORE = "pipeline_outputs"
 
-_COMMANDS = frozenset(["watch", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init"])
+_COMMANDS = frozenset(COMMANDS) - {"build"}
 _QUIET = frozenset(["-q", "--quiet"])
 _SPLIT_FROM = 8_000  # rows: below, a second process costs more than it saves
 _MOST = 10_000  # changed rows that are handed on, at most a quarter of all: with more, looking at everything is hardly slower
@@ -120,7 +122,7 @@ def ask(plain: Plain) -> str | Seen | None:
     targets = plain.targets
     try:
         here = os.getcwd()
-        root = _root(here)
+        root = root_above(here)
     except OSError:
         return None
     if root is None or (targets and root != here):
@@ -141,7 +143,7 @@ def ask(plain: Plain) -> str | Seen | None:
     return f"{counted} in {seconds:.{2 if seconds < 0.995 else 1}f} s\n"
 
 
-def _root(folder: str) -> str | None:
+def root_above(folder: str) -> str | None:
     """The folder of the nearest Pipefile from *folder* upwards."""
     while True:
         if os.path.isfile(f"{folder}/{PIPEFILE}"):
@@ -164,7 +166,7 @@ def look(root: str, request: str, environ: Mapping[str, str], split: bool = Fals
     from pipefile.store.index import Damaged, Meta, Reader
 
     try:
-        store = _store(root)
+        store = store_of(root)
         if store is None or _busy(root, store):
             return None
     except OSError:
@@ -194,7 +196,7 @@ def look(root: str, request: str, environ: Mapping[str, str], split: bool = Fals
     return None
 
 
-def _store(root: str) -> str | None:
+def store_of(root: str) -> str | None:
     """The store's folder: the default one if it has an index, else as a plain line of the Pipefile says."""
     if os.path.exists(f"{root}/{STORE}/index"):
         return STORE
