@@ -54,6 +54,7 @@ class _Given(TypedDict):
 @options.mode
 @options.no_cache
 @options.as_json
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, **given: Unpack[_Given]) -> int:
@@ -193,7 +194,7 @@ class _Rounds:
         return found
 
     def _build(self, begin: Begin, interrupts: Interrupts, found: dict[str, Any]) -> int:
-        from pipefile.cli.building import options_of, report_of
+        from pipefile.cli.building import Pauses, options_of, report_of
         from pipefile.engine.build import build
         from pipefile.watch.remembered import edge_names
         from pipefile.watch.standing import Standing
@@ -205,7 +206,8 @@ class _Rounds:
         report = report_of(request, wanted, self._given["as_json"])
         standing = Standing(report, begin.standing, lambda: edge_names(project.root, self._store()))
         try:
-            result = build(project, wanted, standing, interrupts, look=begin.look)
+            with Pauses(report.pause if report.live else None):
+                result = build(project, wanted, standing, interrupts, look=begin.look)
         except PipefileError as error:
             from pipefile.engine.scope import mending
 

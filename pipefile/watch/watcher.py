@@ -99,6 +99,8 @@ class Watcher:
         self._say = setup.say
         self._interrupts = interrupts
         self._keys = keys
+        keys.stopping = lambda: self._hand_on(signal.SIGTSTP)
+        keys.going_on = lambda: self._hand_on(signal.SIGCONT)
         self._known = Known(setup.root, setup.pipefile, setup.request, setup.environ)
         self._sight = Sight(self._known, setup.make, setup.mounts)
         self._rounds = Rounds(setup.on_busy, setup.quiet)
@@ -130,6 +132,10 @@ class Watcher:
         finally:
             self._end()
         return 128 + self._interrupts.number if self._interrupts.number else 0
+
+    def _hand_on(self, number: int) -> None:
+        if self._host is not None:
+            self._host.signal(number)
 
     # -- waiting
 
