@@ -68,7 +68,7 @@ class Known:
             if stamp_of(os.stat(path, follow_symlinks=False)) == self._stamp:
                 return
             reader = Reader(path)
-            self.memory = Remembered(reader, self._request, self._environ)
+            self.memory = Remembered(reader, self._request, self._environ, self.memory)
         except (Damaged, OSError, ValueError, KeyError, IndexError, MemoryError):
             if reader is not None:
                 reader.close()
@@ -151,7 +151,7 @@ class Known:
     def _paths_in(self, hints: Hints) -> set[str]:
         memory = self.memory
         if hints.everything:
-            found = {*memory.paths(), *self._tried}
+            found = {*memory.suspects(self.root), *self._tried}
         else:
             found = {path for path in hints.names if path in memory.row_of or path in self._tried}
             for folder in hints.folders:
