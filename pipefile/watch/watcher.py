@@ -118,6 +118,7 @@ class Watcher:
         self._first = True
         self._quit = False
         self._next_look = 0.0
+        self._cost = 0.0  # seconds of the last look around
         self._ready: set[int] = set()
         self._root = self._identity()
 
@@ -220,11 +221,12 @@ class Watcher:
             hints.add(self._sight.renew())
         if self._known.changed(hints, sources_only=self._host is not None):
             self._take(hints)
-        self._schedule_look(time.monotonic() - started)
+        self._cost = time.monotonic() - started
+        self._schedule_look()
 
-    def _schedule_look(self, cost: float) -> None:
-        polled = bool(self._sight.folders.polled)
-        self._next_look = time.monotonic() + (max(_POLL, _POLL_SHARE * cost) if polled else max(self._setup.idle, _SHARE * cost))
+    def _schedule_look(self) -> None:
+        least, share = (_POLL, _POLL_SHARE) if self._sight.folders.polled else (self._setup.idle, _SHARE)
+        self._next_look = time.monotonic() + max(least, share * self._cost)
 
     def _judge(self) -> None:
         """What was heard has settled: has anything really changed?"""
@@ -237,7 +239,11 @@ class Watcher:
                 self._host.signal(signal.SIGINT)
             return
         self._known.load()
+        started = time.monotonic()
         changed = self._known.changed(self._hints)
+        if self._hints.everything:
+            self._cost = time.monotonic() - started
+            self._schedule_look()
         if changed and self._is_somebody_elses(changed):
             self._rounds.heard(time.monotonic())
             return
@@ -315,7 +321,7 @@ class Watcher:
         self._hints = hints
         if hints:
             self._rounds.heard(time.monotonic())
-        self._schedule_look(0.0)
+        self._schedule_look()
 
     def _take_silent(self) -> None:
         """Where no event tells of changes, anything may have happened during the build."""
