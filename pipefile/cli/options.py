@@ -42,6 +42,11 @@ def _set_color(context: click.Context, _: click.Parameter, value: str | None) ->
         _request(context).color = value
 
 
+def _set_marks(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        _request(context).marks = False
+
+
 _GLOBAL = (
     click.option("-C", "directory", metavar="DIR", multiple=True, expose_value=False, callback=_set_directory, help="Stand in DIR first."),
     click.option("-f", "--file", metavar="FILE", expose_value=False, callback=_set_file, help="Use this Pipefile instead of looking for one."),
@@ -53,6 +58,9 @@ _GLOBAL = (
         expose_value=False,
         callback=_set_color,
         help="Colours; auto heeds NO_COLOR and FORCE_COLOR.",
+    ),
+    click.option(
+        "--no-github", is_flag=True, expose_value=False, callback=_set_marks, help="On GitHub Actions: no groups, annotations and summary."
     ),
 )
 
@@ -88,6 +96,7 @@ no_cache = click.option("--no-cache", is_flag=True, help="Restore no earlier res
 debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+junit = click.option("--junit", metavar="FILE", default="", help="Write a report in JUnit's XML, however the build ends.")
 check = click.option("--check", is_flag=True, help="Exit with status 1 if anything is stale.")
 with_status = click.option("--status", "with_status", is_flag=True, help="Also tell what is stale, which costs hashing.")
 graph_format = click.option("--format", "graph_format", type=click.Choice(["text", "dot", "json"]), default="text", help="How to print the graph.")
