@@ -56,7 +56,9 @@ def test_a_mark_does_not_lose_its_letter() -> None:
     assert elide("abcdefge\u0301", 4) == "ab…e\u0301"
 
 
-@pytest.mark.parametrize(("text", "width", "count"), [("", 5, 1), ("abcde", 5, 1), ("abcdef", 5, 2), ("日本語", 5, 2), ("a日本語", 4, 2), ("日本語", 3, 3)])
+@pytest.mark.parametrize(
+    ("text", "width", "count"), [("", 5, 1), ("abcde", 5, 1), ("abcdef", 5, 2), ("日本語", 5, 2), ("a日本語", 4, 2), ("日本語", 3, 3)]
+)
 def test_rows(text: str, width: int, count: int) -> None:
     """Of a text that a terminal has wrapped: a wide character that does not fit goes to the next row whole."""
     assert rows(text, width) == count
