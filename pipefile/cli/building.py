@@ -157,7 +157,7 @@ def _check_debug(given: Given) -> None:
 
 def _command_hint(words: tuple[str, ...]) -> str:
     """For `pipefile biuld`, which is a target that nobody knows."""
-    from pipefile.cli.names import COMMANDS
+    from pipefile.base.commands import COMMANDS
     from pipefile.plan.near import nearest
 
     near = nearest(words[0], COMMANDS) if words else ""

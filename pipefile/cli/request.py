@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipefile.base.dataclass import dataclass, field
+from pipefile.base.dataclass import dataclass, field, replace
 from pipefile.base.errors import PipefileError, PipefileSyntaxError, UnknownTargetError, UsageError, meant
 from pipefile.base.paths import show
 from pipefile.report.stream import Stream, painted_error
@@ -31,6 +31,8 @@ class Request:
         file: `-f`, or None to look for Pipefile.toml here and above.
         verbosity: How many `-v`; -1 for `-q`.
         color: "auto", "always" or "never".
+        profile: `--profile`; "" for none.
+        sets: Each `--set`, in order.
         marks: On GitHub Actions, groups and annotations are written.
         implied: No command was named, so it is `build`.
         started_in: Where the shell stands, whatever `-C` says and wherever a build goes; known once `cwd` is.
@@ -42,6 +44,8 @@ class Request:
     file: str | None = None
     verbosity: int = 0
     color: str = "auto"
+    profile: str = ""
+    sets: list[str] = field(default_factory=list)
     marks: bool = True
     implied: bool = False
     started_in: str = ""
@@ -81,7 +85,12 @@ class Request:
         """
         from pipefile.engine.session import find_project
 
-        return find_project(self.cwd, self.file)
+        found = find_project(self.cwd, self.file)
+        if not self.profile and not self.sets:
+            return found
+        from pipefile.load.overlay import Overlay
+
+        return replace(found, overlay=Overlay(self.profile, tuple(self.sets)))
 
     def warn(self, text: str) -> None:
         """Print a warning; -q hides it."""

@@ -88,7 +88,7 @@ def build(
     from pipefile.engine.declare import Running
 
     library = library or Library()
-    running = Running(project.disk, options.environ, options.force, library.pipeline, library.config)
+    running = Running(project.disk, options.environ, options.force, library.pipeline, bool(library.config or project.overlay))
     extra = Extra(running, library.config, library.pipeline is not None)
     if options.dry_run:
         from pipefile.engine.inspect import dry_run
@@ -287,7 +287,8 @@ class _Build:
             else:
                 from pipefile.engine.save import Saver
 
-                gone = self._remove_dead(not options.targets and not options.debug and status == "succeeded")
+                whole = not options.targets and not options.debug and not session.project.overlay  # what is laid over it for once removes nothing
+                gone = self._remove_dead(whole and status == "succeeded")
                 request = warm.request_of(options) if self.as_on_disk and not options.debug and not options.from_stage else None
                 Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone)
         except OSError as error:
