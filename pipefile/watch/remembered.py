@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat as stat_bits
 from array import array
@@ -12,6 +13,7 @@ from pipefile.engine import fastlane
 from pipefile.engine.globs import GlobMatch
 from pipefile.engine.lazy import Columns
 from pipefile.engine.world import unpack_globs
+from pipefile.plan.patterns import start_folder
 from pipefile.store.index import DIRECTORY, FRESH, GOAL, NAME, NAMED, PRESENT, RECORDS, Damaged, Index, Reader
 
 Stamp = tuple[int, ...]
@@ -39,6 +41,8 @@ class Remembered:
         folders: The flags of each folder whose names matter.
         globs: For each such folder the globs that look into it.
         unknown: Rows of which the index says nothing that could be believed: they belong to stages that have failed, or have not run.
+        outdated: Folders with names that a glob has not found, since they came while the build ran.
+        vouched: The build has found what it knows unchanged at its end.
         numbers: The rows of the request, as the index has them; empty if it is of another one, or was made in other circumstances.
         asked: Which rows these are.
     """
@@ -50,6 +54,8 @@ class Remembered:
         self.folders: dict[str, int] = {}
         self.globs: dict[str, list[tuple[str, GlobMatch]]] = {}
         self.unknown: list[int] = []
+        self.outdated: set[str] = set()
+        self.vouched = True
         self.numbers = array("i")
         self.asked = bytearray()
         self._makers = array("i")
@@ -75,13 +81,20 @@ class Remembered:
             else:
                 folders[folder] = [row]
         self.folders = dict(zip(index.folders, index.folder_flags, strict=True))
-        for pattern, match in unpack_globs(index.globs).items():
+        globs = unpack_globs(index.globs)
+        for text in columns.sets:
+            named = json.loads(text) if text else []
+            if len(named) == 4 and named[1] == "glob" and named[3] < 0 and named[0] not in globs:
+                self.outdated.add(start_folder(named[0]))
+        for pattern, match in globs.items():
             for folder in match.folders:
                 self.globs.setdefault(folder, []).append((pattern, match))
         self._scope = self._scope_of(columns)
         failed = {number for number, flags in enumerate(edges) if not flags & FRESH}
         self.unknown = [row for row, (flags, maker) in enumerate(zip(index.flags, makers, strict=True)) if flags & NAMED or maker in failed]
-        numbers = reader.numbers("request_rows", "i") if reader.texts("requests") == [request or "\x1f"] else array("i")
+        requests = reader.texts("requests")
+        self.vouched = bool(requests and requests[0])
+        numbers = reader.numbers("request_rows", "i") if requests == [request or "\x1f"] else array("i")
         if len(numbers) >= 6 and fastlane.same_circumstances(index.meta, environ):
             _, _, block, plain, absent, _ = numbers[:6]
             self.numbers = numbers
