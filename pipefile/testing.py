@@ -183,9 +183,9 @@ class FaultyDisk(OsDisk):
         self.bytes_read[path] += len(data)
         return data
 
-    def digest(self, path: str, algorithm: str) -> tuple[str, os.stat_result]:
+    def digest(self, path: str, algorithm: str, follow: bool = True, kept: list[bytes] | None = None) -> tuple[str, os.stat_result]:
         self._enter("digest", path)
-        digest, seen = super().digest(path, algorithm)
+        digest, seen = super().digest(path, algorithm, follow, kept)
         self.bytes_read[path] += seen.st_size
         return digest, self._cut(seen)
 

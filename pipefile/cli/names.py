@@ -1,3 +1,3 @@
 """The names of the commands."""
 
-COMMANDS = ("build", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "schema", "completion")
+COMMANDS = ("build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "editor", "schema", "completion")

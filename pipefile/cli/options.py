@@ -88,6 +88,13 @@ no_cache = click.option("--no-cache", is_flag=True, help="Restore no earlier res
 debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+on_busy = click.option(
+    "--on-busy", type=click.Choice(["queue", "restart"]), default="queue", help="What a change does while a build runs: wait for its end, or end it."
+)
+debounce = click.option(
+    "--debounce", metavar="MS", type=click.IntRange(min=0, max=60_000), default=50, help="Wait for MS milliseconds without a change; default: 50."
+)
+poll = click.option("--poll", is_flag=True, help="Look at the files now and then instead of waiting for the system to tell.")
 check = click.option("--check", is_flag=True, help="Exit with status 1 if anything is stale.")
 with_status = click.option("--status", "with_status", is_flag=True, help="Also tell what is stale, which costs hashing.")
 graph_format = click.option("--format", "graph_format", type=click.Choice(["text", "dot", "json"]), default="text", help="How to print the graph.")

@@ -20,6 +20,7 @@ from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Tasks
+from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
@@ -27,6 +28,7 @@ from pipefile.model.stage import Output
 from pipefile.plan.mode import NO_MODE, Mode
 from pipefile.plan.resources import ONE_CPU, Grant
 from pipefile.plan.stale import describe
+from pipefile.store.entry import INLINE
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
 
@@ -121,6 +123,8 @@ class Attempts:
         self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
+        self.small: dict[str, Small] | None = None
+        """Outputs that are small, for whoever wants to keep them: who takes them out; None if nobody does."""
         self._sync = session.pipeline.settings.durability == "full"
 
     # -- before
@@ -231,11 +235,13 @@ class Attempts:
             OSError: The disk does not take it; the edge is stale then.
         """
         edge, verdict = attempt.edge, Verdict()
-        text, hint = self._places.fault_of(edge)
-        if text:
-            return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         last = attempt.rerun
         changed = [path for path, state in attempt.inputs.items() if not self._files.same(path, state)]
+        made = self._made_plainly(edge) if not changed else None
+        if made is None:
+            text, hint = self._places.fault_of(edge)
+            if text:
+                return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         found = Found()
         if edge.literal or edge.stage.depfile:
             found = self._discovery.after(edge, attempt.discovered, attempt.decision, attempt.start, last)
@@ -257,7 +263,8 @@ class Attempts:
             named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
-        made = self._hash_outputs(edge)
+        if made is None:
+            made = self._hash_outputs(edge)
         made.update(named)
         self.put_in_place(edge, made)
         self.write_records(attempt, completion, made, found)
@@ -313,6 +320,15 @@ class Attempts:
             self._files.forget(output.path)
             self._places.put_in_place(output)
 
+    def _made_plainly(self, edge: Edge) -> dict[str, State] | None:
+        """The outputs of an edge that has made nothing but files, as it should: each is looked at once. None where they have to be looked over."""
+        if edge.literal or edge.stage.depfile or any(output.directory or output.value for output in edge.outputs):
+            return None
+        try:
+            return self._hash_outputs(edge)
+        except OSError:
+            return None
+
     def _hash_outputs(self, edge: Edge) -> dict[str, State]:
         made = {}
         for output in edge.outputs:
@@ -322,7 +338,7 @@ class Attempts:
             elif output.value:
                 made[output.path] = self._hash_value(place)
             else:
-                made[output.path] = self._hash_file(place)
+                made[output.path] = self._hash_file(place, output.path)
             if self._sync:
                 self._disk.sync(place)
         return made
@@ -340,15 +356,21 @@ class Attempts:
         values.keep(digest, data)
         return State("file", digest, stamp_of(seen))
 
-    def _hash_file(self, place: str) -> State:
+    def _hash_file(self, place: str, path: str = "") -> State:
         if self._tick.tick:
             seen = self._disk.stat(place)
             if seen is not None and seen.st_size > SMALL:
                 # hashed once, when another change would show in its stamp, instead of twice
                 ticks.pass_tick(self._tick.tick, self._session.project.clock)
-                state = self._files.hash(place)
+                state = self._files.hash(place, follow=False)
                 return state._replace(settled=state.stamp == stamp_of(seen))
-        return self._files.hash(place)
+        if self.small is None or not path:
+            return self._files.hash(place, follow=False)
+        kept: list[bytes] = []
+        state = self._files.hash(place, follow=False, kept=kept)
+        if kept and len(kept[0]) <= INLINE and state.stamp is not None:
+            self.small[path] = Small(state.digest, bool(state.stamp[5] & 0o100), kept[0])
+        return state
 
     def _hash_directory(self, place: str) -> State:
         """As `_hash_file` for each file in it; what is found of them is kept until they are at their final place."""
@@ -382,7 +404,7 @@ class Attempts:
 
     def put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
         """Rename outputs from their temporary paths, and complete what is known of them."""
-        if any(not output.in_place for output in edge.outputs):
+        if not self._decider.is_bare(edge) and any(not output.in_place for output in edge.outputs):
             self._records.remove(edge.name, edge.outputs)
         self._decider.forget(edge)
         folders = {folder_of(path) for path in made}

@@ -23,7 +23,7 @@ PIPEFILE = "Pipefile.toml"
 STORE = "pipeline_outputs"
 
 _COMMANDS = frozenset(
-    ["status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "schema", "completion"]
+    ["watch", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "editor", "schema", "completion"]
 )
 _QUIET = frozenset(["-q", "--quiet"])
 _SPLIT_FROM = 8_000  # rows: below, a second process costs more than it saves
@@ -176,7 +176,7 @@ def look(root: str, request: str, environ: Mapping[str, str], split: bool = Fals
     try:
         reader = Reader(f"{root}/{store}/index")
         meta = Meta.unpack(reader.texts("meta"))
-        if _same_circumstances(meta, environ) and reader.texts("requests") == [request or "\x1f"]:  # one is kept: the last one
+        if same_circumstances(meta, environ) and reader.texts("requests") == [request or "\x1f"]:  # one is kept: the last one
             numbers = reader.numbers("request_rows", "i")
             if len(numbers) >= 6:
                 seen = Seen(reader, root, store, request, numbers)
@@ -227,7 +227,7 @@ def _busy(root: str, store: str) -> bool:
     return False
 
 
-def _same_circumstances(meta: Meta, environ: Mapping[str, str]) -> bool:
+def same_circumstances(meta: Meta, environ: Mapping[str, str]) -> bool:
     from pipefile import __version__
     from pipefile.base.digest import KEY_FORMAT, hide
     from pipefile.store.index import boot_id

@@ -17,14 +17,12 @@ from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
-from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
+from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Output, Stage, Template, Value
 from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import as_argument, input_values
 from pipefile.plan.resources import CPU, ONE_CPU, Grant
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
-
-_DEFAULT_SHELL = ("sh", "-ec")
 
 
 class Tasks:
@@ -116,7 +114,7 @@ class Tasks:
             except PlaceholderError as error:
                 raise InputError(f"`run` of stage `{show(stage.name)}`: {error}") from error
             return argv, " ".join(argv)
-        if stage.shell == _DEFAULT_SHELL:
+        if stage.shell == DEFAULT_SHELL:
             words = self._split(command)
             if words is not None:
                 path = self._session.environment(stage).get("PATH")
@@ -124,7 +122,7 @@ class Tasks:
                 if direct is not None:
                     return direct, " ".join(direct)
         text = render_shell(command.template, lookup)
-        if stage.shell == _DEFAULT_SHELL and self._becomes_program(command, stage):
+        if stage.shell == DEFAULT_SHELL and self._becomes_program(command, stage):
             return (*stage.shell, f"exec {text}"), text
         return (*stage.shell, text), text
 

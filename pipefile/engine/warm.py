@@ -300,7 +300,7 @@ class _Starter:
             if flags & GLOBBED:
                 globs = unpack_globs(index.globs) if globs is None else globs
                 for pattern, before in globs.items():
-                    if folder in before.folders and (tuple(session.world.glob(pattern)) != before.paths or session.world.globs[pattern] != before):
+                    if folder in before.folders and not session.world.stands_in(pattern, before, folder):
                         raise ColdError
             coded = coded or bool(flags & CODE)
         return touched | self._coded() if coded else touched

@@ -13,8 +13,10 @@ from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.record import ABSENT, Component
-from pipefile.model.stage import Call, Command, Field, Template
+from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Template
 from pipefile.plan.render import KEPT, ValueText, argv_for_key, input_values, text_for_key
+
+_DEFAULT_SHELL = Component("shell", "", "", dumps(DEFAULT_SHELL))
 
 SHOWN = "="
 """Before the value of a variable that may be shown; the digest of one that may not begins otherwise."""
@@ -60,7 +62,7 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
             found.append(Component("argv", "", "", dumps(_argv(action.argv, edge, facts))))
         else:
             found.append(Component("run", "", "", _text(action.template, edge, facts)))
-            found.append(Component("shell", "", "", dumps(stage.shell)))
+            found.append(_DEFAULT_SHELL if stage.shell == DEFAULT_SHELL else Component("shell", "", "", dumps(stage.shell)))
     elif isinstance(action, Call):
         found.append(Component("python", "", "", facts.python))
         found.append(Component("call", "", "", f"{action.module}:{action.function}"))
