@@ -1,3 +1,6 @@
 """The names of the commands."""
 
-COMMANDS = ("build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "editor", "schema", "completion")
+COMMANDS = (
+    "build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "editor", "schema",
+    "completion",
+)  # fmt: skip
