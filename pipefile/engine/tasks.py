@@ -168,8 +168,8 @@ class Tasks:
 
     def _value(self, edge: Edge, field: Field) -> str | list[str]:
         name = field.name
-        if name == "outputs" or any(output.name == name for output in edge.outputs):
-            chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+        chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+        if chosen or name == "outputs":
             places = [as_argument(written_at(output)) for output in chosen]
             if field.index is not None:
                 return places[field.index]  # the loader knows how many there are
