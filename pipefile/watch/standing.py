@@ -19,7 +19,7 @@ class Standing:
 
     Attributes:
         failures: Those that stand after this build.
-        live: As the report's.
+        due: As the report's.
         every: As the report's.
     """
 
@@ -28,7 +28,7 @@ class Standing:
         self._names = names
         self._old = dict(before)
         self._new: dict[str, Any] = {}
-        self.live = bool(getattr(report, "live", False))
+        self.due: Callable[[], float | None] = getattr(report, "due", lambda: None)
         self.every = bool(getattr(report, "every", False))
         self.flush: Callable[[], None] = getattr(report, "flush", lambda: None)
 
