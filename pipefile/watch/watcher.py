@@ -32,7 +32,7 @@ from pipefile.watch.rounds import OnBusy, Rounds
 from pipefile.watch.sight import Sight
 
 _LISTEN = 0.1  # seconds between two looks at the queue of events while a build runs: what it writes shall not wake us each time
-_IDLE = 30.0  # seconds at least between two looks at everything while nothing happens
+IDLE = 30.0  # seconds at least between two looks at everything while nothing happens
 _POLL = 0.5  # the same where no event tells of changes
 _SHARE, _POLL_SHARE = 200.0, 20.0  # looking takes at most one of so many seconds
 _RETURN = 0.2  # seconds between two looks for a root that is gone
@@ -83,7 +83,7 @@ class Setup:
     quiet: float = 0.05
     make: Callable[[], Queue] | None = None
     mounts: Mounts = field(default_factory=Mounts)
-    idle: float = _IDLE
+    idle: float = IDLE
 
 
 class Watcher:
@@ -99,6 +99,8 @@ class Watcher:
         self._say = setup.say
         self._interrupts = interrupts
         self._keys = keys
+        keys.stopping = lambda: self._hand_on(signal.SIGTSTP)
+        keys.going_on = lambda: self._hand_on(signal.SIGCONT)
         self._known = Known(setup.root, setup.pipefile, setup.request, setup.environ)
         self._sight = Sight(self._known, setup.make, setup.mounts)
         self._rounds = Rounds(setup.on_busy, setup.quiet)
@@ -130,6 +132,10 @@ class Watcher:
         finally:
             self._end()
         return 128 + self._interrupts.number if self._interrupts.number else 0
+
+    def _hand_on(self, number: int) -> None:
+        if self._host is not None:
+            self._host.signal(number)
 
     # -- waiting
 
@@ -204,7 +210,7 @@ class Watcher:
 
     def _look_around(self) -> None:
         """Look at what no event tells of; at everything now and then, since events are hints alone."""
-        if self._identity() != self._root:
+        if self._host is None and self._identity() != self._root:
             self._await_root()
             return
         started = time.monotonic()
@@ -222,7 +228,7 @@ class Watcher:
 
     def _judge(self) -> None:
         """What was heard has settled: has anything really changed?"""
-        if self._identity() != self._root:
+        if self._host is None and self._identity() != self._root:
             self._await_root()
             return
         if self._host is not None:  # "restart"
