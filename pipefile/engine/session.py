@@ -129,7 +129,7 @@ class Session:
             self.locator = python_locator(project.disk, self.pipeline.sources)
         settings = self.pipeline.settings
         self.store = settings.store
-        self._index_stamp = self._stamp(f"{self.store}/{index_file.NAME}")
+        self._index_stamp = self._index_stamps()
         self.index = self._read_index()
         self.files = Files(project.disk, settings.hash, self.index, self._doubtful(), self.store)
         self.values = Values(self.files, settings.value_in_memory)
@@ -165,8 +165,12 @@ class Session:
 
     def stands(self) -> bool:
         """Whether the Pipefile and the index are still those that were read: no other build has come in between."""
-        index = self._stamp(f"{self.store}/{index_file.NAME}")
-        return index == self._index_stamp and self._stamp(self.project.file) == self._pipefile_stamp
+        return self._index_stamps() == self._index_stamp and self._stamp(self.project.file) == self._pipefile_stamp
+
+    def _index_stamps(self) -> tuple[tuple[int, ...] | None, ...]:
+        """Of the index, and of what says how it has changed."""
+        path = f"{self.store}/{index_file.NAME}"
+        return self._stamp(path), self._stamp(path + index_file.CHANGES)
 
     def _read_index(self) -> Index:
         path = self.disk.at(f"{self.store}/{index_file.NAME}")
