@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat as stat_bits
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from pipefile.base.errors import InputError, RecordError
@@ -25,15 +25,15 @@ class DiskWorld:
         files: The project's files.
         records: Its records: a file beside a record that no edge of this Pipefile makes any more is a dead output, which no glob matches.
         store: The store's folder.
-        pipefile: The Pipefile, from the root.
+        pipefiles: The Pipefile and those that it includes, from the root.
     """
 
-    def __init__(self, files: Files, records: Records, store: str, pipefile: str) -> None:
+    def __init__(self, files: Files, records: Records, store: str, pipefiles: Collection[str]) -> None:
         self._files = files
         self._disk = files.disk
         self._records = records
         self._store = store
-        self._pipefile = pipefile
+        self._pipefiles = pipefiles
         self.made: Mapping[str, int] = {}
         self.globs: dict[str, globs.GlobMatch] = {}
         self._real: dict[str, str] = {}
@@ -127,7 +127,7 @@ class DiskWorld:
             record = record_file.decode(self._disk.read(at, record_file.LIMIT, follow=False), at)
         except (OSError, RecordError):
             return False
-        return record.pipefile == self._pipefile
+        return record.pipefile in self._pipefiles
 
     def _from_index(self, pattern: str) -> globs.GlobMatch | None:
         if self._remembered is None:
