@@ -312,7 +312,7 @@ class Session:
 
     def environment(self, stage: Stage) -> dict[str, str]:
         """The complete environment of a stage: one object for all stages that have the same."""
-        tracked = tuple(stage.env.items())
+        tracked = tuple(stage.env.items()) if stage.env else ()
         if stage.secret_env and self.pipeline.settings.strict_env:
             tracked += tuple([(name, None) for name in stage.secret_env])
         found = self.environments.get(tracked)

@@ -65,8 +65,10 @@ class WarmSession(Session):
         self.locator = make_locator(project.disk)
         self.warn = warn
         self.store = seen.store
-        self.index = Index(seen.reader)
-        self.columns = Columns(seen.reader, self.index)
+        if seen.read is None:
+            index = Index(seen.reader)
+            seen.read = (index, Columns(seen.reader, index))
+        self.index, self.columns = seen.read
         head = seen.reader.section("head")
         if not self.columns.whole or not head:
             raise ColdError
@@ -301,7 +303,7 @@ class _Starter:
             if flags & GLOBBED:
                 globs = unpack_globs(index.globs) if globs is None else globs
                 for pattern, before in globs.items():
-                    if folder in before.folders and (tuple(session.world.glob(pattern)) != before.paths or session.world.globs[pattern] != before):
+                    if folder in before.folders and not session.world.stands_in(pattern, before, folder):
                         raise ColdError
             coded = coded or bool(flags & CODE)
         return touched | self._coded() if coded else touched

@@ -26,7 +26,7 @@ from pipefile.load.value_outputs import PREFIX, ValueOutputs
 from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
 
 _ALLOWED = types(STAGE)
-_RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or rule.choices or rule.least is not None}
+_RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or (rule.kinds == ("string",) and rule.choices) or rule.least is not None}
 
 _FUNCTION_KEYS = frozenset(KEYS)
 

@@ -10,15 +10,14 @@ from typing import Any
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import BadPathError, join, normalise, show
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
-from pipefile.load.schema import Key
+from pipefile.load.schema import FORMS, Key
 from pipefile.model.stage import Field, Template, Value
 from pipefile.plan.render import value_text
 from pipefile.plan.template import joined, parse
 
-_NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
-_DURATION = re.compile(_NUMBER + r"(ms|s|m|h)")
+_DURATION = re.compile(FORMS["duration"])
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE = re.compile(_NUMBER + r" ?(B|kB|KB|MB|GB|TB)")
+_SIZE = re.compile(FORMS["size"])
 _BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 _LARGEST = 1 << 63
@@ -71,7 +70,7 @@ def check_keys(table: dict[str, object], known: dict[str, Key], where: str, key:
 
 def check_bounds(name: str, value: object, rule: Key, where: str, key: KeyPath) -> None:
     """What the schema says of a value beyond its type."""
-    if rule.choices and value not in rule.choices:
+    if rule.choices and isinstance(value, str) and value not in rule.choices:
         raise FaultError(
             f"`{name}` in {where} must be {' or '.join(f'`{choice}`' for choice in rule.choices)}, not `{show(str(value))}`",
             key,

@@ -7,6 +7,7 @@ stale" cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from json import dumps
 
 from pipefile.base import digest as digests
@@ -14,8 +15,12 @@ from pipefile.base.dataclass import dataclass
 from pipefile.base.paths import relative
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.record import ABSENT, Component
-from pipefile.model.stage import Call, Command, Field, Template
+from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Template
 from pipefile.plan.render import KEPT, ValueText, argv_for_key, input_values, text_for_key
+
+_component: Callable[[tuple[str, str, str, str]], Component] = partial(tuple.__new__, Component)  # a third of what Component(...) costs
+_FORMAT = Component("format", "", "", digests.KEY_FORMAT)
+_DEFAULT_SHELL = Component("shell", "", "", dumps(DEFAULT_SHELL))
 
 SHOWN = "="
 """Before the value of a variable that may be shown; the digest of one that may not begins otherwise."""
@@ -54,14 +59,14 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     Discovered inputs are compared on their own (plan/stale.py): which ones there are is known only from the edge's last run.
     """
     stage = edge.stage
-    found = [Component("format", "", "", digests.KEY_FORMAT)]
+    found = [_FORMAT]
     action = stage.action
     if isinstance(action, Command):
         if action.argv:
             found.append(Component("argv", "", "", dumps(_argv(action.argv, edge, facts))))
         else:
-            found.append(Component("run", "", "", _text(action.template, edge, facts)))
-            found.append(Component("shell", "", "", dumps(stage.shell)))
+            found.append(_component(("run", "", "", _text(action.template, edge, facts))))
+            found.append(_DEFAULT_SHELL if stage.shell == DEFAULT_SHELL else Component("shell", "", "", dumps(stage.shell)))
     elif isinstance(action, Call):
         found.append(Component("python", "", "", facts.python))
         found.append(Component("call", "", "", f"{action.module}:{action.function}"))
@@ -77,7 +82,7 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
             found.append(_taken_as(need, need.files, stage.folder))
     for output in edge.outputs:
         kind = "directory" if output.directory else f"value:{output.value}" if output.value else "file"
-        found.append(Component("output", output.name or "", output.path, kind))
+        found.append(_component(("output", output.name or "", output.path, kind)))
     if stage.params:
         found += [Component("param", name, "", dumps(stage.params[name], sort_keys=True)) for name in sorted(stage.params)]
     if stage.version:
@@ -103,7 +108,7 @@ def key_of(parts: list[Component], algorithm: str, folder: str = "") -> str:
     """The key: one digest over all components in order, with paths as the Pipefile in *folder* sees them: it may be included, or stand alone."""
     if folder:
         parts = [part._replace(path=relative(part.path, folder)) if part.path else part for part in parts]
-    if any(part.kind == "env" for part in parts):
+    if "env" in [part[0] for part in parts]:
         parts = [hidden(part) for part in parts]
     text = "\0".join(["\0".join(part) for part in parts])
     if text.count("\0") != len(parts) * 4 - 1:  # a NUL inside a part: say where each part ends in another way
@@ -125,7 +130,7 @@ def _input(need: Need, facts: Facts, folder: str) -> Component:
         return Component("value", name, "", dumps(need.value, sort_keys=True))
     if files.kind in ("file", "directory"):
         path = files.paths[0]
-        return Component("input", name, path, facts.digest(path) or ABSENT)
+        return _component(("input", name, path, facts.digest(path) or ABSENT))
     return Component("set", set_label(need, folder), "", facts.set_digest(files, folder))
 
 
