@@ -2,5 +2,5 @@
 
 COMMANDS = (
     "build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check",
-    "runs", "cache", "init", "schema", "completion",
+    "runs", "cache", "init", "editor", "schema", "completion",
 )  # fmt: skip

@@ -103,6 +103,7 @@ def start(request: Request, given: _Given, make: Callable[[], Queue] | None = No
         "debug": "",
         "no_wait": False,
         "as_json": given["as_json"],
+        "junit": "",
     }
     rounds = _Rounds(request, building)
     setup = Setup(

@@ -133,7 +133,7 @@ def ask(plain: Plain) -> str | Seen | None:
         seen = look(root, "\x1f".join(targets), os.environ, split=True)
     except OSError:
         pass
-    if seen is None or not seen.same:
+    if seen is None or not seen.same or "GITHUB_STEP_SUMMARY" in os.environ:  # even of nothing to do a summary is written
         os.chdir(here)  # the ordinary way asks where the user stands
         return seen
     if plain.quiet:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeGuard
 
 from pipefile.base.dataclass import replace
@@ -72,6 +72,10 @@ class StageReader:
         self._store = settings.store
         self._store_below = settings.store + "/"
         self._taken = frozenset([settings.store, file])
+
+    def protect(self, files: Iterable[str]) -> None:
+        """Refuse outputs at the places of these files too."""
+        self._taken = self._taken.union(files)
 
     def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
         """Check one stage and make it.
@@ -286,8 +290,9 @@ class StageReader:
         return path, directory
 
     def _own_place(self, path: str, stage: str, key: KeyPath) -> None:
-        if path == self._file:
-            raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` is the Pipefile itself", key)
+        if path in self._taken and path != self._store:
+            what = "the Pipefile itself" if path == self._file else "a Pipefile that is included"
+            raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` is {what}", key)
         where = "lies in" if within(path, self._store) else "is" if path == self._store else "holds"
         raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` {where} pipefile's own store `{show(self._store)}`", key)
 

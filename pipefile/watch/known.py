@@ -222,8 +222,12 @@ class Known:
         return bool(flags & GLOBBED) and not all(self._stands(pattern, match, folder) for pattern, match in self.memory.globs.get(folder, ()))
 
     def _stands(self, pattern: str, match: GlobMatch, folder: str) -> bool:
+        def is_dead(path: str) -> bool:
+            return is_made_by(self._disk, path, pipefiles)
+
+        pipefiles = [self.pipefile, *[path for path in self.memory.row_of if path.endswith(f"/{fastlane.PIPEFILE}")]]  # those that it includes
         try:
-            return stands_in(self._disk, pattern, match, folder, lambda path: is_made_by(self._disk, path, self.pipefile), self.store)
+            return stands_in(self._disk, pattern, match, folder, is_dead, self.store)
         except OSError:
             return False
 

@@ -89,7 +89,7 @@ def test_what_may_follow(shop: Project, line: list[str], found: list[str]) -> No
 def test_the_first_word(shop: Project) -> None:
     """A command, or what `build` takes."""
     found = words(shop, "")
-    assert found[:3] == ["build", "status", "why"]
+    assert found[:3] == ["build", "watch", "status"]
     assert found[-6:] == ["everything", "clean", "report", "odd", "else/", "out/"]
 
 

@@ -48,7 +48,7 @@ def test_help_lists_every_command(project: Project) -> None:
     listed = [line.split()[0] for line in outcome.out.partition("Commands:\n")[2].splitlines()]
     assert listed == [
         "build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check",
-        "runs", "cache", "init", "schema", "completion",
+        "runs", "cache", "init", "editor", "schema", "completion",
     ]  # fmt: skip
 
 
