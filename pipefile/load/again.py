@@ -13,6 +13,8 @@ from pipefile.load.stages import StageReader
 from pipefile.load.values import Globals
 from pipefile.model.ports import Disk
 from pipefile.model.stage import Pipeline, Stage
+from pipefile.plan.expand import instances_of
+from pipefile.plan.instances import Instances
 
 
 class ChangedError(Exception):
@@ -28,7 +30,7 @@ def load_again(
         disk: Where the dotenv files are.
         file: The Pipefile, from the root.
         environ: As for `load`.
-        document: The Pipefile as TOML has it, without its stages.
+        document: The Pipefile as TOML has it, without its stages, but for those with `for_each`: instances of these are read from `[item]`.
         files: Digest of every file that the pipeline was read from.
 
     Raises:
@@ -57,4 +59,30 @@ def load_again(
         document=document,
         resources=resources,
     )
-    return pipeline, reader.read
+    return pipeline, _Again(reader, pipeline, document["stage"]).read if "stage" in document else reader.read
+
+
+class _Again:
+    """Reads stages and instances of stages.
+
+    Args:
+        reader: Reads stages.
+        pipeline: What they belong to.
+        tables: Those of stages with `for_each`.
+    """
+
+    def __init__(self, reader: StageReader, pipeline: Pipeline, tables: Mapping[str, Any]) -> None:
+        self._reader = reader
+        self._pipeline = pipeline
+        self._tables = tables
+        self._instances: dict[str, Instances] = {}
+
+    def read(self, name: str, table: Any) -> Stage:
+        if type(table) is not list:
+            return self._reader.read(name, table)
+        (item,) = table
+        stage = name.partition("@")[0]
+        made = self._instances.get(stage)
+        if made is None:
+            made = self._instances[stage] = instances_of(self._reader.read(stage, self._tables[stage]), self._pipeline)
+        return made.of(item, name)

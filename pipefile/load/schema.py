@@ -82,6 +82,13 @@ STAGE: dict[str, Key] = {
     ),
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
+    "for_each": Key(
+        ("table", "strings", "string"),
+        "Runs the stage once for each item: names to globs, lists, ranges or references; or a list of tables, for several names at once",
+        elements=("table",),
+        nonempty=True,
+    ),
+    "exclude": Key(("strings", "string"), "Globs of files that the globs of `for_each` leave out"),
     "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
     "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),

@@ -10,8 +10,8 @@ from pipefile.base.paths import BadPathError, normalise, show
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.schema import Key
 from pipefile.model.stage import Field, Template, Value
-from pipefile.plan.render import value_text
 from pipefile.plan.template import joined, parse
+from pipefile.plan.texts import value_text
 
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile(_NUMBER + r"(ms|s|m|h)")
