@@ -9,7 +9,7 @@ def main() -> int:
     """Run the program.
 
     Returns:
-        The exit status. A build with nothing to do does not return: it ends the process once its line is written.
+        The exit status. Hardly ever: see `_end`.
     """
     if sys.platform == "win32":
         sys.stderr.write("error: pipefile needs Linux or macOS; on Windows it runs in WSL\n")
@@ -24,16 +24,33 @@ def main() -> int:
         found = ask(plain)
         if isinstance(found, str):
             if _write(found):
-                import os
-
-                os._exit(0)  # tearing the interpreter down would take longer than all that was done
+                return _end(0)
             found = None
         from pipefile.cli.plain import main as build
 
-        return build(words, plain, found)
+        return _end(build(words, plain, found))
+    if words == ["list", "--json"] or words[:2] == ["completion", "--for"]:  # what editors and shells ask while a person types
+        from pipefile.cli.quick import main as answer
+
+        status = answer(words)
+        if status is not None:
+            return _end(status)
     from pipefile.cli.main import main as run
 
-    return run()
+    return _end(run())
+
+
+def _end(status: int) -> int:
+    """End the process, whose output is written, unless somebody wants to be told of its end, as code of the project may that was imported.
+
+    To tear down the interpreter takes longer than a build with nothing to do, and half a second with the objects of ten thousand stages.
+    """
+    import atexit
+    import os
+
+    if "threading" not in sys.modules and not atexit._ncallbacks():
+        os._exit(status)
+    return status
 
 
 def _write(text: str) -> bool:
@@ -48,4 +65,6 @@ def _write(text: str) -> bool:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the user's folder: a `json.py` in a project is not the one that is meant
     raise SystemExit(main())

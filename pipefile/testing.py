@@ -183,9 +183,9 @@ class FaultyDisk(OsDisk):
         self.bytes_read[path] += len(data)
         return data
 
-    def digest(self, path: str, algorithm: str) -> tuple[str, os.stat_result]:
+    def digest(self, path: str, algorithm: str, follow: bool = True, kept: list[bytes] | None = None) -> tuple[str, os.stat_result]:
         self._enter("digest", path)
-        digest, seen = super().digest(path, algorithm)
+        digest, seen = super().digest(path, algorithm, follow, kept)
         self.bytes_read[path] += seen.st_size
         return digest, self._cut(seen)
 
@@ -314,6 +314,9 @@ class FakeExecutor:
 
     def next_deadline(self) -> float | None:
         return None
+
+    def latest(self, task: int) -> bytes:  # noqa: ARG002  # nothing runs between two calls of wait
+        return b""
 
     def cancel(self, urgent: bool = False) -> None:  # noqa: ARG002  # nothing runs between two calls of wait
         """What has been submitted and has not run comes back as cancelled."""

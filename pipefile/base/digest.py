@@ -6,9 +6,13 @@ plain hash of the bytes, as `b3sum` and `sha256sum` print it; with it, the hash 
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # as typing's: this module is part of every no-op build
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from blake3 import blake3
 
     class Hash(Protocol):
         def update(self, data: bytes | memoryview | bytearray, /) -> object: ...
@@ -27,13 +31,21 @@ KEY_FORMAT = "1"
 def new(algorithm: str) -> Hash:
     """An empty hash of "blake3" or "sha256"."""
     if algorithm == "blake3":
-        from blake3 import blake3
-
-        fresh: Hash = blake3()
+        fresh: Hash = _blake3()()
         return fresh
     import hashlib
 
     return hashlib.sha256()
+
+
+def _blake3() -> type[blake3]:
+    """The class, which is imported when it is first wanted. An import statement that finds the module there costs as much as hashing some KB."""
+    found: type[blake3] | None = getattr(sys.modules.get("blake3"), "blake3", None)
+    if found is None:
+        import blake3 as module
+
+        found = module.blake3
+    return found
 
 
 def new_for_size(algorithm: str, size: int) -> Hash:
@@ -47,6 +59,8 @@ def new_for_size(algorithm: str, size: int) -> Hash:
 
 
 def of_bytes(data: bytes, algorithm: str = "blake3") -> str:
+    if algorithm == "blake3":
+        return f"blake3:{_blake3()(data).hexdigest()}"
     hasher = new(algorithm)
     hasher.update(data)
     return f"{algorithm}:{hasher.hexdigest()}"

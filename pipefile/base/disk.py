@@ -99,15 +99,21 @@ class OsDisk:
         finally:
             os.close(fd)
 
-    def digest(self, path: str, algorithm: str) -> tuple[str, os.stat_result]:
-        """The digest of a regular file, links followed, and its stat as it was before the first byte was read.
+    def digest(self, path: str, algorithm: str, follow: bool = True, kept: list[bytes] | None = None) -> tuple[str, os.stat_result]:
+        """The digest of a regular file, and its stat as it was before the first byte was read.
 
         The bytes are read into one reused buffer, never mapped: a file that shrinks under a mapping kills the process.
 
+        Args:
+            path: Which file.
+            algorithm: "blake3" or "sha256".
+            follow: False refuses a link at the last name.
+            kept: Gets the bytes, if they were few enough to be read at once: less than digest.BUFFER.
+
         Raises:
-            OSError: It cannot be read; EINVAL for anything but a regular file.
+            OSError: It cannot be read; EINVAL for anything but a regular file, ELOOP for a refused link.
         """
-        fd = os.open(self.at(path), _READ)
+        fd = os.open(path if path.startswith("/") else self._base + path, _READ if follow else _READ | os.O_NOFOLLOW)
         try:
             seen = os.fstat(fd)
             if not stat_bits.S_ISREG(seen.st_mode):
@@ -116,6 +122,8 @@ class OsDisk:
                 data = os.read(fd, seen.st_size + 1)
                 if len(data) <= seen.st_size:  # a file that has grown meanwhile is read as a long one
                     text = digests.of_bytes(data, algorithm)
+                    if kept is not None:
+                        kept.append(data)
                     return (digests.executable(text) if seen.st_mode & 0o100 else text), seen
                 os.lseek(fd, 0, os.SEEK_SET)
             text = self._digest_long(fd, seen.st_size, algorithm)

@@ -19,6 +19,8 @@ def file_name(name: str) -> str:
 
     Two names give one file name only if they are both too long and their hashes collide.
     """
+    if len(name) <= LONGEST and name.isascii() and name.replace("_", "").isalnum():  # nearly all names
+        return name
     data = name.encode("utf-8", "surrogateescape")
     plain = "".join([chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in data])
     if plain[:1] == ".":

@@ -46,5 +46,6 @@ def main(argv: Sequence[str], plain: Plain, seen: Seen | None) -> int:
         "allow_removal": False,
         "no_wait": False,
         "as_json": False,
+        "junit": "",
     }
     return guarded(request, lambda: run(request, given, lambda: seen))

@@ -20,6 +20,7 @@ from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Tasks
+from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
 from pipefile.model.record import Made, Reason, Record
@@ -27,6 +28,7 @@ from pipefile.model.stage import Output
 from pipefile.plan.mode import NO_MODE, Mode
 from pipefile.plan.resources import ONE_CPU, Grant
 from pipefile.plan.stale import describe
+from pipefile.store.entry import INLINE
 from pipefile.store.index import stamp_of
 from pipefile.store.record import names_files
 
@@ -52,6 +54,7 @@ class Attempt:
         command: What runs, as a person would type it.
         mode: How it runs.
         grant: What it may use.
+        began: When it was handed to its executor, by the clock.
     """
 
     edge: Edge
@@ -65,6 +68,7 @@ class Attempt:
     command: str = ""
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
+    began: float = 0.0
 
 
 @dataclass(slots=True)
@@ -121,6 +125,8 @@ class Attempts:
         self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
+        self.small: dict[str, Small] | None = None
+        """Outputs that are small, for whoever wants to keep them: who takes them out; None if nobody does."""
         self._sync = session.pipeline.settings.durability == "full"
 
     # -- before
@@ -231,11 +237,13 @@ class Attempts:
             OSError: The disk does not take it; the edge is stale then.
         """
         edge, verdict = attempt.edge, Verdict()
-        text, hint = self._places.fault_of(edge)
-        if text:
-            return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         last = attempt.rerun
         changed = [path for path, state in attempt.inputs.items() if not self._files.same(path, state)]
+        made = self._made_plainly(edge) if not changed else None
+        if made is None:
+            text, hint = self._places.fault_of(edge)
+            if text:
+                return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         found = Found()
         if edge.literal or edge.stage.depfile:
             found = self._discovery.after(edge, attempt.discovered, attempt.decision, attempt.start, last)
@@ -257,7 +265,8 @@ class Attempts:
             named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
-        made = self._hash_outputs(edge)
+        if made is None:
+            made = self._hash_outputs(edge)
         made.update(named)
         self.put_in_place(edge, made)
         self.write_records(attempt, completion, made, found)
@@ -313,6 +322,18 @@ class Attempts:
             self._files.forget(output.path)
             self._places.put_in_place(output)
 
+    def _made_plainly(self, edge: Edge) -> dict[str, State] | None:
+        """The outputs of an edge that has made nothing but files, as it should: each is looked at once. None where they have to be looked over."""
+        if edge.literal or edge.stage.depfile:
+            return None
+        for output in edge.outputs:
+            if output.directory or output.value:
+                return None
+        try:
+            return self._hash_outputs(edge)
+        except OSError:
+            return None
+
     def _hash_outputs(self, edge: Edge) -> dict[str, State]:
         made = {}
         for output in edge.outputs:
@@ -322,7 +343,7 @@ class Attempts:
             elif output.value:
                 made[output.path] = self._hash_value(place)
             else:
-                made[output.path] = self._hash_file(place)
+                made[output.path] = self._hash_file(place, output.path)
             if self._sync:
                 self._disk.sync(place)
         return made
@@ -340,15 +361,21 @@ class Attempts:
         values.keep(digest, data)
         return State("file", digest, stamp_of(seen))
 
-    def _hash_file(self, place: str) -> State:
+    def _hash_file(self, place: str, path: str = "") -> State:
         if self._tick.tick:
             seen = self._disk.stat(place)
             if seen is not None and seen.st_size > SMALL:
                 # hashed once, when another change would show in its stamp, instead of twice
                 ticks.pass_tick(self._tick.tick, self._session.project.clock)
-                state = self._files.hash(place)
+                state = self._files.hash(place, follow=False)
                 return state._replace(settled=state.stamp == stamp_of(seen))
-        return self._files.hash(place)
+        if self.small is None or not path:
+            return self._files.hash(place, follow=False)
+        kept: list[bytes] = []
+        state = self._files.hash(place, follow=False, kept=kept)
+        if kept and len(kept[0]) <= INLINE and state.stamp is not None:
+            self.small[path] = Small(state.digest, bool(state.stamp[5] & 0o100), kept[0])
+        return state
 
     def _hash_directory(self, place: str) -> State:
         """As `_hash_file` for each file in it; what is found of them is kept until they are at their final place."""
@@ -382,7 +409,7 @@ class Attempts:
 
     def put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
         """Rename outputs from their temporary paths, and complete what is known of them."""
-        if any(not output.in_place for output in edge.outputs):
+        if not self._decider.is_bare(edge) and any(not output.in_place for output in edge.outputs):
             self._records.remove(edge.name, edge.outputs)
         self._decider.forget(edge)
         folders = {folder_of(path) for path in made}
@@ -410,7 +437,7 @@ class Attempts:
         if after is None or before.stamp is None or (after[2], after[3]) != (before.stamp[2], before.stamp[3]):
             made[path] = files.known[path] = files.hash(path)  # somebody still writes to it
         else:
-            made[path] = files.known[path] = before._replace(stamp=after)
+            made[path] = files.known[path] = State(before.kind, before.digest, after, before.settled)
 
     def write_records(self, attempt: Attempt, completion: Completion, made: dict[str, State], found: Found) -> Record:
         """Write the records of what stands in place: from now on the edge is fresh."""
@@ -429,7 +456,7 @@ class Attempts:
             own=tuple(dict.fromkeys(found.own)),
             reasons=reason_texts(decision.reasons),
             duration=round(completion.elapsed, 6),
-            members=self._decider.members(edge) if any(part.kind == "set" for part in decision.parts) else {},
+            members=self._decider.members(edge) if "set" in [part[0] for part in decision.parts] else {},
             degraded=attempt.fallback,
         )
         self._records.write(record, self._sync)

@@ -20,6 +20,10 @@ from pipefile.store.record import edge_record_path, named_in, record_path
 MEMBERS_KEPT = 200_000
 """Most (edge, file) pairs of one set of files that records spell out; above that they hold the set's digest alone."""
 
+LISTED_FROM = 2
+"""Records of a folder that were looked for in vain, after which the names in it are read: one look then tells of all others, where one for a single
+record would be wasted on a folder of many files."""
+
 PROGRAMS = (".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".ts", ".r", ".R", ".jl", ".lua", ".awk", ".sql")
 """Names of files that run. Who edits one during both attempts is a person, and to drop it from the inputs would miss all later edits; what another
 program writes itself is found anew."""
@@ -69,6 +73,10 @@ class Decider:
         self._algorithm = session.pipeline.settings.hash
         self._remembered: dict[int, Remembered] = {}
         self._folders: dict[str, frozenset[str] | None] = {}
+        self._missing: dict[str, int] = {}
+        self._there: dict[str, frozenset[str]] = {}
+        self._rewritten: set[int] = set()  # edges whose records this build has changed
+        self._facts_before: Facts | None = None
         self._set_users: dict[int, int] | None = None
         self._python = python()
         self.code = CodeReader(session, self._python)
@@ -85,8 +93,39 @@ class Decider:
         """The records beside an edge's outputs, read once."""
         found = self._remembered.get(edge.id)
         if found is None:
-            found = self._remembered[edge.id] = self._session.records.read(edge.name, edge.outputs)
+            found = self._remembered[edge.id] = self._read(edge)
         return found
+
+    def _read(self, edge: Edge) -> Remembered:
+        """Where nothing has been built yet, records are not even looked for: the names in the folder of the first output tell that there is none."""
+        if not edge.outputs or edge.id in self._rewritten:
+            return self._session.records.read(edge.name, edge.outputs)
+        path = record_path(edge.outputs[0].path)
+        folder = folder_of(path)
+        missing = self._missing.get(folder, 0)
+        if missing >= LISTED_FROM:
+            names = self._there.get(folder)
+            if names is None:
+                names = self._there[folder] = self._names(folder)
+            if name_of(path) not in names:
+                return Remembered((None,) * len(edge.outputs))
+        found = self._session.records.read(edge.name, edge.outputs)
+        if found.main is None:
+            self._missing[folder] = missing + 1
+        return found
+
+    def _names(self, folder: str) -> frozenset[str]:
+        try:
+            return frozenset([name for name, _ in self._session.disk.names(folder)])
+        except OSError:
+            return frozenset()
+
+    def is_bare(self, edge: Edge) -> bool:
+        """Whether nothing stood in the places of an edge's records when they were looked for, and this build has put nothing there."""
+        if edge.id in self._rewritten or edge.id in self.naming:
+            return False
+        found = self._remembered.get(edge.id)
+        return found is not None and not found.faults and not any(found.records)
 
     def record(self, edge: Edge) -> Record | None:
         """The main record, if all records of the edge are there and of one attempt."""
@@ -95,11 +134,13 @@ class Decider:
 
     def forget(self, edge: Edge) -> None:
         """The edge's records have been removed."""
+        self._rewritten.add(edge.id)
         self._remembered.pop(edge.id, None)
         self.written.pop(edge.id, None)
 
     def made(self, edge: Edge, record: Record) -> None:
         """The edge has new records, of which this is the main one."""
+        self._rewritten.add(edge.id)
         self._remembered.pop(edge.id, None)
         self.written[edge.id] = record
         if edge.id in self.naming:
@@ -234,8 +275,11 @@ class Decider:
         files = self._files
         session = self._session
         environment = session.environment(edge.stage)
+        before = self._facts_before
+        if before is not None and before.env is environment and before.code == code:
+            return before
         settings = session.pipeline.settings
-        return Facts(
+        self._facts_before = facts = Facts(
             digest=files.digest,
             set_digest=files.set_digest,
             set_paths=files.set_paths,
@@ -246,6 +290,7 @@ class Decider:
             tracked=settings.env,
             shown=settings.show_env,
         )
+        return facts
 
     # -- members of sets, for explanations
 

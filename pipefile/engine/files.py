@@ -142,10 +142,10 @@ class Files:
         what = "a FIFO" if stat_bits.S_ISFIFO(mode) else "a socket" if stat_bits.S_ISSOCK(mode) else "a device"
         raise InputError(f"`{show(path)}` is {what}, not a file", hint="only files and directories can be inputs and outputs")
 
-    def hash(self, path: str) -> State:
-        """The state of a regular file, from its bytes."""
+    def hash(self, path: str, follow: bool = True, kept: list[bytes] | None = None) -> State:
+        """The state of a regular file, from its bytes; *follow* and *kept* as Disk.digest has them."""
         self.hashed += 1
-        digest, seen = self.disk.digest(path, self.algorithm)
+        digest, seen = self.disk.digest(path, self.algorithm, follow, kept)
         return State("file", digest, stamp_of(seen))
 
     @staticmethod

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
+from collections.abc import Mapping
 
 from pipefile.base import digest as digests
 from pipefile.engine.cached import CacheKeys, is_kept
 from pipefile.engine.files import is_own
 from pipefile.engine.session import Session
-from pipefile.model.cache import Entry, Item, Kept
+from pipefile.model.cache import Entry, Item, Kept, Small
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Cache
 from pipefile.model.record import Made, Record
@@ -38,9 +39,15 @@ class Keeper:
         self._algorithm = session.pipeline.settings.hash
         self._most = session.pipeline.settings.cache_size
         self._inlined = 0
+        self._small: Mapping[str, Small] = {}
 
-    def keep(self, edge: Edge, record: Record) -> None:
-        """Add the result of an edge that has just run. Whatever has changed since is left out.
+    def keep(self, edge: Edge, record: Record, small: Mapping[str, Small]) -> None:
+        """Add the result of an edge that has just run. Whatever has changed since is left out, unless its bytes are at hand.
+
+        Args:
+            edge: Which one.
+            record: What it has made.
+            small: Those of its outputs whose bytes are at hand, by path.
 
         Raises:
             OSError: An output cannot be read, or the cache cannot be written.
@@ -49,6 +56,7 @@ class Keeper:
             return
         left_out = {output.path for output in edge.outputs if not output.cache}
         self._inlined = 0
+        self._small = small
         try:
             outputs = tuple([self._output(made, edge.stage.cache, made.path in left_out) for made in record.outputs])
         except _ChangedError:
@@ -61,6 +69,10 @@ class Keeper:
             return Kept(made.path, made.kind, made.digest, None)
         if made.kind == "directory":
             return Kept(made.path, made.kind, made.digest, self._directory(made, always))
+        small = self._small.get(made.path)
+        if small is not None and small.digest == made.digest and len(small.data) <= min(self._most, INLINE_ALL - self._inlined):
+            self._inlined += len(small.data)
+            return Kept(made.path, made.kind, made.digest, (Item("", "file", "", len(small.data), small.executable, small.data),))
         seen = self._disk.lstat(made.path)
         if seen is None or not stat_bits.S_ISREG(seen.st_mode):
             raise _ChangedError

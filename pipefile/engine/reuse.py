@@ -19,7 +19,7 @@ from pipefile.engine.keep import Keeper
 from pipefile.engine.places import Places
 from pipefile.engine.restore import Restorer
 from pipefile.engine.session import Session
-from pipefile.model.cache import Entry
+from pipefile.model.cache import Entry, Small
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Cache
 from pipefile.model.record import Reason, Record
@@ -52,6 +52,9 @@ class Resume:
 
 NOTHING = Resume()
 
+AT_HAND = 16 << 20
+"""Most bytes of small outputs that are held until they are kept."""
+
 
 class Reuse:
     """The cache in one build.
@@ -81,7 +84,9 @@ class Reuse:
         self._decider = decider
         self._warn = warn
         self._warned = False
-        self._waiting: deque[tuple[Edge, Record]] = deque()
+        self._waiting: deque[tuple[Edge, Record, dict[str, Small]]] = deque()
+        self._attempts = attempts
+        self._held = 0  # bytes that wait with them
         self.resume = NOTHING
         self.restorer: Restorer | None = None
         self.found: tuple[Cached, Cache] | None = None
@@ -90,6 +95,7 @@ class Reuse:
             self.found = (cached, cache)
             self.restorer = Restorer(session, cached, cache, places, attempts)
             self._keeper = Keeper(session, cache, cached.keys)
+            attempts.small = {}
 
     def restore(self, edge: Edge, decision: Decision) -> Record | None:
         """Restore what a stale edge has made before; None where it has to run."""
@@ -128,15 +134,22 @@ class Reuse:
     def later(self, edge: Edge) -> None:
         """An edge has run: keep what it has made as soon as there is time."""
         record = self._decider.written.get(edge.id)
-        if self._cache is not None and record is not None:
-            self._waiting.append((edge, record))
+        small = self._attempts.small
+        if small is not None and record is not None:
+            found = {output.path: small.pop(output.path) for output in edge.outputs if output.path in small}
+            self._held += (held := sum([len(each.data) for each in found.values()]))
+            if self._held > AT_HAND:  # so much waits that the rest is read again
+                self._held -= held
+                found = {}
+            self._waiting.append((edge, record, found))
 
     def step(self) -> None:
         """Keep one result."""
         if self._waiting:
-            edge, record = self._waiting.popleft()
+            edge, record, small = self._waiting.popleft()
+            self._held -= sum([len(each.data) for each in small.values()])
             try:
-                self._keeper.keep(edge, record)
+                self._keeper.keep(edge, record, small)
             except PipefileError:
                 pass  # an output is gone already
             except OSError as error:

@@ -17,7 +17,7 @@ from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
-from pipefile.model.stage import Call, Command, Field, Output, Stage, Template, Value
+from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Output, Stage, Template, Value
 from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import input_values
@@ -25,7 +25,7 @@ from pipefile.plan.resources import CPU, ONE_CPU, Grant
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
 from pipefile.plan.texts import as_argument
 
-_DEFAULT_SHELL = ("sh", "-ec")
+_COLOR_NAMES = frozenset(["NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"])
 
 
 class Tasks:
@@ -35,9 +35,10 @@ class Tasks:
         session: The project.
         modes: What decides how functions run, besides their stages.
         jobserver: What commands find in MAKEFLAGS; None for none.
+        color: What stages print is shown with its colours.
     """
 
-    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None) -> None:
+    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None, color: bool = False) -> None:
         self._session = session
         self._modes = modes
         self._jobserver = jobserver
@@ -45,7 +46,8 @@ class Tasks:
         self._programs = Programs()
         self._words: dict[int, tuple[Template, ...] | None] = {}
         self._redirected: dict[int, str] = {}
-        self._bound: dict[tuple[int, tuple[str, ...], bool], dict[str, str]] = {}
+        self._color = color and not session.pipeline.settings.strict_env
+        self._bound: dict[tuple[int, tuple[str, ...], bool, bool], dict[str, str]] = {}
         self._lists = False
         self._root = session.disk.root
         self._here = _is_current(self._root)
@@ -78,7 +80,7 @@ class Tasks:
             edge.name,
             argv,
             function,
-            self._environment(stage, grant),
+            self._environment(stage, grant, self._color and not edge.outputs and self._may_color(stage, argv)),
             f"{self._root}/{stage.folder}" if stage.folder else self._root,
             {path: state.digest for path, state in inputs.items()},
             [written_at(output) for output in edge.outputs],
@@ -91,18 +93,31 @@ class Tasks:
         )
         return task, shown, mode
 
-    def _environment(self, stage: Stage, grant: Grant) -> Mapping[str, str]:
+    def _may_color(self, stage: Stage, argv: tuple[str, ...]) -> bool:
+        """Whether a stage without outputs may be asked for colours.
+
+        Others never are: what they write would differ by where it is shown, and no key would tell. Nor is what a shell runs, which may read the
+        colours itself (`check | grep PASS`), nor where one of the variables that say so is set, or tracked.
+        """
+        if not argv or argv[: len(stage.shell)] == stage.shell:
+            return False
+        names = {*self._session.environment(stage), *stage.env, *self._session.pipeline.settings.env}
+        return names.isdisjoint(_COLOR_NAMES)
+
+    def _environment(self, stage: Stage, grant: Grant, color: bool) -> Mapping[str, str]:
         """What a stage finds in its environment: one object for all that find the same, as executors like it."""
         plain = self._session.environment(stage)
         jobserver = self._jobserver if isinstance(stage.action, Command) else None
-        if not grant.gpus and jobserver is None:
+        if not grant.gpus and jobserver is None and not color:
             return plain
-        name = (id(plain), grant.gpus, jobserver is None)  # the session keeps it
+        name = (id(plain), grant.gpus, jobserver is None, color)  # the session keeps it
         found = self._bound.get(name)
         if found is None:
             found = self._bound[name] = {**plain, VISIBLE: ",".join(grant.gpus)} if grant.gpus else dict(plain)
             if jobserver is not None:
                 found[MAKEFLAGS] = jobserver.flags(plain.get(MAKEFLAGS, ""))
+            if color:
+                found["FORCE_COLOR"] = "1"
         return found
 
     # -- commands
@@ -118,7 +133,7 @@ class Tasks:
             except PlaceholderError as error:
                 raise InputError(f"`run` of stage `{show(stage.name)}`: {error}") from error
             return argv, " ".join(argv)
-        if stage.shell == _DEFAULT_SHELL:
+        if stage.shell == DEFAULT_SHELL:
             words = self._split(command)
             if words is not None:
                 path = self._session.environment(stage).get("PATH")
@@ -126,7 +141,7 @@ class Tasks:
                 if direct is not None:
                     return direct, " ".join(direct)
         text = render_shell(command.template, lookup)
-        if stage.shell == _DEFAULT_SHELL and self._becomes_program(command, stage):
+        if stage.shell == DEFAULT_SHELL and self._becomes_program(command, stage):
             return (*stage.shell, f"exec {text}"), text
         return (*stage.shell, text), text
 
@@ -155,8 +170,8 @@ class Tasks:
 
     def _value(self, edge: Edge, field: Field) -> str | list[str]:
         name = field.name
-        if name == "outputs" or any(output.name == name for output in edge.outputs):
-            chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+        chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+        if chosen or name == "outputs":
             places = [as_argument(written_at(output)) for output in chosen]
             if field.index is not None:
                 return places[field.index]  # the loader knows how many there are

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipefile.base.errors import PipefileError
+from pipefile.base.paths import folder_of
 from pipefile.load.faults import FaultError
 from pipefile.load.loader import Loader
+from pipefile.load.params import ParamFiles, Params
 from pipefile.load.resources import section
 from pipefile.load.stages import StageReader
 from pipefile.load.values import Globals
@@ -46,7 +48,18 @@ def load_again(
         raise ChangedError from error
     if any(files.get(path, "") != digest for path, digest in found.items()):
         raise ChangedError
-    reader = StageReader(disk.root, file, settings, Globals(table), resources)
+    taken = ParamFiles(disk, folder_of(file), settings.hash)
+    reader = StageReader(disk.root, file, settings, Params(Globals(table), taken), resources)
+
+    def read(name: str, stage: Any) -> Stage:
+        try:
+            found = reader.read(name, stage)
+        except PipefileError as error:
+            raise ChangedError from error
+        if any(files.get(path, "") != digest for path, digest in taken.files.items()):
+            raise ChangedError
+        return found
+
     pipeline = Pipeline(
         root=disk.root,
         file=file,
@@ -59,30 +72,30 @@ def load_again(
         document=document,
         resources=resources,
     )
-    return pipeline, _Again(reader, pipeline, document["stage"]).read if "stage" in document else reader.read
+    return pipeline, _Again(read, pipeline, document["stage"]).read if "stage" in document else read
 
 
 class _Again:
     """Reads stages and instances of stages.
 
     Args:
-        reader: Reads stages.
+        read: Reads stages.
         pipeline: What they belong to.
         tables: Those of stages with `for_each`.
     """
 
-    def __init__(self, reader: StageReader, pipeline: Pipeline, tables: Mapping[str, Any]) -> None:
-        self._reader = reader
+    def __init__(self, read: Callable[[str, Any], Stage], pipeline: Pipeline, tables: Mapping[str, Any]) -> None:
+        self._read = read
         self._pipeline = pipeline
         self._tables = tables
         self._instances: dict[str, Instances] = {}
 
     def read(self, name: str, table: Any) -> Stage:
         if type(table) is not list:
-            return self._reader.read(name, table)
+            return self._read(name, table)
         (item,) = table
         stage = name.partition("@")[0]
         made = self._instances.get(stage)
         if made is None:
-            made = self._instances[stage] = instances_of(self._reader.read(stage, self._tables[stage]), self._pipeline)
+            made = self._instances[stage] = instances_of(self._read(stage, self._tables[stage]), self._pipeline)
         return made.of(item, name)

@@ -11,6 +11,7 @@ from pipefile.base.locations import KeyPath
 from pipefile.base.paths import show
 from pipefile.load import values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, wrong_kind
+from pipefile.load.params import Params
 from pipefile.load.stages import StageReader
 from pipefile.load.templates import RESERVED, Asked
 from pipefile.model.stage import Axis, Call, Command, Field, ForEach, InputGroup, Output, Stage, Value
@@ -43,6 +44,7 @@ class ItemReader(StageReader):
         self.__dict__.update(reader.__dict__)
         self._for_each = _ForEachReader(stage, reader._globals).read(table)
         self._used: set[str] = set()
+        self._params = _ItemParams(reader._params, self)
         self._globals = _ItemGlobals(reader._globals.table, self._for_each.names, self._used)
 
     def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
@@ -100,21 +102,13 @@ class ItemReader(StageReader):
         inputs = table.get("inputs")  # for the message about one that stands in quotes, names of items are names like those of inputs
         return super()._action(stage, {**table, "inputs": {**(inputs if isinstance(inputs, dict) else {}), **known}}, shell)
 
-    def _params(self, stage: str, raw: dict[str, Any]) -> dict[str, Value]:
-        params = super()._params(stage, raw)
-        found = {}
-        for name, value in params.items():
-            given = type(raw[name]) is str and raw[name].startswith("global.")  # no text of this stage: braces in it are no placeholders
-            found[name] = _escaped(value) if given else self._item_value(value, stage, ("stage", stage, "params", name))
-        return found
-
-    def _item_value(self, value: Value, stage: str, key: KeyPath) -> Value:
+    def item_value(self, value: Value, stage: str, key: KeyPath) -> Value:
         if isinstance(value, str):
             return self._item_text(value, stage, key)
         if isinstance(value, list):
-            return [self._item_value(inner, stage, (*key, index)) for index, inner in enumerate(value)]
+            return [self.item_value(inner, stage, (*key, index)) for index, inner in enumerate(value)]
         if isinstance(value, dict):
-            return {name: self._item_value(inner, stage, (*key, name)) for name, inner in value.items()}
+            return {name: self.item_value(inner, stage, (*key, name)) for name, inner in value.items()}
         return value
 
     def _item_text(self, text: str, stage: str, key: KeyPath) -> str:
@@ -135,6 +129,21 @@ class ItemReader(StageReader):
                 what = f"`{show(axis.name)}` of `for_each`" if axis.name else "`for_each`"
                 key: KeyPath = ("stage", stage.name, "for_each", axis.name) if axis.name else ("stage", stage.name, "for_each")
                 raise FaultError(f"{what} in stage `{show(stage.name)}` is used nowhere", key, f"its items are `{{{show(names[0])}}}`")
+
+
+class _ItemParams(Params):
+    """Reads the params of a stage with `for_each`: those that the stage itself writes out can hold placeholders of items."""
+
+    def __init__(self, params: Params, reader: ItemReader) -> None:
+        super().__init__(params.table, params.files)
+        self._reader = reader
+
+    def read(self, stage: str, raw: Mapping[str, Any]) -> dict[str, Value]:
+        found = {}
+        for name, value in super().read(stage, raw).items():
+            given = type(raw[name]) is str and value is not raw[name]  # looked up elsewhere: braces in it are no placeholders
+            found[name] = _escaped(value) if given else self._reader.item_value(value, stage, ("stage", stage, "params", name))
+        return found
 
 
 class StandInReader(StageReader):

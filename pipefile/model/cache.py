@@ -28,6 +28,20 @@ class Item(NamedTuple):
     data: bytes | None = None
 
 
+class Small(NamedTuple):
+    """The bytes of a file that is small enough to lie in an entry, as they were when it was hashed.
+
+    Args:
+        digest: As records have it.
+        executable: The file's owner may execute it.
+        data: Those.
+    """
+
+    digest: str
+    executable: bool
+    data: bytes
+
+
 class Kept(NamedTuple):
     """An output of a result.
 

@@ -82,6 +82,8 @@ class Retry:
 
 ONCE = Retry()
 
+DEFAULT_SHELL = ("sh", "-ec")
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -237,7 +239,7 @@ class Stage:
     params: Mapping[str, Value] = field(default_factory=dict)
     version: str = ""
     env: Mapping[str, str | None] = field(default_factory=dict)
-    shell: tuple[str, ...] = ("sh", "-ec")
+    shell: tuple[str, ...] = DEFAULT_SHELL
     after: tuple[str, ...] = ()
     always: bool = False
     timeout: float | None = None
@@ -275,7 +277,7 @@ class Settings:
     default: tuple[str, ...] | None = None
     store: str = "pipeline_outputs"
     hash: str = "blake3"
-    shell: tuple[str, ...] = ("sh", "-ec")
+    shell: tuple[str, ...] = DEFAULT_SHELL
     env: tuple[str, ...] = ()
     dotenv: tuple[str, ...] = ()
     strict_env: bool = False

@@ -7,14 +7,19 @@ stale" cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from json import dumps
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.record import ABSENT, Component
-from pipefile.model.stage import Call, Command, Field, Template
+from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Template
 from pipefile.plan.render import KEPT, ValueText, argv_for_key, input_values, text_for_key
+
+_component: Callable[[tuple[str, str, str, str]], Component] = partial(tuple.__new__, Component)  # a third of what Component(...) costs
+_FORMAT = Component("format", "", "", digests.KEY_FORMAT)
+_DEFAULT_SHELL = Component("shell", "", "", dumps(DEFAULT_SHELL))
 
 SHOWN = "="
 """Before the value of a variable that may be shown; the digest of one that may not begins otherwise."""
@@ -53,14 +58,14 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
     Discovered inputs are compared on their own (plan/stale.py): which ones there are is known only from the edge's last run.
     """
     stage = edge.stage
-    found = [Component("format", "", "", digests.KEY_FORMAT)]
+    found = [_FORMAT]
     action = stage.action
     if isinstance(action, Command):
         if action.argv:
             found.append(Component("argv", "", "", dumps(_argv(action.argv, edge, facts))))
         else:
-            found.append(Component("run", "", "", _text(action.template, edge, facts)))
-            found.append(Component("shell", "", "", dumps(stage.shell)))
+            found.append(_component(("run", "", "", _text(action.template, edge, facts))))
+            found.append(_DEFAULT_SHELL if stage.shell == DEFAULT_SHELL else Component("shell", "", "", dumps(stage.shell)))
     elif isinstance(action, Call):
         found.append(Component("python", "", "", facts.python))
         found.append(Component("call", "", "", f"{action.module}:{action.function}"))
@@ -76,7 +81,7 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
             found.append(_taken_as(need, need.files))
     for output in edge.outputs:
         kind = "directory" if output.directory else f"value:{output.value}" if output.value else "file"
-        found.append(Component("output", output.name or "", output.path, kind))
+        found.append(_component(("output", output.name or "", output.path, kind)))
     if stage.params:
         found += [Component("param", name, "", dumps(stage.params[name], sort_keys=True)) for name in sorted(stage.params)]
     if stage.item:
@@ -102,7 +107,7 @@ def hidden(part: Component) -> Component:
 
 def key_of(parts: list[Component], algorithm: str) -> str:
     """The key: one digest over all components in order."""
-    if any(part.kind == "env" for part in parts):
+    if "env" in [part[0] for part in parts]:
         parts = [hidden(part) for part in parts]
     text = "\0".join(["\0".join(part) for part in parts])
     if text.count("\0") != len(parts) * 4 - 1:  # a NUL inside a part: say where each part ends in another way
@@ -122,7 +127,7 @@ def _input(need: Need, facts: Facts) -> Component:
         return Component("value", name, "", dumps(need.value, sort_keys=True))
     if files.kind in ("file", "directory"):
         path = files.paths[0]
-        return Component("input", name, path, facts.digest(path) or ABSENT)
+        return _component(("input", name, path, facts.digest(path) or ABSENT))
     return Component("set", set_label(need), "", facts.set_digest(files))
 
 

@@ -361,7 +361,10 @@ def signed(number: int) -> int:
 
 def stamp_of(seen: os.stat_result) -> tuple[int, int, int, int, int, int]:
     """What has to stay for a digest to be believed: device, inode, size, mtime_ns, ctime_ns, mode."""
-    return (signed(seen.st_dev), signed(seen.st_ino), seen.st_size, signed(seen.st_mtime_ns), signed(seen.st_ctime_ns), seen.st_mode)
+    device, inode, modified, changed = seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns
+    if not (device | inode | modified | changed) >> 63:  # nearly always: several of them are made for each command
+        return (device, inode, seen.st_size, modified, changed, seen.st_mode)
+    return (signed(device), signed(inode), seen.st_size, signed(modified), signed(changed), seen.st_mode)
 
 
 def folder_stamp_of(seen: os.stat_result) -> tuple[int, int, int, int]:

@@ -57,3 +57,16 @@ def test_what_the_machine_refuses(project: Project) -> None:
     """Is neither a bug nor a traceback."""
     outcome = project.cli("list", env=broken(project, "OSError(28, 'No space left on device', '/tmp/x')"))
     assert (outcome.err, outcome.exit_status) == ("error: `/tmp/x`: no space left on device\n", 1)
+
+
+@pytest.mark.parametrize("said", ["2 ran", "2 fresh"])
+def test_whoever_wants_to_hear_of_the_end_does(project: Project, said: str) -> None:
+    """A build ends its process at once, but not under a tool, or with code of the project, that has asked to be told of its end."""
+    project.stage("a", outputs="a", run="echo > {outputs}")
+    project.stage("b", inputs="a", outputs="b", run="cp {inputs} {outputs}")
+    if said == "2 fresh":
+        project.build()
+    project.write("side/sitecustomize.py", f"import atexit\natexit.register(lambda: open({project.path('told')!r}, 'w').close())\n")
+    outcome = project.cli(env={"PYTHONPATH": f"{project.path('side')}:{project.environ['PYTHONPATH']}"})
+    assert outcome.out.splitlines()[-1].startswith(said)
+    assert project.exists("told")

@@ -41,8 +41,8 @@ class GrowingDisk(OsDisk):
         self._path = path
         self.times = times
 
-    def digest(self, path: str, algorithm: str) -> tuple[str, os.stat_result]:
-        found = super().digest(path, algorithm)
+    def digest(self, path: str, algorithm: str, follow: bool = True, kept: list[bytes] | None = None) -> tuple[str, os.stat_result]:
+        found = super().digest(path, algorithm, follow, kept)
         if path == self._path and self.times:
             self.times -= 1
             with open(self.at(path), "ab") as file:

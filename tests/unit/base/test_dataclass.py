@@ -56,6 +56,7 @@ def test_equal_by_value_unless_told_otherwise() -> None:
 
 def test_frozen() -> None:
     """Nothing is set or deleted, and no attribute is added to one with slots."""
+    assert type(Point(1)) is Point  # and not the open class that it was made as
     with pytest.raises(dataclasses.FrozenInstanceError, match=r"^cannot assign to field 'x'$"):
         Point(1).x = 2  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError, match=r"^cannot delete field 'x'$"):
