@@ -34,6 +34,7 @@ class Given(TypedDict):
     from_stage: str
     reuse_run: str
     no_cache: bool
+    allow_removal: bool
     debug: str
     no_wait: bool
     as_json: bool
@@ -189,6 +190,7 @@ def options_of(request: Request, given: Given) -> Options:
         cache=not given["no_cache"],
         from_stage=given["from_stage"],
         reuse_run=given["reuse_run"],
+        allow_removal=given["allow_removal"],
     )
 
 
