@@ -48,9 +48,9 @@ def _end(status: int) -> int:
     import atexit
     import os
 
-    if "threading" in sys.modules or atexit._ncallbacks():
-        return status
-    os._exit(status)
+    if "threading" not in sys.modules and not atexit._ncallbacks():
+        os._exit(status)
+    return status
 
 
 def _write(text: str) -> bool:

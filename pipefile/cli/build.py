@@ -28,6 +28,7 @@ from pipefile.cli.request import Request
 @options.debug
 @options.no_wait
 @options.as_json
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, **given: Unpack[Given]) -> int:

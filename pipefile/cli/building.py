@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
 
 from pipefile.base.errors import UsageError
@@ -12,6 +14,8 @@ from pipefile.cli.request import Request, drop_python_streams
 from pipefile.model.options import Options
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from pipefile.engine.build import Look
     from pipefile.report.json_lines import JsonReport
     from pipefile.report.terminal import TerminalReport
@@ -52,7 +56,8 @@ def run(request: Request, given: Given, look: Look | None = None) -> int:
         _check_debug(given)
     report = report_of(request, wanted, given["as_json"])
     try:
-        return _build(request, wanted, report, look)
+        with Pauses(report.pause if report.live and _is_main_thread() else None):
+            return _build(request, wanted, report, look)
     except UsageError as error:
         if request.implied and not error.hint:
             error.hint = _command_hint(wanted.targets)
@@ -79,6 +84,34 @@ def _build(request: Request, wanted: Options, report: TerminalReport | JsonRepor
     return result.exit_status
 
 
+class Pauses:
+    """While it is entered, Ctrl-Z leaves a clean terminal behind.
+
+    Args:
+        pause: Cleans it; None where nothing is drawn there.
+    """
+
+    def __init__(self, pause: Callable[[], None] | None) -> None:
+        self._pause = pause
+
+    def __enter__(self) -> None:
+        if self._pause is not None and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._stop)
+        else:
+            self._pause = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._pause is not None:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # the signature of handlers
+        if self._pause is not None:
+            self._pause()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # here it stands until somebody lets it go on
+        signal.signal(number, self._stop)
+
+
 def _is_main_thread() -> bool:
     threading = sys.modules.get("threading")  # where nobody has imported it, there is no other thread
     return threading is None or threading.current_thread() is threading.main_thread()
@@ -94,7 +127,7 @@ def _check_debug(given: Given) -> None:
 
 def _command_hint(words: tuple[str, ...]) -> str:
     """For `pipefile biuld`, which is a target that nobody knows."""
-    from pipefile.cli.names import COMMANDS
+    from pipefile.base.commands import COMMANDS
     from pipefile.plan.near import nearest
 
     near = nearest(words[0], COMMANDS) if words else ""
@@ -120,6 +153,7 @@ def options_of(request: Request, given: Given) -> Options:
         environ=request.environ,
         command=request.command,
         verbose=request.verbosity,
+        color=(request.err if given["as_json"] else request.out).color,
         mode=given["mode"] or "",
         debug=given["debug"],
         cache=not given["no_cache"],
@@ -133,7 +167,8 @@ def report_of(request: Request, wanted: Options, as_json: bool) -> TerminalRepor
     from pipefile.report.terminal import TerminalReport
 
     out = request.err if as_json else request.out
-    people = TerminalReport(out, request.err, request.project.root, wanted.verbose, wanted.why)
+    project = request.project
+    people = TerminalReport(out, request.err, project.root, wanted.verbose, wanted.why, project.clock.monotonic)
     if wanted.debug:  # the terminal is the debugger's
         people.live = False
     if not as_json:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.dataclass import dataclass, field
-from pipefile.cli.names import COMMANDS
 
 _QUOTED = " \t\n\\'\"`$&|;<>()*?[]{}!#~"
 

@@ -12,12 +12,12 @@ import sys
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.errors import UsageError
 from pipefile.base.paths import show
 from pipefile.base.streams import guard_streams
 from pipefile.cli import options
 from pipefile.cli.guard import guarded
-from pipefile.cli.names import COMMANDS
 from pipefile.cli.request import Request
 
 _WITH_VALUE = ("-C", "-f", "--file", "--color")  # global options that take the next word

@@ -42,6 +42,15 @@ def _set_color(context: click.Context, _: click.Parameter, value: str | None) ->
         _request(context).color = value
 
 
+def _set_profile(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        _request(context).profile = value
+
+
+def _add_sets(context: click.Context, _: click.Parameter, value: tuple[str, ...]) -> None:
+    _request(context).sets.extend(value)
+
+
 _GLOBAL = (
     click.option("-C", "directory", metavar="DIR", multiple=True, expose_value=False, callback=_set_directory, help="Stand in DIR first."),
     click.option("-f", "--file", metavar="FILE", expose_value=False, callback=_set_file, help="Use this Pipefile instead of looking for one."),
@@ -60,6 +69,19 @@ _GLOBAL = (
 def global_options(function: Decorated) -> Decorated:
     """The options that stand before the command, and may stand after it as well."""
     for option in reversed(_GLOBAL):
+        function = option(function)
+    return function
+
+
+_OVERLAY = (
+    click.option("--profile", metavar="NAME", expose_value=False, callback=_set_profile, help="Lay `[profile.NAME]` over the Pipefile."),
+    click.option("--set", metavar="KEY=VALUE", multiple=True, expose_value=False, callback=_add_sets, help="Set a value: `global.KEY=VALUE`."),
+)
+
+
+def overlay(function: Decorated) -> Decorated:
+    """The options of every command that looks at the graph: what is laid over the Pipefile."""
+    for option in reversed(_OVERLAY):
         function = option(function)
     return function
 

@@ -130,6 +130,7 @@ _BUILDING = (
     "pathspec",
     "pipefile.engine.build",
     "pipefile.engine.columns",
+    "pipefile.engine.declare",
     "pipefile.engine.inspect",
     "pipefile.engine.lazy",
     "pipefile.engine.mend",

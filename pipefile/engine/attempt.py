@@ -54,6 +54,7 @@ class Attempt:
         command: What runs, as a person would type it.
         mode: How it runs.
         grant: What it may use.
+        began: When it was handed to its executor, by the clock.
     """
 
     edge: Edge
@@ -67,6 +68,7 @@ class Attempt:
     command: str = ""
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
+    began: float = 0.0
 
 
 @dataclass(slots=True)

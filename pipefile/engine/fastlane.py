@@ -12,19 +12,20 @@ from __future__ import annotations
 import os
 import sys
 
+from pipefile.base.commands import COMMANDS
+
 TYPE_CHECKING = False  # as typing's, whose import costs more than the whole lane
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Mapping, Sequence
 
-    from pipefile.store.index import Meta, Reader
+    from pipefile.engine.lazy import Columns
+    from pipefile.store.index import Index, Meta, Reader
 
 PIPEFILE = "Pipefile.toml"
 STORE = "pipeline_outputs"
 
-_COMMANDS = frozenset(
-    ["watch", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init", "editor", "schema", "completion"]
-)
+_COMMANDS = frozenset(COMMANDS) - {"build"}
 _QUIET = frozenset(["-q", "--quiet"])
 _SPLIT_FROM = 8_000  # rows: below, a second process costs more than it saves
 _MOST = 10_000  # changed rows that are handed on, at most a quarter of all: with more, looking at everything is hardly slower
@@ -51,6 +52,8 @@ class Seen:
         self.rows: list[int] = []
         """Rows that are not as they were."""
         self.changed_folders: list[int] = []
+        self.read: tuple[Index, Columns] | None = None
+        """What is read of the index already, where whoever has looked keeps it in memory; whoever is handed this may change it."""
 
     @property
     def same(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipefile import __version__
 from pipefile.base.clock import SystemClock
-from pipefile.base.dataclass import dataclass
+from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
@@ -20,6 +20,7 @@ from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
 from pipefile.load.loader import Extra, load
 from pipefile.load.locate import make_locator
+from pipefile.load.overlay import NOTHING, Overlay
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.stage import Pipeline, Stage
@@ -43,12 +44,14 @@ class Project:
         file: The Pipefile, from the root.
         disk: The disk seen from the root.
         clock: The time.
+        overlay: What the command line lays over the Pipefile.
     """
 
     root: str
     file: str
     disk: Disk
     clock: Clock
+    overlay: Overlay = NOTHING
 
 
 def find_project(cwd: str, file: str | None = None) -> Project:
@@ -112,7 +115,7 @@ class Session:
             from pipefile.engine.declare import Looking
 
             extra = Extra(Looking(project.disk, note))
-        self.extra = extra
+        self.extra = extra = replace(extra, overlay=project.overlay)
         try:
             self.pipeline: Pipeline = load(project.disk, project.file, environ, self.extra)
         except PipefileError as error:

@@ -24,6 +24,8 @@ from pipefile.plan.render import as_argument, input_values
 from pipefile.plan.resources import CPU, ONE_CPU, Grant
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
 
+_COLOR_NAMES = frozenset(["NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"])
+
 
 class Tasks:
     """Makes tasks for the edges of one build.
@@ -32,9 +34,10 @@ class Tasks:
         session: The project.
         modes: What decides how functions run, besides their stages.
         jobserver: What commands find in MAKEFLAGS; None for none.
+        color: What stages print is shown with its colours.
     """
 
-    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None) -> None:
+    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None, color: bool = False) -> None:
         self._session = session
         self._modes = modes
         self._jobserver = jobserver
@@ -42,7 +45,8 @@ class Tasks:
         self._programs = Programs()
         self._words: dict[int, tuple[Template, ...] | None] = {}
         self._redirected: dict[int, str] = {}
-        self._bound: dict[tuple[int, tuple[str, ...], bool], dict[str, str]] = {}
+        self._color = color and not session.pipeline.settings.strict_env
+        self._bound: dict[tuple[int, tuple[str, ...], bool, bool], dict[str, str]] = {}
         self._lists = False
         self._root = session.disk.root
         self._here = _is_current(self._root)
@@ -74,7 +78,7 @@ class Tasks:
             edge.name,
             argv,
             function,
-            self._environment(stage, grant),
+            self._environment(stage, grant, self._color and not edge.outputs and self._may_color(stage, argv)),
             f"{self._root}/{stage.folder}" if stage.folder else self._root,
             {path: state.digest for path, state in inputs.items()},
             [written_at(output) for output in edge.outputs],
@@ -87,18 +91,31 @@ class Tasks:
         )
         return task, shown, mode
 
-    def _environment(self, stage: Stage, grant: Grant) -> Mapping[str, str]:
+    def _may_color(self, stage: Stage, argv: tuple[str, ...]) -> bool:
+        """Whether a stage without outputs may be asked for colours.
+
+        Others never are: what they write would differ by where it is shown, and no key would tell. Nor is what a shell runs, which may read the
+        colours itself (`check | grep PASS`), nor where one of the variables that say so is set, or tracked.
+        """
+        if not argv or argv[: len(stage.shell)] == stage.shell:
+            return False
+        names = {*self._session.environment(stage), *stage.env, *self._session.pipeline.settings.env}
+        return names.isdisjoint(_COLOR_NAMES)
+
+    def _environment(self, stage: Stage, grant: Grant, color: bool) -> Mapping[str, str]:
         """What a stage finds in its environment: one object for all that find the same, as executors like it."""
         plain = self._session.environment(stage)
         jobserver = self._jobserver if isinstance(stage.action, Command) else None
-        if not grant.gpus and jobserver is None:
+        if not grant.gpus and jobserver is None and not color:
             return plain
-        name = (id(plain), grant.gpus, jobserver is None)  # the session keeps it
+        name = (id(plain), grant.gpus, jobserver is None, color)  # the session keeps it
         found = self._bound.get(name)
         if found is None:
             found = self._bound[name] = {**plain, VISIBLE: ",".join(grant.gpus)} if grant.gpus else dict(plain)
             if jobserver is not None:
                 found[MAKEFLAGS] = jobserver.flags(plain.get(MAKEFLAGS, ""))
+            if color:
+                found["FORCE_COLOR"] = "1"
         return found
 
     # -- commands

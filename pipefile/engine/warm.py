@@ -65,8 +65,10 @@ class WarmSession(Session):
         self.locator = make_locator(project.disk)
         self.warn = warn
         self.store = seen.store
-        self.index = Index(seen.reader)
-        self.columns = Columns(seen.reader, self.index)
+        if seen.read is None:
+            index = Index(seen.reader)
+            seen.read = (index, Columns(seen.reader, index))
+        self.index, self.columns = seen.read
         head = seen.reader.section("head")
         if not self.columns.whole or not head:
             raise ColdError
@@ -197,7 +199,7 @@ def allowed(project: Project, options: Options, every: bool) -> bool:
         options: What was asked for.
         every: Whoever is told of the build wants to hear of each edge.
     """
-    plain = project.file == PIPEFILE and type(project.disk).stat is OsDisk.stat
+    plain = project.file == PIPEFILE and not project.overlay and type(project.disk).stat is OsDisk.stat
     asked = options.force or options.dry_run or options.debug or options.from_stage or options.verbose > 0 or options.schedule != "eager"
     return plain and not every and not asked
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipefile.base.errors import PipefileError
+from pipefile.base.paths import folder_of
 from pipefile.load.faults import FaultError
 from pipefile.load.loader import Loader
+from pipefile.load.params import ParamFiles, Params
 from pipefile.load.resources import section
 from pipefile.load.stages import StageReader
 from pipefile.load.values import Globals
@@ -44,7 +46,18 @@ def load_again(
         raise ChangedError from error
     if any(files.get(path, "") != digest for path, digest in found.items()):
         raise ChangedError
-    reader = StageReader(disk.root, file, settings, Globals(table), resources)
+    taken = ParamFiles(disk, folder_of(file), settings.hash)
+    reader = StageReader(disk.root, file, settings, Params(Globals(table), taken), resources)
+
+    def read(name: str, stage: Any) -> Stage:
+        try:
+            found = reader.read(name, stage)
+        except PipefileError as error:
+            raise ChangedError from error
+        if any(files.get(path, "") != digest for path, digest in taken.files.items()):
+            raise ChangedError
+        return found
+
     pipeline = Pipeline(
         root=disk.root,
         file=file,
@@ -57,4 +70,4 @@ def load_again(
         document=document,
         resources=resources,
     )
-    return pipeline, reader.read
+    return pipeline, read

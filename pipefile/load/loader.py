@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, field, replace
-from pipefile.base.errors import PipefileSyntaxError
 from pipefile.base.locations import KeyPath, Position
 from pipefile.base.paths import BadPathError, folder_of, normalise, show, within
 from pipefile.base.paths import join as join_paths
-from pipefile.load import policies, values
+from pipefile.load import params, policies, values
 from pipefile.load.declared import Asked, Declarations, Declare, DeclaredPipeline, DeclaredStage, join, without_unknown
 from pipefile.load.declared import located as located_in_python
-from pipefile.load.faults import FaultError, at_offset, did_you_mean, kind_of, located, unplaced
+from pipefile.load.document import decode, digest_of, parse, read_bytes
+from pipefile.load.faults import FaultError, did_you_mean, kind_of, located, unplaced
+from pipefile.load.overlay import NOTHING, Overlay, applied, check_profiles
 from pipefile.load.resources import section
 from pipefile.load.schema import PIPEFILE, SECTIONS
 from pipefile.load.stages import StageReader, not_posix, posix
 from pipefile.model.ports import Disk
 from pipefile.model.stage import Command, Pipeline, Settings, Source, Stage
-
-LARGEST = 50 << 20
-"""Bytes of a Pipefile: ten times that of 100,000 stages."""
 
 _LARGEST_DOTENV = 1 << 20
 
@@ -42,9 +38,9 @@ def load(disk: Disk, file: str, environ: Mapping[str, str], extra: Extra | None 
         PipefileSyntaxError: It cannot be read, or something in it is wrong; located.
     """
     extra = extra or Extra()
-    data = _read(disk, file, extra.may_lack)
-    text = _decode(data or b"", file)
-    document = _parse(text, file)
+    data = read_bytes(disk, file, extra.may_lack)
+    text = decode(data or b"", file)
+    document = parse(text, file)
     loader = Loader(disk, file, document)
     try:
         return loader.pipeline(data, environ, extra)
@@ -61,87 +57,13 @@ class Extra:
         declare: Gives what Python files declare.
         config: Laid over `[global]`.
         may_lack: There need be no Pipefile: all is as if it were empty.
+        overlay: What the command line lays over it.
     """
 
     declare: Declare | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     may_lack: bool = False
-
-
-def _read(disk: Disk, file: str, may_lack: bool) -> bytes | None:
-    try:
-        return disk.read(file, limit=LARGEST)
-    except FileNotFoundError:
-        if may_lack:
-            return None
-        message = "there is no such file"
-    except OSError as error:
-        if error.errno == errno.EFBIG:
-            message = f"larger than {LARGEST >> 20} MB"
-        elif error.errno == errno.EINVAL:
-            message = "not a regular file"
-        else:
-            message = f"cannot be read: {os.strerror(error.errno or 0).lower()}"
-    raise unplaced(message, show(file))
-
-
-def _decode(data: bytes, file: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        begin = data.rfind(b"\n", 0, error.start) + 1
-        column = len(data[begin : error.start].decode("utf-8")) + 1
-        raise unplaced("invalid UTF-8", show(file), position=Position(line, column)) from None
-
-
-def _parse(text: str, file: str) -> dict[str, Any]:
-    """The document as tomli reads it."""
-    import tomli
-
-    try:
-        return tomli.loads(text[1:] if text.startswith("\ufeff") else text)
-    except tomli.TOMLDecodeError as error:
-        raise _not_toml(error.msg, error.pos, text, file) from None
-    except RecursionError:
-        raise unplaced("nested too deeply", show(file)) from None
-    except ValueError:  # Python reads no integers of more than 4300 digits
-        raise _huge_integer(text, file) from None
-
-
-def _not_toml(message: str, at: int, text: str, file: str) -> PipefileSyntaxError:
-    """What tomli complains of, in our words, at the offset in *text* that it means."""
-    document = text.removeprefix("\ufeff")
-    plain = document.replace("\r\n", "\n")  # what tomli counts in
-    at = min(at, len(plain))
-    if message == "Cannot overwrite a value" or message.startswith(("Cannot declare", "Cannot mutate")):
-        message = "a key or table is declared twice"
-        at = plain.rfind("\n", 0, max(0, min(at, len(plain.rstrip())) - 1)) + 1  # tomli stands behind the value by now
-        while plain[at : at + 1] in (" ", "\t"):
-            at += 1
-    elif message.startswith("Illegal character '\\n'") or (message == "Invalid value" and plain[at : at + 1] == "\n"):
-        message = "a value is missing" if message == "Invalid value" else "a string does not end in its line"
-    else:
-        message = message[:1].lower() + message[1:]
-    stop = at + 1
-    if message.endswith("twice"):
-        stop = len(plain) if (end := plain.find("\n", at)) < 0 else end
-        stop = min(stop, equals) if (equals := plain.find("=", at, stop)) > 0 else stop
-        stop = at + max(1, len(plain[at:stop].rstrip()))
-    at_line = plain.count("\n", 0, at)
-    stop_line = plain.count("\n", 0, stop)
-    if len(plain) != len(document):  # CRLF: one more character a line; all ends are of that kind, or it is off by a column at worst
-        at, stop = at + at_line, stop + stop_line
-    offset = len(text) - len(document)
-    return at_offset(show(message), show(file), text, at + offset, stop + offset)
-
-
-def _huge_integer(text: str, file: str) -> PipefileSyntaxError:
-    import re
-
-    match = re.search(r"[0-9][0-9_]{4300}", text)
-    start = match.start() if match else 0
-    return at_offset("an integer of more than 64 bits", show(file), text, start, start + 1)
+    overlay: Overlay = NOTHING
 
 
 def _fallbacks(tables: Mapping[str, Any]) -> frozenset[str]:
@@ -172,9 +94,13 @@ class Loader:
         for name, value in self._document.items():
             if name not in SECTIONS or type(value) is not dict:
                 raise self._bad_section(name, value)
+        values.check_value(self._document.get("global", {}), ("global",))
+        if "profile" in self._document:
+            check_profiles(self._document)
+        if extra.overlay:
+            self._document = applied(self._document, extra.overlay)
         settings = self.settings(self._document.get("pipefile", {}))
         table = self._document.get("global", {})
-        values.check_value(table, ("global",))
         if extra.config:
             from pipefile.load.config import laid_over
 
@@ -191,22 +117,27 @@ class Loader:
         document = self._document
         resources = section(document.get("resources", {}))
         known: tuple[Any, ...] = (self._declared.stages,) if self._declared.stages else ()
-        reader = StageReader(self._disk.root, self._file, settings, values.Globals(table), resources, *known)
+        files = params.ParamFiles(self._disk, self._folder, settings.hash)
+        reader = StageReader(self._disk.root, self._file, settings, params.Params(values.Globals(table), files), resources, *known)
         tables = document.get("stage", {})
         self._mains = policies.mains_of(tables)
-        stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
+        try:
+            stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
+        except params.LackingFileError as fault:
+            raise params.explained(fault, files, tables, reader) from None
+        params.check_makers(files, stages)
         self._check_shells(settings, stages)
         self._check_after(stages)
         stages = policies.checked(stages, tables, reader, self._disk)
         for name, declared in self._declared.stages.items():
             stages[name] = replace(stages[name], file=declared.source.file)
         aliases = self._aliases(document.get("alias", {}), settings, stages)
-        dotenv, files = self.dotenv(settings)
-        own = None if data is None else self._digest(self._file, data, settings.hash)
+        dotenv, dotenv_files = self.dotenv(settings)
+        own = None if data is None else digest_of(self._disk, self._file, data, settings.hash)
         return Pipeline(
             root=self._disk.root,
             file=self._file,
-            files={self._file: own, **files, **self._declared.files},
+            files={self._file: own, **dotenv_files, **files.files, **self._declared.files},
             settings=settings,
             globals=table,
             aliases=aliases,
@@ -283,10 +214,7 @@ class Loader:
         """From the root; absolute where it lies outside, which is fine for a file that is only read."""
         if not path:
             raise FaultError("`dotenv` in `[pipefile]` holds an empty path", ("pipefile", "dotenv", index))
-        try:
-            return normalise(join_paths(self._folder, path))
-        except BadPathError:
-            return normalise(os.path.join(self._disk.root, self._folder, path))
+        return values.anywhere(path, self._disk.root, self._folder, "a file of `dotenv` in `[pipefile]`", ("pipefile", "dotenv", index))
 
     def _check_shells(self, settings: Settings, stages: dict[str, Stage]) -> None:
         """A default shell that is no POSIX shell takes argument lists only, like one of a stage."""
@@ -319,6 +247,10 @@ class Loader:
         self._check_alias_cycle(aliases)
         if settings.default is not None:
             self._check_targets(settings.default, "`default`", ("pipefile", "default"), aliases, stages)
+        for name, profile in self._document.get("profile", {}).items():
+            if "default" in profile:
+                key = ("profile", name, "default")
+                self._check_targets(values.strings(profile["default"], "", key), f"`default` of profile `{show(name)}`", key, aliases, stages)
         return aliases
 
     def _check_targets(
@@ -344,7 +276,10 @@ class Loader:
             raise FaultError(f"{what} names `{show(target)}`, which is no stage, alias or output", self._target_key(key, index), hint)
 
     def _target_key(self, key: KeyPath, index: int) -> KeyPath:
-        return (*key, index) if type(self._document[str(key[0])][str(key[1])]) is list else key
+        found: Any = self._document
+        for name in key:
+            found = found[name]
+        return (*key, index) if type(found) is list else key
 
     def _check_alias_cycle(self, aliases: dict[str, tuple[str, ...]]) -> None:
         done: set[str] = set()
@@ -379,7 +314,7 @@ class Loader:
                 continue
             except OSError as error:
                 raise unplaced(f"cannot be read: {os.strerror(error.errno or 0).lower()}", show(path)) from None
-            files[path] = self._digest(path, data, settings.hash)
+            files[path] = digest_of(self._disk, path, data, settings.hash)
             found.update(self._variables(path, data))
         return found, files
 
@@ -387,13 +322,7 @@ class Loader:
         from pipefile.load.dotenv import DotenvError, parse_dotenv
 
         try:
-            return parse_dotenv(_decode(data, path))
+            return parse_dotenv(decode(data, path))
         except DotenvError as error:
             # the source line stays out of the message: such files hold secrets
             raise unplaced(str(error), show(path), "a line is `NAME=value`, or a comment after `#`", Position(error.line, 1)) from None
-
-    def _digest(self, path: str, data: bytes, algorithm: str) -> str:
-        """The digest as `Disk.digest` would give it, of bytes that are read already."""
-        text = digests.of_bytes(data, algorithm)
-        seen = self._disk.stat(path)
-        return digests.executable(text) if seen is not None and seen.st_mode & 0o100 else text

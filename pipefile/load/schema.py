@@ -60,6 +60,12 @@ SECTIONS: dict[str, Key] = {
     "pipefile": Key(("table",), "Settings of the project", keys="pipefile"),
     "global": Key(("table",), "Configuration: values for `global.KEY`", entries=("value",)),
     "alias": Key(("table",), "Names for several targets", entries=("strings", "string"), names=".+"),
+    "profile": Key(
+        ("table",),
+        "Variants of `[global]`, `[resources]` and `default`: one table a profile, laid over them by `--profile NAME`",
+        entries=("profile",),
+        names=".+",
+    ),
     "resources": Key(("table",), "What the machine has beyond CPUs and memory: how much of each thing", entries=("integer",), keys="machine"),
     "stage": Key(("table",), "What is built: one table a stage", entries=("stage",), names=STAGE_NAME),
 }
@@ -85,6 +91,12 @@ PIPEFILE: dict[str, Key] = {
     "large_input": Key(("size",), "A function with larger inputs runs in the builder, where `mode = \"auto\"` has the choice"),
 }
 
+PROFILE: dict[str, Key] = {
+    "global": Key(("table",), "Values laid over those of `[global]`", entries=("value",)),
+    "resources": Key(("table",), "Laid over `[resources]`", entries=("integer",), keys="machine"),
+    "default": Key(("strings", "string"), "What is built when nothing is named, instead of the other `default`"),
+}
+
 STAGE: dict[str, Key] = {
     "inputs": Key(
         ("table", "strings", "string"), "What the stage reads: paths, globs, references", entries=("string", "strings", "input"), elements=("input",)
@@ -97,7 +109,7 @@ STAGE: dict[str, Key] = {
     ),
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
-    "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
+    "params": Key(("table",), "Names to `global.KEY`, `FILE:KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
     "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),
     "setup": Key(("string",), "The Python function that a worker calls once before: `module:function`", nonempty=True),
@@ -164,6 +176,7 @@ DEMAND: dict[str, Key] = {
 
 TABLES: dict[str, dict[str, Key]] = {
     "pipefile": PIPEFILE,
+    "profile": PROFILE,
     "stage": STAGE,
     "input": INPUT,
     "output": OUTPUT,

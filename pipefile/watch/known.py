@@ -276,6 +276,8 @@ class Known:
         if reader is None or not memory.numbers or self.mending is not None or self.pipefile != fastlane.PIPEFILE or self._is_outdated():
             return None
         seen = Seen(reader, self.root, self.store, self._request, memory.numbers)
+        assert memory.columns is not None  # a request has a graph
+        seen.read = (index, memory.columns)
         asked = memory.asked
         rows = {row for path in self._tried if (row := memory.row_of.get(path, -1)) >= 0 and asked[row] and self._now(path) != memory.stamp(row)}
         if not seen.whole:

@@ -35,6 +35,7 @@ class Remembered:
         index: What is in it.
         row_of: The row of each path.
         in_folder: The rows of the files in each folder.
+        columns: The graph in it; None for no index.
         folders: The flags of each folder whose names matter.
         globs: For each such folder the globs that look into it.
         unknown: Rows of which the index says nothing that could be believed: they belong to stages that have failed, or have not run.
@@ -53,6 +54,7 @@ class Remembered:
         self.asked = bytearray()
         self._makers = array("i")
         self._scope: bytearray | None = None
+        self.columns: Columns | None = None
         if reader is not None:
             self._read(reader, request, environ)
 
@@ -61,6 +63,7 @@ class Remembered:
         columns = Columns(reader, index)
         if not columns.whole:
             raise Damaged
+        self.columns = columns
         paths, edges = index.paths, index.edge_flags
         self._makers = makers = columns.makers
         self.row_of = dict(zip(paths, range(len(paths)), strict=True))

@@ -41,6 +41,7 @@ def test_a_build_that_has_nothing_to_do(project: Project) -> None:
     assert {name for name in found if name.partition(".")[0] == "pipefile"} == {
         "pipefile",
         "pipefile.base",
+        "pipefile.base.commands",
         "pipefile.base.digest",
         "pipefile.base.streams",
         "pipefile.engine",
