@@ -29,6 +29,12 @@ def main() -> int:
         from pipefile.cli.plain import main as build
 
         return _end(build(words, plain, found))
+    if words == ["list", "--json"] or words[:2] == ["completion", "--for"]:  # what editors and shells ask while a person types
+        from pipefile.cli.quick import main as answer
+
+        status = answer(words)
+        if status is not None:
+            return _end(status)
     from pipefile.cli.main import main as run
 
     return _end(run())
@@ -59,4 +65,6 @@ def _write(text: str) -> bool:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the user's folder: a `json.py` in a project is not the one that is meant
     raise SystemExit(main())

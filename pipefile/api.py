@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pipefile.engine.session import Project
     from pipefile.model.event import Event
     from pipefile.model.run import RunResult
-    from pipefile.report.stream import Stream
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -199,19 +198,14 @@ def _report(project: Project, quiet: bool) -> tuple[Callable[[Event], None], Cal
     """What shows the build, and what ends that."""
     if quiet:
         return _drop, _nothing
-    from pipefile.report.stream import Stream
+    from pipefile.report.standard import standard_stream
     from pipefile.report.terminal import TerminalReport
 
     for stream in (sys.stdout, sys.stderr):  # the program's own lines come before ours
         if stream is not None:
             stream.flush()
-    report = TerminalReport(_stream(Stream, 1), _stream(Stream, 2), project.root)
+    report = TerminalReport(standard_stream(1, os.environ), standard_stream(2, os.environ), project.root, clock=project.clock.monotonic)
     return report, report.close
-
-
-def _stream(kind: type[Stream], fd: int) -> Stream:
-    terminal = os.isatty(fd) and os.environ.get("TERM") != "dumb"
-    return kind(fd, terminal=terminal, color=terminal and not os.environ.get("NO_COLOR"))
 
 
 def _drop(_: Event) -> None:

@@ -315,6 +315,9 @@ class FakeExecutor:
     def next_deadline(self) -> float | None:
         return None
 
+    def latest(self, task: int) -> bytes:  # noqa: ARG002  # nothing runs between two calls of wait
+        return b""
+
     def cancel(self, urgent: bool = False) -> None:  # noqa: ARG002  # nothing runs between two calls of wait
         """What has been submitted and has not run comes back as cancelled."""
         self._cancelled.update(task.id for task in self._waiting)

@@ -13,6 +13,7 @@ from pipefile.cli.request import Request
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @options.reason
 @options.no_wait
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, targets: tuple[str, ...], reason: str | None, no_wait: bool) -> int:

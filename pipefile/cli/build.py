@@ -28,6 +28,8 @@ from pipefile.cli.request import Request
 @options.debug
 @options.no_wait
 @options.as_json
+@options.junit
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, **given: Unpack[Given]) -> int:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
 
-from pipefile.base.errors import UsageError
+from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.cli.request import Request, drop_python_streams
 from pipefile.model.options import Options
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from pipefile.engine.build import Look
-    from pipefile.report.json_lines import JsonReport
-    from pipefile.report.terminal import TerminalReport
+    from pipefile.report.several import Report, Written
 
 
 class Given(TypedDict):
@@ -34,6 +37,7 @@ class Given(TypedDict):
     debug: str
     no_wait: bool
     as_json: bool
+    junit: str
 
 
 def run(request: Request, given: Given, look: Look | None = None) -> int:
@@ -51,17 +55,48 @@ def run(request: Request, given: Given, look: Look | None = None) -> int:
     if wanted.debug:
         _check_debug(given)
     report = report_of(request, wanted, given["as_json"])
+    files = _files(request, given)
+    if files:
+        from pipefile.report.several import Several
+
+        report = Several(report, files)
     try:
-        return _build(request, wanted, report, look)
-    except UsageError as error:
-        if request.implied and not error.hint:
+        with Pauses(report.pause if report.live and _is_main_thread() else None):
+            status = _build(request, wanted, report, look)
+    except PipefileError as error:
+        if isinstance(error, UsageError) and request.implied and not error.hint:
             error.hint = _command_hint(wanted.targets)
+        for file in files:
+            file.fault(error)
         raise
     finally:
         report.close()
+        for file in files:
+            if file.problem:
+                request.show_error(StoreError(file.problem))
+    return status or (1 if any(file.problem for file in files) else 0)
 
 
-def _build(request: Request, wanted: Options, report: TerminalReport | JsonReport, look: Look | None) -> int:
+def _files(request: Request, given: Given) -> list[Written]:
+    """What is written of a build for others to read, besides its history."""
+    found: list[Written] = []
+    if given["junit"]:
+        if given["dry_run"]:
+            raise UsageError("`--junit` does not go with `--dry-run`, which builds nothing")
+        from pipefile.report.junit import JUnitReport, check_target
+
+        path = os.path.normpath(os.path.join(request.cwd, given["junit"]))
+        check_target(path, given["junit"])
+        found.append(JUnitReport(path, request.project.root, request.project.clock.now))
+    summary = request.environ.get("GITHUB_STEP_SUMMARY", "")
+    if summary and request.marks and request.environ.get("GITHUB_ACTIONS") == "true" and not given["dry_run"]:
+        from pipefile.report.stepsummary import StepSummary
+
+        found.append(StepSummary(summary))
+    return found
+
+
+def _build(request: Request, wanted: Options, report: Report, look: Look | None) -> int:
     from pipefile.engine.build import build
     from pipefile.engine.interrupt import Interrupts
 
@@ -79,6 +114,34 @@ def _build(request: Request, wanted: Options, report: TerminalReport | JsonRepor
     return result.exit_status
 
 
+class Pauses:
+    """While it is entered, Ctrl-Z leaves a clean terminal behind.
+
+    Args:
+        pause: Cleans it; None where nothing is drawn there.
+    """
+
+    def __init__(self, pause: Callable[[], None] | None) -> None:
+        self._pause = pause
+
+    def __enter__(self) -> None:
+        if self._pause is not None and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._stop)
+        else:
+            self._pause = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._pause is not None:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # the signature of handlers
+        if self._pause is not None:
+            self._pause()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # here it stands until somebody lets it go on
+        signal.signal(number, self._stop)
+
+
 def _is_main_thread() -> bool:
     threading = sys.modules.get("threading")  # where nobody has imported it, there is no other thread
     return threading is None or threading.current_thread() is threading.main_thread()
@@ -94,7 +157,7 @@ def _check_debug(given: Given) -> None:
 
 def _command_hint(words: tuple[str, ...]) -> str:
     """For `pipefile biuld`, which is a target that nobody knows."""
-    from pipefile.cli.names import COMMANDS
+    from pipefile.base.commands import COMMANDS
     from pipefile.plan.near import nearest
 
     near = nearest(words[0], COMMANDS) if words else ""
@@ -120,6 +183,7 @@ def options_of(request: Request, given: Given) -> Options:
         environ=request.environ,
         command=request.command,
         verbose=request.verbosity,
+        color=(request.err if given["as_json"] else request.out).color,
         mode=given["mode"] or "",
         debug=given["debug"],
         cache=not given["no_cache"],
@@ -128,12 +192,13 @@ def options_of(request: Request, given: Given) -> Options:
     )
 
 
-def report_of(request: Request, wanted: Options, as_json: bool) -> TerminalReport | JsonReport:
+def report_of(request: Request, wanted: Options, as_json: bool) -> Report:
     """What shows the build: words for people, or JSON lines with the words on standard error."""
     from pipefile.report.terminal import TerminalReport
 
     out = request.err if as_json else request.out
-    people = TerminalReport(out, request.err, request.project.root, wanted.verbose, wanted.why)
+    project = request.project
+    people = TerminalReport(out, request.err, project.root, wanted.verbose, wanted.why, project.clock.monotonic)
     if wanted.debug:  # the terminal is the debugger's
         people.live = False
     if not as_json:

@@ -10,6 +10,7 @@ from pipefile.cli.request import Request
 
 @click.command("check", short_help="Find faults without running anything.")
 @options.strict
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, strict: bool) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @options.dead
 @options.dry_run
 @options.no_wait
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, targets: tuple[str, ...], dead: bool, dry_run: bool, no_wait: bool) -> int:

@@ -12,6 +12,7 @@ from pipefile.cli.request import Request
 @options.targets
 @options.graph_format
 @options.waves
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, targets: tuple[str, ...], graph_format: str, waves: bool) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command("list", short_help="List the stages.")
 @options.with_status
 @options.as_json
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, with_status: bool, as_json: bool) -> int:

@@ -12,12 +12,12 @@ import sys
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.errors import UsageError
 from pipefile.base.paths import show
 from pipefile.base.streams import guard_streams
 from pipefile.cli import options
 from pipefile.cli.guard import guarded
-from pipefile.cli.names import COMMANDS
 from pipefile.cli.request import Request
 
 _WITH_VALUE = ("-C", "-f", "--file", "--color")  # global options that take the next word
@@ -62,7 +62,7 @@ def _command_at(args: list[str]) -> int | None:
 
 def _is_flag(word: str) -> bool:
     """Whether *word* is a global option that takes no further word."""
-    if word in ("--verbose", "--quiet") or word.startswith(("--color=", "--file=", "-C", "-f")):
+    if word in ("--verbose", "--quiet", "--no-github") or word.startswith(("--color=", "--file=", "-C", "-f")):
         return True
     return word[:1] == "-" and len(word) > 1 and not word[1:].strip("vq")
 

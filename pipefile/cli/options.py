@@ -42,6 +42,20 @@ def _set_color(context: click.Context, _: click.Parameter, value: str | None) ->
         _request(context).color = value
 
 
+def _set_marks(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        _request(context).marks = False
+
+
+def _set_profile(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        _request(context).profile = value
+
+
+def _add_sets(context: click.Context, _: click.Parameter, value: tuple[str, ...]) -> None:
+    _request(context).sets.extend(value)
+
+
 _GLOBAL = (
     click.option("-C", "directory", metavar="DIR", multiple=True, expose_value=False, callback=_set_directory, help="Stand in DIR first."),
     click.option("-f", "--file", metavar="FILE", expose_value=False, callback=_set_file, help="Use this Pipefile instead of looking for one."),
@@ -54,12 +68,28 @@ _GLOBAL = (
         callback=_set_color,
         help="Colours; auto heeds NO_COLOR and FORCE_COLOR.",
     ),
+    click.option(
+        "--no-github", is_flag=True, expose_value=False, callback=_set_marks, help="On GitHub Actions: no groups, annotations and summary."
+    ),
 )
 
 
 def global_options(function: Decorated) -> Decorated:
     """The options that stand before the command, and may stand after it as well."""
     for option in reversed(_GLOBAL):
+        function = option(function)
+    return function
+
+
+_OVERLAY = (
+    click.option("--profile", metavar="NAME", expose_value=False, callback=_set_profile, help="Lay `[profile.NAME]` over the Pipefile."),
+    click.option("--set", metavar="KEY=VALUE", multiple=True, expose_value=False, callback=_add_sets, help="Set a value: `global.KEY=VALUE`."),
+)
+
+
+def overlay(function: Decorated) -> Decorated:
+    """The options of every command that looks at the graph: what is laid over the Pipefile."""
+    for option in reversed(_OVERLAY):
         function = option(function)
     return function
 
@@ -88,6 +118,14 @@ no_cache = click.option("--no-cache", is_flag=True, help="Restore no earlier res
 debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+junit = click.option("--junit", metavar="FILE", default="", help="Write a report in JUnit's XML, however the build ends.")
+on_busy = click.option(
+    "--on-busy", type=click.Choice(["queue", "restart"]), default="queue", help="What a change does while a build runs: wait for its end, or end it."
+)
+debounce = click.option(
+    "--debounce", metavar="MS", type=click.IntRange(min=0, max=60_000), default=50, help="Wait for MS milliseconds without a change; default: 50."
+)
+poll = click.option("--poll", is_flag=True, help="Look at the files now and then instead of waiting for the system to tell.")
 check = click.option("--check", is_flag=True, help="Exit with status 1 if anything is stale.")
 with_status = click.option("--status", "with_status", is_flag=True, help="Also tell what is stale, which costs hashing.")
 graph_format = click.option("--format", "graph_format", type=click.Choice(["text", "dot", "json"]), default="text", help="How to print the graph.")

@@ -45,5 +45,6 @@ def main(argv: Sequence[str], plain: Plain, seen: Seen | None) -> int:
         "no_cache": False,
         "no_wait": False,
         "as_json": False,
+        "junit": "",
     }
     return guarded(request, lambda: run(request, given, lambda: seen))

@@ -15,6 +15,7 @@ VERBS = ("inputs", "outputs", "deps", "rdeps")
 @click.command("query", short_help="Print inputs, outputs, deps or rdeps of a target.")
 @click.argument("verb", metavar="inputs|outputs|deps|rdeps", type=click.Choice(VERBS))
 @options.target
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, verb: str, target: str) -> int:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipefile.base.dataclass import dataclass, field
-from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError, meant
+from pipefile.base.dataclass import dataclass, field, replace
+from pipefile.base.errors import PipefileError, PipefileSyntaxError, UnknownTargetError, UsageError, meant
 from pipefile.base.paths import show
 from pipefile.report.stream import Stream, painted_error
 
@@ -31,6 +31,9 @@ class Request:
         file: `-f`, or None to look for Pipefile.toml here and above.
         verbosity: How many `-v`; -1 for `-q`.
         color: "auto", "always" or "never".
+        profile: `--profile`; "" for none.
+        sets: Each `--set`, in order.
+        marks: On GitHub Actions, groups and annotations are written.
         implied: No command was named, so it is `build`.
         started_in: Where the shell stands, whatever `-C` says and wherever a build goes; known once `cwd` is.
     """
@@ -41,6 +44,9 @@ class Request:
     file: str | None = None
     verbosity: int = 0
     color: str = "auto"
+    profile: str = ""
+    sets: list[str] = field(default_factory=list)
+    marks: bool = True
     implied: bool = False
     started_in: str = ""
 
@@ -79,7 +85,12 @@ class Request:
         """
         from pipefile.engine.session import find_project
 
-        return find_project(self.cwd, self.file)
+        found = find_project(self.cwd, self.file)
+        if not self.profile and not self.sets:
+            return found
+        from pipefile.load.overlay import Overlay
+
+        return replace(found, overlay=Overlay(self.profile, tuple(self.sets)))
 
     def warn(self, text: str) -> None:
         """Print a warning; -q hides it."""
@@ -114,7 +125,18 @@ class Request:
         if "project" in self.__dict__ and error.places and not self._stands_in(self.project.root):
             self.err.write(f"pipefile: Entering directory '{show(self.project.root)}'\n")
         self.err.write(painted_error(str(error), self.err) + "\n")
+        if self.err.annotates:
+            self._annotate(error)
         self.err.flush()
+
+    def _annotate(self, error: PipefileError) -> None:
+        """Mark an error at its place, for who reads standard error by machine."""
+        root = self.project.root if "project" in self.__dict__ else ""
+        place = next((place for place in error.places if place.file), None)
+        position = error.position if isinstance(error, PipefileSyntaxError) else None
+        file = os.path.join(root, place.file) if place is not None else ""
+        line = position.line if position is not None else place.line if place is not None else None
+        self.err.annotate("error", str(error).removeprefix("error: "), "pipefile", file, line)
 
     def _stands_in(self, folder: str) -> bool:
         try:
@@ -124,36 +146,14 @@ class Request:
 
     def interactive(self) -> bool:
         """Whether a person can be asked."""
-        return _is_terminal(0) and self.out.terminal
+        from pipefile.report.standard import is_terminal
+
+        return is_terminal(0) and self.out.terminal
 
     def _stream(self, fd: int) -> Stream:
-        terminal = _is_terminal(fd)
-        dumb = self.environ.get("TERM") == "dumb"
-        return Stream(fd, terminal=terminal and not dumb, color=wants_color(self.color, self.environ, terminal))
+        from pipefile.report.standard import standard_stream
 
-
-def wants_color(choice: str, environ: Mapping[str, str], terminal: bool) -> bool:
-    """Whether to colour a stream: `--color` before NO_COLOR before FORCE_COLOR and CLICOLOR_FORCE before what the stream is.
-
-    Args:
-        choice: "auto", "always" or "never".
-        environ: The environment.
-        terminal: The stream leads to a terminal.
-    """
-    if choice != "auto":
-        return choice == "always"
-    if environ.get("NO_COLOR"):
-        return False
-    if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
-        return True
-    return terminal and environ.get("TERM") != "dumb"
-
-
-def _is_terminal(fd: int) -> bool:
-    try:
-        return os.isatty(fd)
-    except OSError:
-        return False
+        return standard_stream(fd, self.environ, self.color, self.marks)
 
 
 def drop_python_streams() -> int | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @options.targets
 @options.check
 @options.as_json
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, targets: tuple[str, ...], check: bool, as_json: bool) -> int:

@@ -10,6 +10,7 @@ from pipefile.cli.request import Request
 
 @click.command("why", short_help="Tell every reason why a target is stale.")
 @options.target
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, target: str) -> int:

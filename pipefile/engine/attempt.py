@@ -54,6 +54,7 @@ class Attempt:
         command: What runs, as a person would type it.
         mode: How it runs.
         grant: What it may use.
+        began: When it was handed to its executor, by the clock.
     """
 
     edge: Edge
@@ -67,6 +68,7 @@ class Attempt:
     command: str = ""
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
+    began: float = 0.0
 
 
 @dataclass(slots=True)
@@ -444,7 +446,7 @@ class Attempts:
         outputs = tuple([Made(path, "directory" if path in folders else "file", state.digest) for path, state in made.items()])
         record = Record(
             edge=edge.name,
-            pipefile=self._session.project.file,
+            pipefile=self._session.pipefile_of(edge.stage),
             attempt=os.urandom(8).hex(),
             key="" if attempt.fallback else decision.key,
             output=outputs[0].path if outputs else None,

@@ -21,6 +21,7 @@ from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.loop import Loop, Parts, Work
 from pipefile.engine.needs import Needs
+from pipefile.engine.outlook import seconds_before
 from pipefile.engine.places import Places
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
@@ -60,7 +61,8 @@ def build(
     Args:
         project: Which project.
         options: What was asked for.
-        emit: Takes the events; if it has a `flush`, that is called when nothing more is to come for a while.
+        emit: Takes the events; if it has a `flush`, that is called when nothing more is to come for a while. If it has a `due`, that says after how
+            many seconds of waiting `flush` is to be called once more; None for never.
         interrupts: Signals that end the build; None where somebody else handles them.
         library: What a program asks for that builds one of its own pipelines.
         look: Looks at the files of the request, for a build that starts from the index; None has them looked at here.
@@ -86,7 +88,7 @@ def build(
     from pipefile.engine.declare import Running
 
     library = library or Library()
-    running = Running(project.disk, options.environ, options.force, library.pipeline, library.config)
+    running = Running(project.disk, options.environ, options.force, library.pipeline, bool(library.config or project.overlay))
     extra = Extra(running, library.config, library.pipeline is not None)
     if options.dry_run:
         from pipefile.engine.inspect import dry_run
@@ -107,7 +109,7 @@ def build(
         options = replace(options, command=mask.anything(options.command))
     for text in unmasked(session.pipeline, session.environ):
         warn(text)
-    lock = Lock(project.disk, session.store, project.clock, options.command)
+    lock = Lock(project.disk, session.store, project.clock, options.command, tuple(session.pipeline.scopes))
     waited = False
 
     def on_wait(pid: int, command: str) -> None:
@@ -224,7 +226,7 @@ class _Build:
         discovery = Discovery(session.graph, session.files, self.decider, is_ancestor)
         commands = self.start is not None or any(isinstance(edge.stage.action, Command) for edge in may_run)
         slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
-        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens)
+        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens, options.color)
         attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
@@ -285,7 +287,8 @@ class _Build:
             else:
                 from pipefile.engine.save import Saver
 
-                gone = self._remove_dead(not options.targets and not options.debug and status == "succeeded")
+                whole = not options.targets and not options.debug and not session.project.overlay  # what is laid over it for once removes nothing
+                gone = self._remove_dead(whole and status == "succeeded")
                 request = warm.request_of(options) if self.as_on_disk and not options.debug and not options.from_stage else None
                 Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone)
         except OSError as error:
@@ -363,15 +366,7 @@ class ColdStart:
         return len(self.edges)
 
     def weights(self) -> dict[int, float]:
-        index = self.session.index
-        if not index.edge_names:
-            return {}
-        found = {}
-        for number, edge in enumerate(self.session.graph.edges):
-            at = index.edge(edge.name)
-            if at >= 0 and index.edge_seconds[at] > 0:
-                found[number] = index.edge_seconds[at]
-        return found
+        return seconds_before(self.session)
 
 
 def _interrupted(interrupts: Interrupts | None, seconds: float) -> RunResult:

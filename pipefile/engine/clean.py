@@ -96,7 +96,7 @@ class Cleaner:
                 self._remove_record(record_path(output.path))  # first: from then on the edge is stale, whatever happens
                 self._remove(output.path, output.shown)
             self._remove_named(edge, named)
-        if unsure and not targets:
+        if unsure and not targets and not self._session.project.overlay:
             self._gone()  # or made by a stage that is not known
         return self._done()
 
@@ -121,6 +121,8 @@ class Cleaner:
             UsageError: What edges make is not known.
             StoreError: Something cannot be removed.
         """
+        if self._session.project.overlay:
+            raise UsageError("`--dead` goes with neither `--profile` nor `--set`: what is dead with them may not be without")
         unknown = self._session.pipeline.unknown
         if unknown:
             raise UsageError(f"which outputs are dead is unknown until a build runs `{show(unknown[0])}`", hint="a build of everything removes them")

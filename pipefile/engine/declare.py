@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipefile import __version__
 from pipefile.base import digest as digests
@@ -81,17 +81,17 @@ class Running:
         environ: The environment of the build.
         anew: Run the files even if they are as they were when the last build ran them.
         live: A pipeline of this process that is built, and joins what the files declare.
-        config: What was laid over `[global]`: then what is learned is not kept.
+        laid_over: Something is laid over `[global]`: then what is learned is not kept.
     """
 
     def __init__(
-        self, disk: Disk, environ: Mapping[str, str], anew: bool = False, live: Joined | None = None, config: Mapping[str, Any] | None = None
+        self, disk: Disk, environ: Mapping[str, str], anew: bool = False, live: Joined | None = None, laid_over: bool = False
     ) -> None:
         self._disk = disk
         self._environ = environ
         self._anew = anew
         self._live = live
-        self._config = config
+        self._laid_over = laid_over
         self._learned: Kept | None = None
         self.as_on_disk = True
         """Whether the command line would learn the same."""
@@ -101,7 +101,7 @@ class Running:
         settings, live = asked.settings, self._live
         if live is not None and _path_of(live, self._disk.root) in settings.python:
             live = None  # it is found there, and as it stands on the disk
-        self.as_on_disk = live is None and not self._config
+        self.as_on_disk = live is None and not self._laid_over
         if not settings.python and live is None:
             return Declarations()
         if self.as_on_disk and not self._anew:

@@ -64,6 +64,13 @@ class Executors:
         """Tasks that have ended."""
         return [completion for executor in self._all for completion in executor.wait(0)]
 
+    def latest(self, task: int) -> bytes:
+        """The last bytes that a running task has printed."""
+        for executor in self._all:
+            if found := executor.latest(task):
+                return found
+        return b""
+
     def next_deadline(self) -> float | None:
         return min([due for executor in self._all if (due := executor.next_deadline()) is not None], default=None)
 

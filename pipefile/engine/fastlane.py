@@ -12,17 +12,20 @@ from __future__ import annotations
 import os
 import sys
 
+from pipefile.base.commands import COMMANDS
+
 TYPE_CHECKING = False  # as typing's, whose import costs more than the whole lane
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Mapping, Sequence
 
-    from pipefile.store.index import Meta, Reader
+    from pipefile.engine.lazy import Columns
+    from pipefile.store.index import Index, Meta, Reader
 
 PIPEFILE = "Pipefile.toml"
 STORE = "pipeline_outputs"
 
-_COMMANDS = frozenset(["status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init"])
+_COMMANDS = frozenset(COMMANDS) - {"build"}
 _QUIET = frozenset(["-q", "--quiet"])
 _SPLIT_FROM = 8_000  # rows: below, a second process costs more than it saves
 _MOST = 10_000  # changed rows that are handed on, at most a quarter of all: with more, looking at everything is hardly slower
@@ -49,6 +52,8 @@ class Seen:
         self.rows: list[int] = []
         """Rows that are not as they were."""
         self.changed_folders: list[int] = []
+        self.read: tuple[Index, Columns] | None = None
+        """What is read of the index already, where whoever has looked keeps it in memory; whoever is handed this may change it."""
 
     @property
     def same(self) -> bool:
@@ -117,7 +122,7 @@ def ask(plain: Plain) -> str | Seen | None:
     targets = plain.targets
     try:
         here = os.getcwd()
-        root = _root(here)
+        root = root_above(here)
     except OSError:
         return None
     if root is None or (targets and root != here):
@@ -128,7 +133,7 @@ def ask(plain: Plain) -> str | Seen | None:
         seen = look(root, "\x1f".join(targets), os.environ, split=True)
     except OSError:
         pass
-    if seen is None or not seen.same:
+    if seen is None or not seen.same or "GITHUB_STEP_SUMMARY" in os.environ:  # even of nothing to do a summary is written
         os.chdir(here)  # the ordinary way asks where the user stands
         return seen
     if plain.quiet:
@@ -138,7 +143,7 @@ def ask(plain: Plain) -> str | Seen | None:
     return f"{counted} in {seconds:.{2 if seconds < 0.995 else 1}f} s\n"
 
 
-def _root(folder: str) -> str | None:
+def root_above(folder: str) -> str | None:
     """The folder of the nearest Pipefile from *folder* upwards."""
     while True:
         if os.path.isfile(f"{folder}/{PIPEFILE}"):
@@ -161,7 +166,7 @@ def look(root: str, request: str, environ: Mapping[str, str], split: bool = Fals
     from pipefile.store.index import Damaged, Meta, Reader
 
     try:
-        store = _store(root)
+        store = store_of(root)
         if store is None or _busy(root, store):
             return None
     except OSError:
@@ -174,7 +179,7 @@ def look(root: str, request: str, environ: Mapping[str, str], split: bool = Fals
     try:
         reader = Reader(f"{root}/{store}/index")
         meta = Meta.unpack(reader.texts("meta"))
-        if _same_circumstances(meta, environ) and reader.texts("requests") == [request or "\x1f"]:  # one is kept: the last one
+        if same_circumstances(meta, environ) and reader.texts("requests") == [request or "\x1f"]:  # one is kept: the last one
             numbers = reader.numbers("request_rows", "i")
             if len(numbers) >= 6:
                 seen = Seen(reader, root, store, request, numbers)
@@ -191,7 +196,7 @@ def look(root: str, request: str, environ: Mapping[str, str], split: bool = Fals
     return None
 
 
-def _store(root: str) -> str | None:
+def store_of(root: str) -> str | None:
     """The store's folder: the default one if it has an index, else as a plain line of the Pipefile says."""
     if os.path.exists(f"{root}/{STORE}/index"):
         return STORE
@@ -225,7 +230,7 @@ def _busy(root: str, store: str) -> bool:
     return False
 
 
-def _same_circumstances(meta: Meta, environ: Mapping[str, str]) -> bool:
+def same_circumstances(meta: Meta, environ: Mapping[str, str]) -> bool:
     from pipefile import __version__
     from pipefile.base.digest import KEY_FORMAT, hide
     from pipefile.store.index import boot_id
@@ -267,11 +272,11 @@ def _compare(seen: Seen, split: bool) -> bool:
         flags = reader.section("flags")
         seen.rows += [row for row in (*range(block), *numbers[6 : 6 + plain]) if not flags[row] & TRUSTED]
     if block + plain < _SPLIT_FROM or not split or len(os.sched_getaffinity(0)) < 2:
-        seen.rows += _changed(paths, stats, range(block), most)
-        seen.rows += _changed(paths, stats, numbers[6 : 6 + plain], most)
+        seen.rows += changed_rows(paths, stats, range(block), most)
+        seen.rows += changed_rows(paths, stats, numbers[6 : 6 + plain], most)
     elif plain <= _SPLIT_FROM:
         seen.rows += _both(paths, stats, range(block // 2), range(block // 2, block), most)
-        seen.rows += _changed(paths, stats, numbers[6 : 6 + plain], most)
+        seen.rows += changed_rows(paths, stats, numbers[6 : 6 + plain], most)
     else:
         seen.rows += _both(paths, stats, range(block), numbers[6 : 6 + plain], most)
     return len(seen.rows) <= most
@@ -286,7 +291,7 @@ def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], secon
     if child == 0:
         status = 1
         try:
-            data = array("i", _changed(paths, stats, second, most)).tobytes()
+            data = array("i", changed_rows(paths, stats, second, most)).tobytes()
             while data:
                 data = data[os.write(start, data) :]
             status = 0
@@ -295,7 +300,7 @@ def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], secon
     os.close(start)
     data = b""
     try:
-        found = _changed(paths, stats, first, most)
+        found = changed_rows(paths, stats, first, most)
         while part := os.read(end, 1 << 16):
             data += part
     finally:
@@ -308,7 +313,7 @@ def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], secon
     return [*found, *others]
 
 
-def _changed(paths: list[str], stats: list[array[int]], rows: Sequence[int], most: int) -> list[int]:
+def changed_rows(paths: list[str], stats: list[array[int]], rows: Sequence[int], most: int) -> list[int]:
     """Those of *rows* that are not as they were; a few more than *most* are enough."""
     stat = os.stat
     found: list[int] = []

@@ -52,30 +52,65 @@ def expand(disk: Disk, pattern: str, is_dead: Callable[[str], bool], store: str 
     stack = [] if _closed(start, store) else [start]
     while stack:
         folder = stack.pop()
-        try:
-            entries = disk.names(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        folders.append(folder)
-        base = folder if folder in ("", "/") else folder + "/"
-        names: set[str] | None = None
-        for name, kind in entries:
-            path = base + name
-            if kind == "directory":
-                if name not in _NEVER_ENTERED and path != store and may_enter(path):
-                    stack.append(path)
-                continue
-            if kind == "other" or not matches(path) or _own(name):
-                continue
-            if kind == "link" and not _leads_to_file(disk, path):
-                continue
-            if names is None:
-                names = {other for other, _ in entries}
-            if record_path(name) in names and is_dead(path):
-                continue
-            paths.append(path)
+        found = _in_folder(disk, folder, (matches, may_enter, is_dead, store))
+        if found is not None:
+            folders.append(folder)
+            paths += found[0]
+            stack += found[1]
     folders.sort()
     return GlobMatch(tuple(bytewise(paths)), tuple(folders))
+
+
+def stands_in(disk: Disk, pattern: str, before: GlobMatch, folder: str, is_dead: Callable[[str], bool], store: str = "pipeline_outputs") -> bool:
+    """Whether a glob finds in one of its folders what it has found there before, without a look at the others.
+
+    Args:
+        disk, pattern, is_dead, store: As for `expand`.
+        before: What it has found.
+        folder: One of its folders.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    matches = matcher(pattern)
+    found = None if matches is None else _in_folder(disk, folder, (matches, _pruner(pattern), is_dead, store))
+    if found is None:
+        return False
+    paths, folders = found
+    within_it = [path for path in before.paths if folder_of(path) == folder]
+    return set(paths) == set(within_it) and set(folders) == {other for other in before.folders if other != folder and folder_of(other) == folder}
+
+
+_Rules = tuple[Callable[[str], object], Callable[[str], object], Callable[[str], bool], str]
+
+
+def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[str]] | None:
+    """The files of a folder that match, and the folders in it that are to be looked into; None if it is gone."""
+    matches, may_enter, is_dead, store = rules
+    try:
+        entries = disk.names(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    paths: list[str] = []
+    folders: list[str] = []
+    base = folder if folder in ("", "/") else folder + "/"
+    names: set[str] | None = None
+    for name, kind in entries:
+        path = base + name
+        if kind == "directory":
+            if name not in _NEVER_ENTERED and path != store and may_enter(path):
+                folders.append(path)
+            continue
+        if kind == "other" or not matches(path) or _own(name):
+            continue
+        if kind == "link" and not _leads_to_file(disk, path):
+            continue
+        if names is None:
+            names = {other for other, _ in entries}
+        if record_path(name) in names and is_dead(path):
+            continue
+        paths.append(path)
+    return paths, folders
 
 
 def _pruner(pattern: str) -> Callable[[str], object]:

@@ -11,13 +11,15 @@ from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
 from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.files import State
+from pipefile.engine.outlook import seconds_before
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import Extra
-from pipefile.model.event import BuildStarted, Event, Note
+from pipefile.model.event import BuildStarted, Event, Foreseen, Note
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.record import Reason
 from pipefile.model.run import RunResult
+from pipefile.plan.estimate import estimate
 from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED, describe
@@ -56,6 +58,10 @@ def look(session: Session, requested: Sequence[int], force: bool = False, cachin
         force: All of them run.
         caching: Earlier results are restored.
     """
+    return _look(session, requested, force, caching)[0]
+
+
+def _look(session: Session, requested: Sequence[int], force: bool, caching: bool) -> tuple[list[EdgeStatus], Schedule]:
     graph, decider = session.graph, Decider(session)
     nodes, extra = extra_dependencies(session, decider, requested)
     cache = open_cache(session, lambda _: None) if caching and not force else None
@@ -93,7 +99,7 @@ def look(session: Session, requested: Sequence[int], force: bool = False, cachin
             if status.state != "fresh" and not (status.restorable and cached is not None and _foresee(session, decider, cached, number)):
                 moving.add(number)
             schedule.end(number, "fresh")
-    return found
+    return found, schedule
 
 
 def _condition(conditions: Conditions, edge: Edge, moving: set[int]) -> EdgeStatus | None:
@@ -182,7 +188,7 @@ def dry_run(
     """Say what a build would run, and change nothing. *extra*: what joins the Pipefile, where that is known."""
     started = project.clock.monotonic()
     session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)))
-    found = look(session, session.select(options.targets), options.force, options.cache)
+    found, schedule = _look(session, session.select(options.targets), options.force, options.cache)
     _check_needs(session, options, {status.name for status in found if status.state != "skipped"})
     emit(BuildStarted(options.targets, options.jobs))
     restored = [status for status in found if status.restorable]
@@ -195,12 +201,28 @@ def dry_run(
     fresh = len(found) - len(would) - len(skipped) - len(restored)
     from_cache = f", {len(restored)} would be restored" if restored else ""
     emit(Note("note", f"{len(would)} would run{from_cache}, {fresh} fresh" + (f", {len(skipped)} skipped" if skipped else "")))
+    if would:
+        emit(_foreseen(session, schedule, would, options.jobs))
     flush = getattr(emit, "flush", None)
     if flush is not None:
         flush()
     seconds = project.clock.monotonic() - started
     names, left, back = (tuple([status.name for status in each]) for each in (would, skipped, restored))
     return RunResult("succeeded", 0, skipped=left, fresh=fresh, seconds=seconds, would_run=names, would_restore=back)
+
+
+def _foreseen(session: Session, schedule: Schedule, would: Sequence[EdgeStatus], jobs: int) -> Foreseen:
+    """How long what would run will take, by how long it took before."""
+    edges = session.graph.edges
+    running = {status.name: status.seconds for status in would}
+    nodes = [node for node in schedule.order if node >= len(edges) or edges[node].name in running]
+    indexed = seconds_before(session)
+    seconds = {node: took for node in nodes if node < len(edges) and (took := indexed.get(node) or running[edges[node].name]) > 0}
+    found = estimate(nodes, schedule.dependencies, seconds, len(edges), jobs)
+    unsure = sum(status.state == "unknown" for status in would)
+    if found is None:
+        return Foreseen(len(would), unsure, len(would), None, 0.0, jobs)
+    return Foreseen(len(would), unsure, found.unknown, found.seconds, found.work, jobs)
 
 
 def _check_needs(session: Session, options: Options, names: Collection[str]) -> None:

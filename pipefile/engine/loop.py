@@ -16,6 +16,7 @@ from pipefile.engine.executors import Executors
 from pipefile.engine.history import instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
+from pipefile.engine.outlook import Look
 from pipefile.engine.retry import Failure, Tries, is_own, keep_log
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.session import Session
@@ -32,7 +33,7 @@ from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
-_REDRAW = 0.1  # seconds between two looks at a terminal's status line while nothing happens
+_LOOK = 0.1  # seconds between two looks at the load average while nothing happens
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Loop:
         self._load = Load(work.options.load, session.project.clock)
         self._reuse = parts.reuse
         self._cancelled = 0
-        self._live = bool(getattr(emit, "live", False))
+        self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
         self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
         if interrupts is not None:
@@ -131,7 +132,8 @@ class Loop:
         """
         schedule, queue = self._schedule, self._queue
         self.tally.fresh = passed
-        self._emit(PlanMade(total, passed))
+        outlook = Look(self._session, schedule, self._running, self._executors, self._options.jobs)
+        self._emit(PlanMade(total, passed, outlook))
         while True:
             self._heed_interrupts()
             self._heed_tries()
@@ -252,6 +254,7 @@ class Loop:
             self._finish_failed(edge, None, Completion(edge.id, "failed", error=text), reasons)
             return
         self._running[edge.id] = attempt
+        attempt.began = self._session.project.clock.monotonic()
         self._load.started()
         self.tally.history.started(edge.id)
         self._executors.submit(task)
@@ -276,7 +279,9 @@ class Loop:
     def _patience(self) -> float | None:
         """Longest wait in seconds; None for ever."""
         deadline = min([due for due in (self._executors.next_deadline(), self._tries.next_due()) if due is not None], default=None)
-        seconds = _REDRAW if self._live or self._options.load is not None else None
+        seconds = self._due()
+        if self._options.load is not None:
+            seconds = _LOOK if seconds is None else min(seconds, _LOOK)
         if deadline is not None:
             left = max(0.0, deadline - self._session.project.clock.monotonic())
             seconds = left if seconds is None else min(seconds, left)

@@ -200,7 +200,7 @@ class Mender(Rows):
                     self._edge_flags[edge] &= ~(FRESH | SOUND)
             if flags & GLOBBED:
                 world = self._session.world
-                if not all(world.stands(pattern, match) for pattern, match in globs.items() if names[number] in match.folders):
+                if not all(world.stands_in(pattern, match, names[number]) for pattern, match in globs.items() if names[number] in match.folders):
                     self._stamps[number] = NO_STAMP
         if any(self._folder_flags[number] & CODE for number in wanted) and not self._code_known():
             self._stamps.update([(number, NO_STAMP) for number in wanted if self._folder_flags[number] & CODE])

@@ -72,7 +72,7 @@ def listing(
     """
     locate = make_locator(project.disk)
     try:
-        pipeline = load(project.disk, project.file, environ, Extra(Looking(project.disk, note)))
+        pipeline = load(project.disk, project.file, environ, Extra(Looking(project.disk, note), overlay=project.overlay))
     except PipefileError as error:
         error.locate(locate)
         raise

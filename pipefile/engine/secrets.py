@@ -80,7 +80,8 @@ class MaskedEmit:
     def __init__(self, emit: Callable[[Event], None], mask: Mask) -> None:
         self._emit = emit
         self._mask = mask
-        self.live = bool(getattr(emit, "live", False))
+        self.every = bool(getattr(emit, "every", False))
+        self.due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self.flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
 
     def __call__(self, event: Event) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from pipefile import __version__
 from pipefile.base.clock import SystemClock
-from pipefile.base.dataclass import dataclass
+from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
@@ -20,6 +21,7 @@ from pipefile.engine.values import Values
 from pipefile.engine.world import DiskWorld
 from pipefile.load.loader import Extra, load
 from pipefile.load.locate import make_locator
+from pipefile.load.overlay import NOTHING, Overlay
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.stage import Pipeline, Stage
@@ -43,12 +45,14 @@ class Project:
         file: The Pipefile, from the root.
         disk: The disk seen from the root.
         clock: The time.
+        overlay: What the command line lays over the Pipefile.
     """
 
     root: str
     file: str
     disk: Disk
     clock: Clock
+    overlay: Overlay = NOTHING
 
 
 def find_project(cwd: str, file: str | None = None) -> Project:
@@ -112,12 +116,13 @@ class Session:
             from pipefile.engine.declare import Looking
 
             extra = Extra(Looking(project.disk, note))
-        self.extra = extra
+        self.extra = extra = replace(extra, overlay=project.overlay)
         try:
             self.pipeline: Pipeline = load(project.disk, project.file, environ, self.extra)
         except PipefileError as error:
             error.locate(self.locator)
             raise
+        self._included = self._stamps()
         self.mask = mask_of(self.pipeline, environ)
         """Takes the values of secrets out of whatever is said or kept; None where there are none."""
         if self.pipeline.sources:
@@ -131,7 +136,7 @@ class Session:
         self.files = Files(project.disk, settings.hash, self.index, self._doubtful(), self.store)
         self.values = Values(self.files, settings.value_in_memory)
         self.records = Records(project.disk, settings.store, warn)
-        self.world = DiskWorld(self.files, self.records, self.store, project.file)
+        self.world = DiskWorld(self.files, self.records, self.store, self.pipefiles)
         from pipefile.plan import resolve
 
         try:
@@ -160,9 +165,15 @@ class Session:
             return None
         return None if seen is None else index_file.stamp_of(seen)
 
+    def _stamps(self) -> dict[str, tuple[int, ...] | None]:
+        """Those of included Pipefiles."""
+        return {file: self._stamp(file) for file in self.pipefiles if file != self.project.file}
+
     def stands(self) -> bool:
-        """Whether the Pipefile and the index are still those that were read: no other build has come in between."""
-        return self._index_stamps() == self._index_stamp and self._stamp(self.project.file) == self._pipefile_stamp
+        """Whether the Pipefiles and the index are still those that were read: no other build has come in between."""
+        if self._index_stamps() != self._index_stamp or self._stamp(self.project.file) != self._pipefile_stamp:
+            return False
+        return all(self._stamp(file) == stamp for file, stamp in self._included.items())
 
     def _index_stamps(self) -> tuple[tuple[int, ...] | None, ...]:
         """Of the index, and of what says how it has changed."""
@@ -286,6 +297,15 @@ class Session:
         """What is missing may be declared by a file that has not been run yet."""
         if self.pipeline.unknown and not error.hint:
             error.hint = f"the graph of `{show(self.pipeline.unknown[0])}` is unknown until a build"
+
+    @cached_property
+    def pipefiles(self) -> frozenset[str]:
+        """The Pipefile and those that it includes: records name the one whose stage made their output."""
+        return frozenset([self.project.file, *[f"{folder}/{PIPEFILE}" for folder in self.pipeline.scopes]])
+
+    def pipefile_of(self, stage: Stage) -> str:
+        """The Pipefile that a stage belongs to."""
+        return f"{stage.folder}/{PIPEFILE}" if stage.folder else self.project.file
 
     def line_of(self, stage: Stage) -> int | None:
         """The line on which a stage begins in its Pipefile."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pipefile.base.digest import of_text
 from pipefile.base.errors import InputError
-from pipefile.base.paths import show
+from pipefile.base.paths import relative, show
 from pipefile.engine.files import State
 from pipefile.engine.places import written_at
 from pipefile.engine.session import Session
@@ -17,12 +17,14 @@ from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
-from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Output, Stage, Template, Value
+from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Stage, Template, Value
 from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import as_argument, input_values
 from pipefile.plan.resources import CPU, ONE_CPU, Grant
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
+
+_COLOR_NAMES = frozenset(["NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"])
 
 
 class Tasks:
@@ -32,9 +34,10 @@ class Tasks:
         session: The project.
         modes: What decides how functions run, besides their stages.
         jobserver: What commands find in MAKEFLAGS; None for none.
+        color: What stages print is shown with its colours.
     """
 
-    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None) -> None:
+    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None, color: bool = False) -> None:
         self._session = session
         self._modes = modes
         self._jobserver = jobserver
@@ -42,7 +45,8 @@ class Tasks:
         self._programs = Programs()
         self._words: dict[int, tuple[Template, ...] | None] = {}
         self._redirected: dict[int, str] = {}
-        self._bound: dict[tuple[int, tuple[str, ...], bool], dict[str, str]] = {}
+        self._color = color and not session.pipeline.settings.strict_env
+        self._bound: dict[tuple[int, tuple[str, ...], bool, bool], dict[str, str]] = {}
         self._lists = False
         self._root = session.disk.root
         self._here = _is_current(self._root)
@@ -74,7 +78,7 @@ class Tasks:
             edge.name,
             argv,
             function,
-            self._environment(stage, grant),
+            self._environment(stage, grant, self._color and not edge.outputs and self._may_color(stage, argv)),
             f"{self._root}/{stage.folder}" if stage.folder else self._root,
             {path: state.digest for path, state in inputs.items()},
             [written_at(output) for output in edge.outputs],
@@ -87,18 +91,31 @@ class Tasks:
         )
         return task, shown, mode
 
-    def _environment(self, stage: Stage, grant: Grant) -> Mapping[str, str]:
+    def _may_color(self, stage: Stage, argv: tuple[str, ...]) -> bool:
+        """Whether a stage without outputs may be asked for colours.
+
+        Others never are: what they write would differ by where it is shown, and no key would tell. Nor is what a shell runs, which may read the
+        colours itself (`check | grep PASS`), nor where one of the variables that say so is set, or tracked.
+        """
+        if not argv or argv[: len(stage.shell)] == stage.shell:
+            return False
+        names = {*self._session.environment(stage), *stage.env, *self._session.pipeline.settings.env}
+        return names.isdisjoint(_COLOR_NAMES)
+
+    def _environment(self, stage: Stage, grant: Grant, color: bool) -> Mapping[str, str]:
         """What a stage finds in its environment: one object for all that find the same, as executors like it."""
         plain = self._session.environment(stage)
         jobserver = self._jobserver if isinstance(stage.action, Command) else None
-        if not grant.gpus and jobserver is None:
+        if not grant.gpus and jobserver is None and not color:
             return plain
-        name = (id(plain), grant.gpus, jobserver is None)  # the session keeps it
+        name = (id(plain), grant.gpus, jobserver is None, color)  # the session keeps it
         found = self._bound.get(name)
         if found is None:
             found = self._bound[name] = {**plain, VISIBLE: ",".join(grant.gpus)} if grant.gpus else dict(plain)
             if jobserver is not None:
                 found[MAKEFLAGS] = jobserver.flags(plain.get(MAKEFLAGS, ""))
+            if color:
+                found["FORCE_COLOR"] = "1"
         return found
 
     # -- commands
@@ -153,16 +170,16 @@ class Tasks:
         name = field.name
         chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
         if chosen or name == "outputs":
-            places = [as_argument(written_at(output)) for output in chosen]
+            places = [as_argument(written_at(output), edge.stage.folder) for output in chosen]
             if field.index is not None:
                 return places[field.index]  # the loader knows how many there are
             return places if name == "outputs" or any(output.many for output in chosen) else places[0]
         if name == "depfile":
-            return as_argument(edge.stage.depfile)
+            return as_argument(edge.stage.depfile, edge.stage.folder)
         if name == "store":
-            return self._session.store
+            return relative(self._session.store, edge.stage.folder)
         if name == "inputs.file":
-            return self._list_inputs(edge)
+            return relative(self._list_inputs(edge), edge.stage.folder)
         values: str | list[str] = input_values(field, edge, self._files.set_paths, self._session.values.text)
         return values
 
@@ -189,16 +206,18 @@ class Tasks:
         """What a function gets by name: named inputs and outputs and params; unnamed ones as `inputs` and `outputs`."""
         single: dict[str, FileRef | StoredValue | Value] = {}
         lists: dict[str, list[FileRef | StoredValue | Value]] = {}
+        folder = edge.stage.folder
         for need in edge.needs:
             found: list[FileRef | StoredValue | Value]
             if need.files is None:
                 found = [_copy(need.value)]
             elif need.files.value:
                 pairs = zip(need.files.paths, need.files.kinds, strict=True)
-                found = [self._returned(path, kind, need.files, inputs) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
+                there = [(path, kind) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
+                found = [self._returned(path, kind, need.files, (inputs, folder)) for path, kind in there]
             else:
                 paths = self._files.set_paths(need.files)
-                found = [self._input(path, inputs.get(path)) for path in paths if not self._is_absent(need, inputs.get(path))]
+                found = [self._input(path, inputs.get(path), folder) for path in paths if not self._is_absent(need, inputs.get(path))]
             if need.name is None:
                 lists.setdefault("inputs", []).extend(found)
             elif need.many:
@@ -210,7 +229,7 @@ class Tasks:
         for output in edge.outputs:
             if output.value:
                 continue  # it is returned
-            ref = FileRef(self._path(output))
+            ref = FileRef(self._at(written_at(output), folder))
             if output.name is None or output.many:
                 lists.setdefault(output.name or "outputs", []).append(ref)
             else:
@@ -221,29 +240,28 @@ class Tasks:
     def _is_absent(self, need: Need, state: State | None) -> bool:
         return need.optional and state is not None and state.kind == "absent"
 
-    def _input(self, path: str, state: State | None) -> FileRef:
+    def _input(self, path: str, state: State | None, folder: str) -> FileRef:
         size = state.stamp[2] if state is not None and state.stamp is not None else 0
-        return FileRef(path if self._here else self._session.disk.at(path), state.digest if state is not None else "", size)
+        return FileRef(self._at(path, folder), state.digest if state is not None else "", size)
 
     def _returns(self, edge: Edge) -> tuple[Return, ...]:
         values = [output for output in edge.outputs if output.value]
-        return tuple([Return(None if output.value == "result" else output.name, output.value, self._path(output)) for output in values])
+        places = [self._at(written_at(output), edge.stage.folder) for output in values]
+        return tuple([Return(None if out.value == "result" else out.name, out.value, at) for out, at in zip(values, places, strict=True)])
 
-    def _returned(self, path: str, kind: str, files: FileSet, inputs: Mapping[str, State]) -> FileRef | StoredValue:
-        """What another stage has returned, or a file among its outputs."""
+    def _returned(self, path: str, kind: str, files: FileSet, known: tuple[Mapping[str, State], str]) -> FileRef | StoredValue:
+        """What another stage has returned, or a file among its outputs. *known*: inputs as they are, and the folder of who takes it."""
+        inputs, folder = known
         if not kind:
-            return self._input(path, inputs.get(path))
+            return self._input(path, inputs.get(path), folder)
         if kind == "file":
             named = self._session.values.named(path)
-            return FileRef(self._at(named.path), named.digest, named.size)
-        return self._session.values.stored(path, kind, files.entry, self._at(path))
+            return FileRef(self._at(named.path, folder), named.digest, named.size)
+        return self._session.values.stored(path, kind, files.entry, self._at(path, folder))
 
-    def _path(self, output: Output) -> str:
-        return self._at(written_at(output))
-
-    def _at(self, path: str) -> str:
-        """A path from the root as the stage finds it."""
-        return path if self._here else self._session.disk.at(path)
+    def _at(self, path: str, folder: str) -> str:
+        """A path from the root as a stage of a folder finds it."""
+        return relative(path, folder) if self._here else self._session.disk.at(path)
 
 
 def _copy(value: Value) -> Value:

@@ -65,8 +65,10 @@ class WarmSession(Session):
         self.locator = make_locator(project.disk)
         self.warn = warn
         self.store = seen.store
-        self.index = Index(seen.reader)
-        self.columns = Columns(seen.reader, self.index)
+        if seen.read is None:
+            index = Index(seen.reader)
+            seen.read = (index, Columns(seen.reader, index))
+        self.index, self.columns = seen.read
         head = seen.reader.section("head")
         if not self.columns.whole or not head:
             raise ColdError
@@ -79,12 +81,13 @@ class WarmSession(Session):
             raise ColdError
         self._index_stamp = (seen.reader.stamp(), seen.reader.changes_stamp)
         self.pipeline, read = load_again(project.disk, project.file, environ, kept["document"], kept["files"])
+        self._included = self._stamps()
         settings = self.pipeline.settings
         if settings.store != self.store or settings.hash != self.index.meta.algorithm:
             raise ColdError
         self.files = Files(project.disk, settings.hash, self.index, None, self.store)
         self.records = Records(project.disk, self.store, warn)
-        self.world = DiskWorld(self.files, self.records, self.store, project.file)
+        self.world = DiskWorld(self.files, self.records, self.store, self.pipefiles)
         self.graph = graph_of(self.columns, read)
         self.world.made = self.graph.producer
         self.files.late = self.world.expand_late
@@ -197,7 +200,7 @@ def allowed(project: Project, options: Options, every: bool) -> bool:
         options: What was asked for.
         every: Whoever is told of the build wants to hear of each edge.
     """
-    plain = project.file == PIPEFILE and type(project.disk).stat is OsDisk.stat
+    plain = project.file == PIPEFILE and not project.overlay and type(project.disk).stat is OsDisk.stat
     asked = options.force or options.dry_run or options.debug or options.from_stage or options.verbose > 0 or options.schedule != "eager"
     return plain and not every and not asked
 
@@ -300,7 +303,7 @@ class _Starter:
             if flags & GLOBBED:
                 globs = unpack_globs(index.globs) if globs is None else globs
                 for pattern, before in globs.items():
-                    if folder in before.folders and (tuple(session.world.glob(pattern)) != before.paths or session.world.globs[pattern] != before):
+                    if folder in before.folders and not session.world.stands_in(pattern, before, folder):
                         raise ColdError
             coded = coded or bool(flags & CODE)
         return touched | self._coded() if coded else touched

@@ -112,6 +112,12 @@ class FunctionExecutor:
         due = min((running.due for running in self._running), default=inf)
         return None if due == inf else due
 
+    def latest(self, task: int) -> bytes:
+        for running in self._running:
+            if running.task.id == task:
+                return running.printer.latest
+        return b""
+
     def cancel(self, urgent: bool = False) -> None:
         for task in self._waiting:
             self._ended.append(Completion(task.id, "cancelled"))

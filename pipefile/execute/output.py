@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SHOWN = 64 << 10
 """Most bytes of a task's output that are kept in memory, as `Completion.output`."""
 
+LATEST = 4 << 10
+"""Most bytes that `Executor.latest` gives."""
+
 LOG_FAULT = "cannot write the log"
 """How an error begins that is the log's, not the task's."""
 
@@ -41,7 +44,7 @@ class Capture:
         mask: What nobody may read; None for nothing.
     """
 
-    __slots__ = ("_cut", "_fd", "_head", "_last", "_limit", "_masked", "_path", "error", "size")
+    __slots__ = ("_cut", "_fd", "_head", "_last", "_limit", "_masked", "_path", "error", "latest", "size")
 
     def __init__(self, path: str, limit: int, mask: Mask | None = None) -> None:
         self._masked = None if mask is None else mask.stream()
@@ -53,12 +56,15 @@ class Capture:
         self._last = b""
         self.size = 0
         self.error = ""
+        self.latest = b""
+        """The last bytes that were printed, at most LATEST: what a display shows while the task runs."""
 
     def write(self, data: bytes) -> None:
         """Keep *data*, as far as the limit allows. Never raises for a full disk: `error` then says so."""
         self._take(data if self._masked is None else self._masked.feed(data))
 
     def _take(self, data: bytes) -> None:
+        self.latest = data[-LATEST:] if len(data) >= LATEST else (self.latest + data)[-LATEST:]
         if self._cut:
             return
         room = self._limit - self.size

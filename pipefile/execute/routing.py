@@ -35,6 +35,11 @@ class Printer:
             if not self._closed:
                 self._capture.write(data)
 
+    @property
+    def latest(self) -> bytes:
+        """The last bytes that were printed."""
+        return self._capture.latest
+
     def close(self) -> tuple[bytes, int, str]:
         """Take what was printed: the first bytes, the size of the log, what was wrong with writing it."""
         with self._lock:

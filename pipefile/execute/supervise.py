@@ -137,6 +137,12 @@ class Supervisor(Generic[R]):
         due = min([self._peaks.due(), *[running.due for running in self._timed]])
         return None if due == inf else due
 
+    def latest(self, task: int) -> bytes:
+        for running in self._running:
+            if running.task.id == task:
+                return running.capture.latest if running.capture is not None else b""
+        return b""
+
     def cancel(self, urgent: bool = False) -> None:
         now = monotonic()
         for running in list(self._running):

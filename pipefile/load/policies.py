@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipefile.base.dataclass import replace
 from pipefile.base.locations import KeyPath
-from pipefile.base.paths import BadPathError, join, normalise, show
+from pipefile.base.paths import join, show
 from pipefile.load import values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of
 from pipefile.load.schema import CONDITION, RETRY
@@ -128,13 +127,7 @@ def _place(text: str, what: str, key: KeyPath, table: values.Globals, root: str,
     """A path that is only asked for, so it may lie anywhere; from the root where it lies in the project."""
     if "{" in text or "}" in text:
         text = table.fill_path(text, what, key)
-    try:
-        path = normalise(join(folder, text))
-    except BadPathError as error:
-        if "leaves" not in str(error):
-            raise FaultError(f"`exists` in {what} is {error}", key) from None
-        path = normalise(os.path.join(root, folder, text))
-    return path[len(root) + 1 :] if path.startswith(root + "/") else path
+    return values.anywhere(text, root, folder, f"`exists` in {what}", key)
 
 
 # --- all stages together

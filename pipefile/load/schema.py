@@ -15,6 +15,12 @@ KINDS: dict[str, tuple[type, str]] = {
 }
 """Kind of a value -> its type in Python, and its name in a message."""
 
+FORMS: dict[str, str] = {
+    "duration": r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)",
+    "size": r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(B|kB|KB|MB|GB|TB)",
+}
+"""Kind of a value that is a string of a certain form -> the whole of it as a regular expression, of a syntax that JSON schemas have too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -23,12 +29,16 @@ class Key:
     Args:
         kinds: What its value may be; names of KINDS.
         doc: What it means, for people.
-        choices: The only values it may have; () for any.
+        choices: The only strings that it may be; () for any.
         least: The smallest integer allowed.
-        entries: What the values of a table may be; "input" is a table of INPUT, "output" one of OUTPUT, "value" anything that `[global]` can hold.
-        elements: What else than strings an array may hold: "input", "output", or a name of KINDS.
-        keys: The keys that a table may have: a name of TABLES; "" where `entries` tells, or any name will do.
+        entries: What the values of a table may be: a name of KINDS, or of TABLES for a table with these keys; "value" is anything that `[global]`
+            can hold.
+        elements: What else than strings an array may hold: a name of TABLES, or of KINDS.
+        keys: The keys that a table may have, besides those that `entries` speaks of: a name of TABLES.
+        names: What the names in a table look like, where `entries` speaks of them: a regular expression for all of a name.
+        words: Strings that are allowed although they are not of the form that the kind has.
         nonempty: An array must have an element, a string a character.
+        required: A table must have this key.
     """
 
     kinds: tuple[str, ...]
@@ -38,19 +48,31 @@ class Key:
     entries: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
     keys: str = ""
+    names: str = ""
+    words: tuple[str, ...] = ()
     nonempty: bool = False
+    required: bool = False
 
 
-SECTIONS: dict[str, str] = {
-    "pipefile": "Settings of the project",
-    "global": "Configuration: values for `global.KEY`",
-    "alias": "Names for several targets",
-    "resources": "What the machine has beyond CPUs and memory: how much of each thing",
-    "stage": "What is built: one table a stage",
+STAGE_NAME = r"[^/@\x00-\x1f\x7f-\x9f]([^@\x00-\x1f\x7f-\x9f]*[^/@\x00-\x1f\x7f-\x9f])?"
+
+SECTIONS: dict[str, Key] = {
+    "pipefile": Key(("table",), "Settings of the project", keys="pipefile"),
+    "global": Key(("table",), "Configuration: values for `global.KEY`", entries=("value",)),
+    "alias": Key(("table",), "Names for several targets", entries=("strings", "string"), names=".+"),
+    "profile": Key(
+        ("table",),
+        "Variants of `[global]`, `[resources]` and `default`: one table a profile, laid over them by `--profile NAME`",
+        entries=("profile",),
+        names=".+",
+    ),
+    "resources": Key(("table",), "What the machine has beyond CPUs and memory: how much of each thing", entries=("integer",), keys="machine"),
+    "stage": Key(("table",), "What is built: one table a stage", entries=("stage",), names=STAGE_NAME),
 }
 
 PIPEFILE: dict[str, Key] = {
     "default": Key(("strings", "string"), "Stages, aliases or targets built when none is named; absent: all stages that have outputs"),
+    "include": Key(("strings",), "Folders below whose Pipefiles join: their stages are `FOLDER/NAME`"),
     "python": Key(("strings",), "Python files whose `@stage` functions and `@pipeline`s join the graph"),
     "store": Key(("string",), "Folder of what pipefile keeps: runs, records, index", nonempty=True),
     "hash": Key(("string",), "How contents are hashed", choices=("blake3", "sha256")),
@@ -63,11 +85,17 @@ PIPEFILE: dict[str, Key] = {
     "track_packages": Key(("boolean",), "Code depends on the versions of the installed packages that it imports, not on their names alone"),
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
-    "cache_size": Key(("size",), "How much space earlier results may take; `0` keeps none"),
+    "cache_size": Key(("size",), "How much space earlier results may take; `0` keeps none", words=("0",)),
     "log_limit": Key(("size",), "Most bytes kept of one attempt's output"),
     "value_in_memory": Key(("size",), "Values that functions return are handed on in memory up to this size"),
     "value_limit": Key(("size",), "Values that functions return may have this size; what is larger belongs into a file"),
     "large_input": Key(("size",), "A function with larger inputs runs in the builder, where `mode = \"auto\"` has the choice"),
+}
+
+PROFILE: dict[str, Key] = {
+    "global": Key(("table",), "Values laid over those of `[global]`", entries=("value",)),
+    "resources": Key(("table",), "Laid over `[resources]`", entries=("integer",), keys="machine"),
+    "default": Key(("strings", "string"), "What is built when nothing is named, instead of the other `default`"),
 }
 
 STAGE: dict[str, Key] = {
@@ -82,7 +110,7 @@ STAGE: dict[str, Key] = {
     ),
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
-    "params": Key(("table",), "Names to `global.KEY` or plain values", entries=("value",)),
+    "params": Key(("table",), "Names to `global.KEY`, `FILE:KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
     "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),
     "setup": Key(("string",), "The Python function that a worker calls once before: `module:function`", nonempty=True),
@@ -92,12 +120,18 @@ STAGE: dict[str, Key] = {
     "after": Key(("strings", "string"), "Stages that come before, for the order only"),
     "always": Key(("boolean",), "Runs in every build"),
     "timeout": Key(("duration",), "Ends an attempt after this time"),
-    "resources": Key(("table",), "What the stage needs while it runs: `cpu`, `memory`, `gpu`, names of `[resources]`", entries=("integer", "size")),
+    "resources": Key(
+        ("table",), "What the stage needs while it runs: `cpu`, `memory`, `gpu`, names of `[resources]`", entries=("integer",), keys="demand"
+    ),
     "secret_env": Key(("strings",), "Environment variables that the stage gets, and that are masked everywhere"),
     "retry_policy": Key(("table",), "How often, and when, a failed attempt is repeated", keys="retry"),
     "fallback": Key(("string",), "What makes the outputs when the stage has finally failed: a stage without outputs, or a function", nonempty=True),
     "should_run": Key(("string", "boolean", "table"), "Whether the stage runs: `global.KEY`, `STAGE.VALUE` or a condition", keys="condition"),
-    "cache": Key(("string", "boolean"), "Whether its results are kept for later: `auto` keeps outputs up to 100 MB, larger ones where that is free"),
+    "cache": Key(
+        ("string", "boolean"),
+        "Whether its results are kept for later: `auto` keeps outputs up to 100 MB, larger ones where that is free",
+        choices=("auto",),
+    ),
     "depfile": Key(("string",), "Where the command lists what else it read, in Make's syntax", nonempty=True),
     "infer_inputs": Key(("boolean",), "Files named literally in `run` are inputs"),
     "description": Key(("string",), "What the stage is for"),
@@ -107,17 +141,17 @@ STAGE: dict[str, Key] = {
 }
 
 INPUT: dict[str, Key] = {
-    "path": Key(("string",), "The path", nonempty=True),
+    "path": Key(("string",), "The path", nonempty=True, required=True),
     "optional": Key(("boolean",), "It may be absent"),
 }
 
 OUTPUT: dict[str, Key] = {
-    "path": Key(("string",), "The path", nonempty=True),
+    "path": Key(("string",), "The path", nonempty=True, required=True),
     "cache": Key(("boolean",), "Whether its bytes are kept for later, as far as its stage's are"),
 }
 
 RETRY: dict[str, Key] = {
-    "max_attempts": Key(("integer",), "Attempts in all, the first one counted", least=1),
+    "max_attempts": Key(("integer",), "Attempts in all, the first one counted", least=1, required=True),
     "backoff": Key(("string",), "How the wait grows from attempt to attempt", choices=("constant", "linear", "exponential")),
     "delay": Key(("duration",), "The wait before the second attempt"),
     "max_delay": Key(("duration",), "The longest wait"),
@@ -130,8 +164,29 @@ CONDITION: dict[str, Key] = {
     "exists": Key(("string",), "A path that exists", nonempty=True),
 }
 
-TABLES: dict[str, dict[str, Key]] = {"input": INPUT, "output": OUTPUT, "retry": RETRY, "condition": CONDITION}
-"""Keys of tables within a stage, by the names that `Key.keys`, `entries` and `elements` use."""
+MACHINE: dict[str, Key] = {
+    "memory": Key(("size",), "How much memory stages may need at once; absent: what the machine has"),
+    "gpu": Key(("integer", "string"), "How many GPUs there are; `auto` counts them", choices=("auto",), least=0),
+}
+
+DEMAND: dict[str, Key] = {
+    "cpu": Key(("integer",), "How many of the `-j` places it takes", least=1),
+    "memory": Key(("size",), "How much memory it needs"),
+    "gpu": Key(("integer",), "How many GPUs it needs, which `[resources]` counts", least=0),
+}
+
+TABLES: dict[str, dict[str, Key]] = {
+    "pipefile": PIPEFILE,
+    "profile": PROFILE,
+    "stage": STAGE,
+    "input": INPUT,
+    "output": OUTPUT,
+    "retry": RETRY,
+    "condition": CONDITION,
+    "machine": MACHINE,
+    "demand": DEMAND,
+}
+"""Keys of sections, of stages, and of tables within a stage, by the names that `Key.keys`, `entries` and `elements` use."""
 
 
 def types(keys: dict[str, Key]) -> dict[str, frozenset[type]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeGuard
 
 from pipefile.base.dataclass import replace
@@ -17,6 +17,7 @@ from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, sho
 from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.functions import KEYS, call, function_keys
+from pipefile.load.params import Params
 from pipefile.load.resources import demand
 from pipefile.load.schema import INPUT, OUTPUT, STAGE, types
 from pipefile.load.secrets import secret_names
@@ -25,7 +26,7 @@ from pipefile.load.value_outputs import PREFIX, ValueOutputs
 from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
 
 _ALLOWED = types(STAGE)
-_RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or rule.choices or rule.least is not None}
+_RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or (rule.kinds == ("string",) and rule.choices) or rule.least is not None}
 
 _FUNCTION_KEYS = frozenset(KEYS)
 
@@ -34,7 +35,6 @@ _BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f@]")
 # no `.`, `..` or empty name in it, no braces, nothing that begins with a dot: what a path of pipefile's own could look like
 _PLAIN_PATH = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ -]*/?")
 _OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
-_IN_FILE = re.compile(r"[^\s:]+\.(?:toml|json|ya?ml):\S+")
 
 _POSIX_SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"])
 
@@ -46,7 +46,7 @@ class StageReader:
         root: Absolute path of the project root.
         file: The Pipefile, from the root.
         settings: Defaults of shell and log_limit, the store, folders outside.
-        table: `[global]`.
+        params: Reads their params, and knows `[global]`.
         resources: `[resources]`, checked.
         decorated: Stages that are decorated in Python, whose values can be of any type.
     """
@@ -56,7 +56,7 @@ class StageReader:
         root: str,
         file: str,
         settings: Settings,
-        table: values.Globals,
+        params: Params,
         resources: Mapping[str, int | str],
         decorated: Container[str] = (),
     ) -> None:
@@ -64,13 +64,18 @@ class StageReader:
         self._file = file
         self._folder = folder_of(file)
         self._settings = settings
-        self._globals = table
+        self._globals = params.table
+        self._params = params
         self._decorated = decorated
         self._resources = resources
-        self._templates = Templates(table)
+        self._templates = Templates(params.table)
         self._store = settings.store
         self._store_below = settings.store + "/"
         self._taken = frozenset([settings.store, file])
+
+    def protect(self, files: Iterable[str]) -> None:
+        """Refuse outputs at the places of these files too."""
+        self._taken = self._taken.union(files)
 
     def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
         """Check one stage and make it.
@@ -94,7 +99,7 @@ class StageReader:
 
         inputs = self._inputs(name, table["inputs"]) if "inputs" in table else ()
         depfile = self._depfile(name, table["depfile"]) if "depfile" in table else ""
-        params = self._params(name, table["params"]) if "params" in table else {}
+        params = self._params.read(name, table["params"]) if "params" in table else {}
         shell = values.strings(table["shell"], f"`shell` of stage `{show(name)}`", (*where, "shell")) if "shell" in table else settings.shell
         action, asked = self._action(name, table, shell)
         outputs = self._outputs(name, table["outputs"], isinstance(action, Command), asked) if "outputs" in table else ()
@@ -223,6 +228,15 @@ class StageReader:
                 found.append(self._output(stage, item, (name, (*base, name, index), literal, True, command)))
         return tuple(found)
 
+    def outputs_of(self, stage: str, table: Any) -> tuple[Output, ...]:
+        """What a stage declares as outputs; () where that, or all of it, is wrong."""
+        if type(table) is not dict or type(table.get("outputs")) not in _ALLOWED["outputs"]:
+            return ()
+        try:
+            return self._outputs(stage, table["outputs"], "run" in table, NOTHING)
+        except FaultError:
+            return ()
+
     def _output(self, stage: str, raw: Any, facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
         name, key, in_place, many, command = facts
         if type(raw) is dict:
@@ -276,8 +290,9 @@ class StageReader:
         return path, directory
 
     def _own_place(self, path: str, stage: str, key: KeyPath) -> None:
-        if path == self._file:
-            raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` is the Pipefile itself", key)
+        if path in self._taken and path != self._store:
+            what = "the Pipefile itself" if path == self._file else "a Pipefile that is included"
+            raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` is {what}", key)
         where = "lies in" if within(path, self._store) else "is" if path == self._store else "holds"
         raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` {where} pipefile's own store `{show(self._store)}`", key)
 
@@ -309,25 +324,6 @@ class StageReader:
             return self._templates.shell(run, stage, table)
         return self._templates.argv(run, stage)
 
-    def _params(self, stage: str, raw: dict[str, Any]) -> dict[str, Value]:
-        params: dict[str, Value] = {}
-        for name, value in raw.items():
-            key = ("stage", stage, "params", name)
-            if type(value) is str:
-                if value.startswith("global."):
-                    found = self._globals.get(value[7:])
-                    if found is None:
-                        hint = self._globals.hint(value[7:], "global.{}")
-                        raise FaultError(f"param `{show(name)}` of stage `{show(stage)}`: there is no `{show(value)}`", key, hint, value)
-                    params[name] = found
-                    continue
-                if _IN_FILE.fullmatch(value):
-                    what = f"param `{show(name)}` of stage `{show(stage)}`"
-                    raise FaultError(f"{what}: values from files are not available yet: `{show(value)}`", key, "put the value into `[global]`", value)
-            values.check_value(value, key, f"param `{show(name)}` of stage `{show(stage)}`")
-            params[name] = value
-        return params
-
     def check_placeholders(
         self,
         stage: str,
@@ -354,6 +350,8 @@ class StageReader:
                     raise self._misfit(stage, field, f"asks for more than there is: `{name}` has {count}")
             elif name.startswith("params."):
                 value = values.look_up(params, name[7:])
+                if value is None and name[7:] in params:
+                    raise self._misfit(stage, field, "is null, which is no text")
                 if value is None:
                     raise self._unknown(stage, field, [*named, *sizes, *(f"params.{param}" for param in params)])
                 values.placeholder_text(value, field, f"`run` of stage `{show(stage)}`", ("stage", stage, "run"))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from pipefile.base.locations import KeyPath
-from pipefile.base.paths import BadPathError, normalise, show
+from pipefile.base.paths import BadPathError, join, normalise, show
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
-from pipefile.load.schema import Key
+from pipefile.load.schema import FORMS, Key
 from pipefile.model.stage import Field, Template, Value
 from pipefile.plan.render import value_text
 from pipefile.plan.template import joined, parse
 
-_NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
-_DURATION = re.compile(_NUMBER + r"(ms|s|m|h)")
+_DURATION = re.compile(FORMS["duration"])
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE = re.compile(_NUMBER + r" ?(B|kB|KB|MB|GB|TB)")
+_SIZE = re.compile(FORMS["size"])
 _BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 _LARGEST = 1 << 63
@@ -69,7 +70,7 @@ def check_keys(table: dict[str, object], known: dict[str, Key], where: str, key:
 
 def check_bounds(name: str, value: object, rule: Key, where: str, key: KeyPath) -> None:
     """What the schema says of a value beyond its type."""
-    if rule.choices and value not in rule.choices:
+    if rule.choices and isinstance(value, str) and value not in rule.choices:
         raise FaultError(
             f"`{name}` in {where} must be {' or '.join(f'`{choice}`' for choice in rule.choices)}, not `{show(str(value))}`",
             key,
@@ -81,8 +82,9 @@ def check_bounds(name: str, value: object, rule: Key, where: str, key: KeyPath) 
         raise FaultError(f"`{name}` in {where} must be at least {rule.least}" if value < rule.least else f"`{name}` in {where} is too large", key)
 
 
-def check_value(value: object, key: KeyPath, what: str = "") -> None:
-    """Check that a value of `[global]` or of params is one that can be tracked. Without recursion: files can be hostile."""
+def check_value(value: object, key: KeyPath, what: str = "", null: bool = False) -> None:
+    """Check that a value of `[global]` or of params is one that can be tracked; *null*: so is what JSON calls null. Without recursion: files can be
+    hostile."""
     todo = [(value, key)]
     while todo:
         item, at = todo.pop()
@@ -98,7 +100,7 @@ def check_value(value: object, key: KeyPath, what: str = "") -> None:
         elif kind is int:
             if not -_LARGEST <= item < _LARGEST:  # type: ignore[operator]
                 raise FaultError(f"{what or named(at)} is an integer of more than 64 bits", at, "write it as a string")
-        elif kind is not bool and kind is not float:
+        elif kind is not bool and kind is not float and not (null and item is None):
             raise FaultError(f"{what or named(at)} is a date or time, which pipefile does not track", at, "write it as a string")
 
 
@@ -122,6 +124,18 @@ def look_up(table: Mapping[str, Value], name: str) -> Value | None:
     return found  # type: ignore[return-value]
 
 
+def key_paths(table: Mapping[Any, Any]) -> list[str]:
+    """The keys of nested tables as references write them, up to a bound."""
+    names: list[str] = []
+    todo = [(str(key), value) for key, value in table.items()]
+    while todo and len(names) < 10_000:
+        path, value = todo.pop()
+        names.append(path)
+        if isinstance(value, Mapping):
+            todo += [(f"{path}.{key}", inner) for key, inner in value.items()]
+    return names
+
+
 class Globals:
     """`[global]`, and what `global.KEY` and `{global.KEY}` stand for."""
 
@@ -134,14 +148,7 @@ class Globals:
 
     def hint(self, name: str, form: str) -> str:
         """A did-you-mean for an unknown one."""
-        names: list[str] = []
-        todo: list[tuple[str, Value]] = [(key, value) for key, value in self.table.items()]
-        while todo and len(names) < 10_000:
-            path, value = todo.pop()
-            names.append(path)
-            if isinstance(value, dict):
-                todo += [(f"{path}.{key}", inner) for key, inner in value.items()]
-        return did_you_mean(name, names, form)
+        return did_you_mean(name, key_paths(self.table), form)
 
     def text(self, field: Field, what: str, key: KeyPath) -> str | list[str]:
         """What `{global.KEY}` becomes."""
@@ -184,6 +191,21 @@ def placeholder_text(value: Value, field: Field, what: str, key: KeyPath) -> str
     if field.index >= len(value):
         raise FaultError(f"`{field}` in {what} asks for more than there is: the list has {len(value)}", key, needle=str(field))
     return value_text(value[field.index])
+
+
+def anywhere(text: str, root: str, folder: str, what: str, key: KeyPath) -> str:
+    """A path of a file that is only read or asked for, so it may lie outside of the project: from the root where it lies inside, else absolute.
+
+    Raises:
+        FaultError: No file can have it.
+    """
+    try:
+        path = normalise(join(folder, text))
+    except BadPathError as error:
+        if "leaves" not in str(error):
+            raise FaultError(f"{what} is {error}", key) from None
+        path = normalise(os.path.join(root, folder, text))
+    return path[len(root) + 1 :] if path.startswith(root + "/") else path
 
 
 def project_path(text: str, folder: str, what: str, key: KeyPath) -> str:

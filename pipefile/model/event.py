@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipefile.base.dataclass import dataclass
 from pipefile.model.record import Reason
+
+if TYPE_CHECKING:
+    from pipefile.model.ports import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,12 @@ class PlanMade:
     Args:
         total: How many there are.
         fresh: So many of them are known to be fresh already: no event comes for these.
+        outlook: Answers what a live display asks from time to time; None where nobody does.
     """
 
     total: int
     fresh: int = 0
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,27 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a dry run foresees of the stages that would run, by how long they took before.
+
+    Args:
+        stages: How many there are.
+        unsure: So many of them run only if what they need changes.
+        unknown: So many of them have never run: each counts as the median of the others.
+        seconds: How long the build would take; None where none of them has ever run.
+        work: The same with one stage at a time.
+        jobs: Stages that run at once.
+    """
+
+    stages: int
+    unsure: int
+    unknown: int
+    seconds: float | None
+    work: float
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Another build has the lock."""
 
@@ -150,4 +176,4 @@ class BuildFinished:
     restored: int = 0
 
 
-Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Waiting | BuildFinished
+Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Foreseen | Waiting | BuildFinished

@@ -29,6 +29,7 @@ class Options:
         cache: Earlier results are restored, and new ones kept.
         debug: Name of the stage that runs in the debugger; "" for none.
         verbose: 1 and more for -v, -1 for -q.
+        color: What stages print is shown with its colours.
     """
 
     targets: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     verbose: int = 0
+    color: bool = False
     mode: str = ""
     debug: str = ""
     cache: bool = True

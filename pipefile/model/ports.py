@@ -295,11 +295,27 @@ class Executor(Protocol):
     def next_deadline(self) -> float | None:
         """The monotonic time at which `wait(0)` has to be called although nothing happened, for a timeout or a due signal; None for never."""
 
+    def latest(self, task: int) -> bytes:
+        """The last bytes that a running task has printed, at most `LATEST` of them (execute/ has the number); b"" where that is not known."""
+
     def cancel(self, urgent: bool = False) -> None:
         """End all that runs: SIGINT now, SIGTERM after 1 s, SIGKILL half a second later; *urgent*: SIGKILL at once. Completions still come."""
 
     def close(self) -> None:
         """End what still runs, at once, and free everything."""
+
+
+class Outlook(Protocol):
+    """What a display of a build that goes on may ask, when it is about to draw."""
+
+    def left(self) -> float | None:
+        """Seconds until the build ends, by how long its edges took before; None where nothing is known of that."""
+
+    def latest(self, stage: str, instance: str) -> bytes:
+        """The last bytes that a running edge has printed; b"" if none."""
+
+    def unended(self) -> Sequence[tuple[str, str]]:
+        """Stage and instance of each edge that has not ended."""
 
 
 Emit = Callable[[object], None]

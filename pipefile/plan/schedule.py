@@ -106,6 +106,25 @@ class Schedule:
         """How many edges have not ended."""
         return self._left
 
+    @property
+    def weights(self) -> Mapping[int, float]:
+        """Edge -> seconds of an earlier run."""
+        return self._weights
+
+    @property
+    def order(self) -> Sequence[int]:
+        """The nodes, each after what it depends on."""
+        return self._order
+
+    def unended(self) -> list[int]:
+        """The nodes that have not ended, each after what it depends on."""
+        state = self._state
+        return [node for node in self._order if state[node] != _ENDED]
+
+    def dependencies(self, node: int) -> Sequence[int]:
+        """The nodes that a node waits for, ended or not."""
+        return self._dependencies(node)
+
     # Events and commands
 
     def decidable(self) -> list[int]:

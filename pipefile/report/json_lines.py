@@ -22,6 +22,11 @@ Instead of `stage_started`, for a stage whose earlier result was put back from t
 
     {"event": "stage_restored", "time": ..., "stage": "train", "instance": "", "seconds": 0.01, "reasons": [...]}
 
+Of a dry run, where something would run (`unsure`: so many of the stages run only if what they need changes; `unknown`: so many have never run;
+`seconds`: null if none has):
+
+    {"event": "foreseen", "time": ..., "stages": 3, "unsure": 0, "unknown": 1, "jobs": 2, "seconds": 4.2, "work_seconds": 8.0}
+
 `status` of a stage is "ran", "restored", "degraded" (its fallback made the outputs; `error` says why it failed itself), "failed", "fresh", "skipped"
 (with `reason` where a condition said so) or "interrupted". The `stage_started` and `stage_retried` of a fallback have its name as `fallback`.
 `text` is the beginning of what the stage printed, undecodable bytes replaced; `truncated` says that there is more in the
@@ -34,7 +39,7 @@ import json
 import time
 from collections.abc import Callable
 
-from pipefile.model.event import BuildFinished, BuildStarted, Event, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted
+from pipefile.model.event import BuildFinished, BuildStarted, Event, Foreseen, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted
 from pipefile.model.record import Reason
 from pipefile.report.stream import Stream
 
@@ -58,8 +63,17 @@ class JsonReport:
 
     @property
     def live(self) -> bool:
-        """Whether `flush` is to be called ten times a second, for the other report's terminal."""
+        """Whether the other report has something on a terminal that is redrawn."""
         return bool(getattr(self._people, "live", False))
+
+    def due(self) -> float | None:
+        """Seconds after which the other report wants `flush` to be called."""
+        found: float | None = getattr(self._people, "due", lambda: None)()
+        return found
+
+    def pause(self) -> None:
+        """Leave the other report's terminal clean for a while."""
+        getattr(self._people, "pause", lambda: None)()
 
     def __call__(self, event: Event) -> None:
         stamp = round(self._now(), 6)
@@ -108,6 +122,10 @@ def _described(event: Event) -> list[tuple[str, dict[str, object]]]:
         counts = {"ran": event.ran, "fresh": event.fresh, "failed": event.failed, "skipped": event.skipped, "degraded": event.degraded}
         counts["restored"] = event.restored
         return [("build_finished", {"status": event.status, **counts, "seconds": round(event.seconds, 6), "run": event.run})]
+    if isinstance(event, Foreseen):
+        left = None if event.seconds is None else round(event.seconds, 6)
+        numbers = {"stages": event.stages, "unsure": event.unsure, "unknown": event.unknown, "jobs": event.jobs}
+        return [("foreseen", {**numbers, "seconds": left, "work_seconds": round(event.work, 6)})]
     return []  # notes and waiting are words for people
 
 

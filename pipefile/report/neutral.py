@@ -47,10 +47,27 @@ def neutral_line(text: str, color: bool) -> str:
     return "".join(out)
 
 
+_UNFINISHED = re.compile(r"(?:\x1b[\[\]]?[0-9;:?]*|[\udc80-\udcff]{1,3})$")  # a sequence or a character whose rest has not come yet
+
+
+def last_line(latest: bytes) -> str:
+    """What stands in the last line of what is being printed, safe to show, without colours and blanks around it; "" if nothing does.
+
+    Args:
+        latest: The last bytes, cut anywhere at either end.
+    """
+    for line in reversed(_text(latest).split("\n")):
+        shown = neutral_line(_UNFINISHED.sub("", line), color=False).replace("\t", " ").strip()
+        if shown:
+            return shown
+    return ""
+
+
+_ODD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # what `show` spells out, but tabs
+
+
 def _escaped(text: str) -> str:
-    if "\t" not in text:
-        return show(text)
-    return "\t".join(map(show, text.split("\t")))
+    return _ODD.sub(lambda match: show(match[0]), text)
 
 
 def neutral_lines(chunks: Iterable[bytes], color: bool) -> Iterator[str]:
@@ -66,12 +83,20 @@ def neutral_lines(chunks: Iterable[bytes], color: bool) -> Iterator[str]:
         rest = lines.pop()
         for line in lines:
             yield neutral_line(_text(line), color) + "\n"
+        if len(rest) > LINE:
+            rest = _collapsed(rest)
         while len(rest) > LINE:
             cut = _boundary(rest)
             yield neutral_line(_text(rest[:cut]), color)
             rest = rest[cut:]
     if rest:
         yield neutral_line(_text(rest), color) + "\n"
+
+
+def _collapsed(line: bytes) -> bytes:
+    """The end of a line that goes on, without what carriage returns have written over by now: a progress bar may go on for megabytes."""
+    cut = line.rstrip(b"\r").rfind(b"\r")
+    return line[cut + 1 :] if cut >= 0 else line
 
 
 def _text(line: bytes) -> str:

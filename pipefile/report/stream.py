@@ -19,12 +19,14 @@ class Stream:
         fd: Its descriptor.
         terminal: A person's terminal is at its other end.
         color: Colours may be written to it.
+        reflows: The terminal wraps what stands on it when it becomes narrower.
     """
 
-    def __init__(self, fd: int, terminal: bool = False, color: bool = False) -> None:
+    def __init__(self, fd: int, terminal: bool = False, color: bool = False, reflows: bool = True) -> None:
         self.fd = fd
         self.terminal = terminal
         self.color = color
+        self.reflows = reflows
         self.fault: int | None = None
         self._parts: list[str] = []
         self._size = 0
@@ -35,6 +37,27 @@ class Stream:
         self._size += len(text)
         if self._size > FULL:
             self.flush()
+
+    def group(self, title: str) -> None:
+        """Write the line under which lines follow that belong together, up to `end_group`."""
+        self.write(title + "\n")
+
+    def end_group(self) -> None:
+        """The group ends; nothing shows that here."""
+
+    annotates = False
+    """`annotate` does something."""
+
+    def annotate(self, level: str, message: str, title: str = "", file: str = "", line: int | None = None) -> None:
+        """Mark a fault for who reads this stream by machine, besides what was written of it: nobody does here.
+
+        Args:
+            level: "error" or "warning".
+            message: Safe to show; may have several lines.
+            title: In a few words.
+            file: Its absolute path; "" for none.
+            line: In that file.
+        """
 
     def flush(self) -> None:
         if self._parts:
@@ -69,6 +92,13 @@ class Stream:
             return os.get_terminal_size(self.fd).columns or 80
         except OSError:
             return 80
+
+    def rows(self) -> int:
+        """Height of the terminal; 24 where it does not tell."""
+        try:
+            return os.get_terminal_size(self.fd).lines or 24
+        except OSError:
+            return 24
 
 
 _STYLES = {"red": "1;31", "yellow": "1;33", "green": "32", "cyan": "36", "bold": "1", "dim": "2"}

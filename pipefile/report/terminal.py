@@ -1,42 +1,57 @@
-"""A build as a person sees it: on a terminal one status line that is redrawn, elsewhere one line a stage when it ends; failures last.
+"""A build as a person sees it: on a terminal a block that is redrawn (report/live.py), elsewhere one line a stage when it ends; failures last.
 
 Lines about the build go to standard output, errors and warnings to standard error. What a stage printed is shown whole and in one piece when the
 stage ends, starting in the first column, so that editors find the places that compilers name. Of a failed stage a short output is shown once only,
-with the failure; a long one is shown whole when the stage ends, and its last lines again with the failure.
+with the failure; a long one is shown whole when the stage ends, and its last lines again with the failure. Where nothing is redrawn, a line each half
+minute tells that the build goes on.
 
     [16/240] thumbs  1.2 s
-    [17/240] train failed  4.2 s
+    [16/240] train still runs after 28.8 s, and 3 more
+    [17/240] train failed  34.2 s
     Pipefile.toml:22:1: error: stage `train` failed: exit status 1
       python train.py --out models/
       log: pipeline_outputs/latest/train/log.txt
     ValueError: no such column
-    3 ran, 235 fresh, 1 failed in 4.2 s
+    3 ran, 235 fresh, 1 failed in 34.2 s
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import replace
 from pipefile.base.paths import show
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted, Waiting
+from pipefile.model.event import (
+    BuildFinished,
+    BuildStarted,
+    Event,
+    Foreseen,
+    Note,
+    PlanMade,
+    StageFinished,
+    StageRestored,
+    StageRetried,
+    StageStarted,
+    Waiting,
+)
+from pipefile.model.ports import Outlook
 from pipefile.model.record import Reason
 from pipefile.report.stream import Stream, painted_error
-from pipefile.report.words import counts, duration, edge_name, retried
+from pipefile.report.words import counts, duration, edge_name, foreseen, retried
+
+if TYPE_CHECKING:
+    from pipefile.report.live import LiveBlock
 
 REDRAW = 0.1  # seconds; a terminal over a slow line takes ten redraws a second
-TAIL = 20  # lines of a failed stage's output that are shown with the failure
-_TAIL_BYTES = 64 << 10
-_CHUNK = 256 << 10
-_LONGEST, _HEAD, _TAIL = 4000, 1000, 200  # characters of a command that are shown: the most, and of a longer one those at either end
-_PREDICATES = ("ended ", "returned ", "was ", "did not ", "read `")  # an error that goes on after the stage's name, rather than "exit status 1"
-_ERASE = "\r\x1b[K"
+BEAT = 30.0  # seconds between two lines that tell what runs, where nothing is redrawn
+_LATE = 0.2  # seconds; with so much to do that nobody calls `flush`, events draw
+_MANY = 255  # fresh edges between two looks at the clock, less one
 
 
 class TerminalReport:
-    """Draws the events of one build. Called with each event; `flush` at the end of a batch, and about ten times a second while nothing happens.
+    """Draws the events of one build. Called with each event; `flush` at the end of a batch, and after as many seconds of waiting as `due` says.
 
     Args:
         out: Where lines about the build go.
@@ -55,15 +70,18 @@ class TerminalReport:
         self._why = why
         self._clock = clock
         self._lines = (verbose >= 0 and not out.terminal) or verbose > 0  # a lasting line for each stage that ends
-        self.live = out.terminal and verbose >= 0  # whoever sends the events calls `flush` ten times a second
+        self.live = out.terminal and verbose >= 0
+        self._beats = not out.terminal and verbose >= 0
         self._shows = verbose >= 0
         self._done = 0
         self._total = 0
-        self._running: dict[str, None] = {}
+        self._running: dict[tuple[str, str], float] = {}  # stage and instance -> when it started
         self._failures: list[StageFinished] = []
         self._started = clock()
-        self._drawn = False
+        self._beat = self._started + BEAT
+        self._block: LiveBlock | None = None
         self._drawn_at = float("-inf")
+        self._outlook: Outlook | None = None
         self._actions: dict[type, Callable[..., None]] = {
             BuildStarted: self._build_started,
             PlanMade: self._plan_made,
@@ -72,6 +90,7 @@ class TerminalReport:
             StageRetried: self._stage_retried,
             StageFinished: self._stage_finished,
             Note: self._note,
+            Foreseen: self._foreseen,
             Waiting: self._waiting,
             BuildFinished: self._build_finished,
         }
@@ -79,13 +98,31 @@ class TerminalReport:
     def __call__(self, event: Event) -> None:
         if type(event) is StageFinished and event.status == "fresh" and self._verbose < 1:  # by the thousand, so it takes the short way
             self._done += 1
+            if self.live and not self._done & _MANY:
+                self._keep_up(_LATE)
             return
         self._actions[type(event)](event)
 
     def flush(self) -> None:
-        """Bring everything out, and the status line up to date."""
-        if self.live and self._running and self._clock() - self._drawn_at >= REDRAW:
-            self._draw()
+        """Bring everything out, and what is redrawn up to date."""
+        if self._running:
+            if self.live:
+                self._keep_up(REDRAW)
+            elif self._beats and self._clock() >= self._beat:
+                self._tell_beat()
+        self._out.flush()
+
+    def due(self) -> float | None:
+        """Seconds after which `flush` has to be called though nothing happened; None for never."""
+        if not self._running:
+            return None
+        if self.live:
+            return REDRAW
+        return max(0.0, self._beat - self._clock()) if self._beats else None
+
+    def pause(self) -> None:
+        """Leave the terminal clean while somebody else has it; what is redrawn comes back with the next `flush`."""
+        self._erase()
         self._out.flush()
 
     def close(self) -> None:
@@ -97,18 +134,24 @@ class TerminalReport:
 
     def _build_started(self, _: BuildStarted) -> None:
         self._started = self._clock()
+        self._beat = self._started + BEAT
 
     def _plan_made(self, event: PlanMade) -> None:
         self._total = event.total
         self._done = event.fresh
+        self._outlook = event.outlook
+        self._drawn_at = self._clock()
 
     def _stage_started(self, event: StageStarted) -> None:
-        if self.live:
-            self._running[edge_name(event.stage, event.instance)] = None
+        name, now = (event.stage, event.instance), self._clock()
+        if not self._running and now - self._drawn_at >= _LATE:
+            self._drawn_at = now  # what starts together is drawn together, and what takes a moment is not drawn at all
+        self._running.pop(name, None)  # it begins anew: its inputs changed while it ran
+        self._running[name] = now
         if self._why and self._shows and event.attempt == 1:
             self._tell_why(edge_name(event.stage, event.instance), event.reasons)
-        if self.live and self._clock() - self._drawn_at >= REDRAW:
-            self._draw()
+        if self.live:
+            self._keep_up(_LATE)
 
     def _stage_restored(self, event: StageRestored) -> None:
         if self._why and self._shows:
@@ -122,7 +165,7 @@ class TerminalReport:
             self._out.write(f"{name}: {describe(reason)}\n")
 
     def _stage_retried(self, event: StageRetried) -> None:
-        self._running.pop(edge_name(event.stage, event.instance), None)
+        self._running.pop((event.stage, event.instance), None)
         if self._shows:
             self._erase()
             self._out.write(retried(event) + "\n")
@@ -133,8 +176,7 @@ class TerminalReport:
     def _stage_finished(self, event: StageFinished) -> None:
         name = edge_name(event.stage, event.instance)
         status = event.status
-        if self.live:
-            self._running.pop(name, None)
+        self._running.pop((event.stage, event.instance), None)
         if status != "skipped":
             self._done += 1
             self._total = max(self._total, self._done)
@@ -142,85 +184,45 @@ class TerminalReport:
             self._failed(event, name)
         elif status in ("ran", "degraded", "restored"):
             if self._shows and (self._lines or event.log_size or event.output):
-                self._erase()
                 word = " " + self._out.paint(status, "yellow" if status == "degraded" else "green") if status != "ran" else ""
-                self._out.write(f"[{self._done}/{self._total}] {name}{word}  {duration(event.seconds)}\n")
-                self._after_line(event)
+                self._tell(event, f"[{self._done}/{self._total}] {name}{word}  {duration(event.seconds)}")
         elif status == "fresh":
             self._erase()
             self._out.write(f"[{self._done}/{self._total}] {name}  fresh\n")
         elif self._verbose > 0 or (status == "interrupted" and self._shows):  # one failure can have thousands skipped: the last line counts them
-            self._erase()
-            self._out.write(f"{name}  {status}{f': {show(event.reason)}' if event.reason else ''}\n")
-            self._after_line(event)
-        if self.live and self._clock() - self._drawn_at >= REDRAW:
-            self._draw()
+            self._tell(event, f"{name}  {status}{f': {show(event.reason)}' if event.reason else ''}")
+        if self.live:
+            self._keep_up(_LATE)
 
     def _failed(self, event: StageFinished, name: str) -> None:
+        from pipefile.report.output import is_long, log_is_whole
+
         if self._shows:
-            self._erase()
-            word = self._out.paint("failed", "red")
-            self._out.write(f"[{self._done}/{self._total}] {name} {word}  {duration(event.seconds)}\n")
-            if self._is_long(event):
-                self._after_line(event)
+            self._tell(event, f"[{self._done}/{self._total}] {name} {self._out.paint('failed', 'red')}  {duration(event.seconds)}", is_long(event))
         # A thousand failures shall not keep a thousand outputs in memory: what is in a log is read from it at the end.
-        self._failures.append(replace(event, output=b"") if self._log_is_whole(event) else event)
+        self._failures.append(replace(event, output=b"") if log_is_whole(event, self._root) else event)
 
-    def _log_is_whole(self, event: StageFinished) -> bool:
-        """Whether all that a stage printed is in its log: a full disk leaves one that is empty."""
-        try:
-            return bool(event.log) and os.stat(os.path.join(self._root, event.log)).st_size >= event.log_size
-        except OSError:
-            return False
+    def _tell(self, event: StageFinished, line: str, output: bool = True) -> None:
+        """The line of a stage that has ended, and what it printed."""
+        out = self._out
+        self._erase()
+        command = event.command if self._verbose > 0 and output else ""
+        output = output and bool(event.output or event.log_size)
+        if not command and not output:
+            out.write(f"{line}\n")
+            return
+        out.group(line)
+        if command:
+            from pipefile.report.failures import indented
 
-    def _is_long(self, event: StageFinished) -> bool:
-        return event.log_size > len(event.output) or event.output.count(b"\n") > TAIL
-
-    def _after_line(self, event: StageFinished) -> None:
-        if self._verbose > 0 and event.command:
-            self._out.write(_indented(event.command))
-        if event.output or event.log_size:
+            out.write(indented(command))
+        if output:
             from pipefile.report.neutral import neutral_lines
+            from pipefile.report.output import chunks
 
-            for line in neutral_lines(self._chunks(event), self._out.color):
-                self._out.write(line)
-
-    def _chunks(self, event: StageFinished) -> Iterator[bytes]:
-        """All that a stage printed: from memory where that is all of it, else from its log."""
-        if event.log_size <= len(event.output) or not event.log:
-            yield event.output
-            return
-        try:
-            fd = os.open(os.path.join(self._root, event.log), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:  # removed meanwhile: what is in memory is better than nothing
-            yield event.output
-            return
-        with open(fd, "rb", buffering=0) as log:
-            while chunk := log.read(_CHUNK):
-                yield chunk
-
-    def _tail(self, event: StageFinished, color: bool) -> tuple[list[str], bool]:
-        """The last lines that a stage printed, and whether there were more."""
-        from pipefile.report.neutral import neutral_lines
-
-        data = event.output
-        cut = False
-        if event.log and not data:
-            try:
-                with open(os.path.join(self._root, event.log), "rb") as log:
-                    size = log.seek(0, os.SEEK_END)
-                    log.seek(max(0, size - _TAIL_BYTES))
-                    data = log.read(_TAIL_BYTES)
-                    cut = size > _TAIL_BYTES
-            except OSError:
-                pass
-        raw = data.split(b"\n")
-        if raw[-1] == b"":
-            raw.pop()
-        if cut and len(raw) > 1:
-            del raw[0]  # the first one is only the end of a line
-        cut = cut or len(raw) > TAIL
-        return list(neutral_lines([b"\n".join(raw[-TAIL:])], color)), cut
+            for text in neutral_lines(chunks(event, self._root), out.color):
+                out.write(text)
+        out.end_group()
 
     def _note(self, event: Note) -> None:
         if not self._shows:
@@ -229,9 +231,14 @@ class TerminalReport:
         if event.level == "warning":
             self._out.flush()
             self._err.write(painted_error(f"warning: {event.text}", self._err) + "\n")
+            self._err.annotate("warning", event.text, "pipefile")
             self._err.flush()
         else:
             self._out.write("\n".join(map(show, event.text.split("\n"))) + "\n")
+
+    def _foreseen(self, event: Foreseen) -> None:
+        if self._shows:
+            self._out.write(foreseen(event) + "\n")
 
     def _waiting(self, event: Waiting) -> None:
         if self._shows:
@@ -245,8 +252,7 @@ class TerminalReport:
         self.live = False
         self._show_failures()
         if self._shows:
-            ended = ((event.ran, "ran"), (event.restored, "from cache"), (event.degraded, "degraded"), (event.fresh, "fresh"))
-            parts = counts(*ended, (event.failed, "failed"), (event.skipped, "skipped"))
+            parts = totals(event)
             took = duration(event.seconds)
             if event.status == "interrupted":
                 self._out.write(f"interrupted: {parts} in {took}\n" if parts else f"interrupted after {took}\n")
@@ -257,83 +263,41 @@ class TerminalReport:
     def _show_failures(self) -> None:
         failures, self._failures = self._failures, []
         if failures:
+            from pipefile.report.failures import show_failure
+
             self._out.flush()
             for failure in failures:
-                self._show_failure(failure)
+                show_failure(failure, self._err, self._root)
             self._err.flush()
 
-    def _show_failure(self, event: StageFinished) -> None:
-        """As errors are shown: first line with the place, so that editors can follow it."""
-        first, _, rest = event.error.partition("\n")
-        name = edge_name(event.stage, event.instance)
-        if first.startswith(_PREDICATES):
-            first = f"stage `{name}` {first}"
-        elif not first.startswith("stage `"):
-            first = f"stage `{name}` failed: {first}" if first else f"stage `{name}` failed"
-        place = f"{show(event.file)}:{event.line}:1: " if event.line is not None else f"{show(event.file)}: " if event.file else ""
-        lines, cut = self._tail(event, self._err.color)
-        hints = [line for line in rest.split("\n") if line.startswith("hint: ")]
-        self._err.write(f"{place}{self._err.paint('error:', 'red')} {show(first)}\n")
-        if event.command:
-            self._err.write(_indented(event.command))
-        for line in rest.split("\n"):
-            if line and not line.startswith("hint: "):
-                self._err.write(f"  {show(line)}\n")
-        if event.log:
-            self._err.write(f"  log: {show(event.log)}{f', last {TAIL} lines:' if cut else ''}\n")
-        for line in hints:
-            self._err.write(painted_error(line, self._err) + "\n")
-        for line in lines:
-            self._err.write(line)
+    # -- what is redrawn
+
+    def _tell_beat(self) -> None:
+        now = self._clock()
+        while self._beat <= now:
+            self._beat += BEAT
+        (stage, instance), began = next(iter(self._running.items()))  # those before it have ended: none runs longer
+        others = f", and {len(self._running) - 1} more" if len(self._running) > 1 else ""
+        self._out.write(f"[{self._done}/{self._total}] {edge_name(stage, instance)} still runs after {duration(now - began)}{others}\n")
 
     def _erase(self) -> None:
-        if self._drawn:
-            self._out.write(_ERASE)
-            self._drawn = False
+        if self._block is not None:
+            self._block.erase()
 
-    def _draw(self) -> None:
-        """`[17/240] 2 running: thumbs, report  4.2 s`, in one line of the terminal whatever its width."""
+    def _keep_up(self, late: float) -> None:
+        """Draw, if that was done *late* seconds ago or earlier."""
         now = self._clock()
-        width = self._out.columns() - 1  # the last column makes some terminals wrap
-        head = f"[{self._done}/{self._total}] {len(self._running)} running"
-        end = f"  {duration(now - self._started)}"
-        room = width - len(head) - len(end) - 2
-        text = f"{head}: {_cut(self._names(room), room)}{end}" if self._running and room > 0 else head + end
-        # The line is overwritten before the rest is erased, so that it does not flicker.
-        self._out.write(f"\r{_cut(text, width)}\x1b[K")
-        self._out.flush()
-        self._drawn = True
+        if now - self._drawn_at < late - 1e-6:
+            return
         self._drawn_at = now
+        if self._block is None:
+            from pipefile.report.live import LiveBlock
 
-    def _names(self, room: int) -> str:
-        names = []
-        size = 0
-        for name in self._running:
-            names.append(name)
-            size += len(name) + 2
-            if size > room + 2:
-                break
-        return ", ".join(names)
+            self._block = LiveBlock(self._out, self._clock)
+        self._block.draw(self._running, self._outlook, (self._done, self._total), now - self._started)
 
 
-def _indented(command: str) -> str:
-    """A command on lines of its own, without the middle of one that nobody would read: it may name thousands of files."""
-    if len(command) > _LONGEST:
-        left_out = len(command) - _HEAD - _TAIL
-        command = f"{command[:_HEAD]} [{left_out:,} characters more] {command[-_TAIL:]}"
-    return "".join(f"  {show(line)}\n" for line in command.rstrip("\n").split("\n"))
-
-
-def _cut(text: str, width: int) -> str:
-    """*text* in at most *width* columns, with an ellipsis where something is missing."""
-    if text.isascii():
-        return text if len(text) <= width else text[: width - 1] + "…" if width > 0 else ""
-    from unicodedata import combining, east_asian_width
-
-    used = 0
-    for index, char in enumerate(text):
-        size = 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
-        if used + size > width - 1 and (index < len(text) - 1 or used + size > width):
-            return text[:index] + "…"
-        used += size
-    return text
+def totals(event: BuildFinished) -> str:
+    """`3 ran, 235 fresh, 1 failed`."""
+    ended = ((event.ran, "ran"), (event.restored, "from cache"), (event.degraded, "degraded"), (event.fresh, "fresh"))
+    return counts(*ended, (event.failed, "failed"), (event.skipped, "skipped"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipefile.base.paths import show
-from pipefile.model.event import StageRetried
+from pipefile.model.event import Foreseen, StageRetried
 
 
 def duration(seconds: float) -> str:
@@ -17,6 +17,12 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def whole_duration(seconds: float) -> str:
+    """`12 s`, `3 min 5 s`, `2 h 4 min`: of what is known by estimate alone."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else duration(float(whole))
 
 
 def size(count: int) -> str:
@@ -55,3 +61,13 @@ def retried(event: StageRetried) -> str:
 def counts(*parts: tuple[int, str]) -> str:
     """`3 ran, 235 fresh, 1 failed`: those that are not 0."""
     return ", ".join(f"{number} {word}" for number, word in parts if number)
+
+
+def foreseen(event: Foreseen) -> str:
+    """`takes about 4.2 s with -j2, 8.0 s one after the other, by earlier runs; 1 of them has never run`."""
+    if event.seconds is None:
+        return "how long that takes is not known: " + ("it has never run" if event.stages == 1 else "none of them has ever run")
+    about = "up to" if event.unsure else "about"
+    work = f", {duration(event.work)} one after the other" if event.jobs > 1 and event.stages > 1 else ""
+    unknown = f"; {event.unknown} of them {'has' if event.unknown == 1 else 'have'} never run" if event.unknown else ""
+    return f"takes {about} {duration(event.seconds)} with -j{event.jobs}{work}, by earlier runs{unknown}"

@@ -29,7 +29,7 @@ class Git:
         self._root = root
         self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = _find(root)
+        self._folder = git_folder(root)
         self.commit = _commit(self._folder) if self._folder else ""
 
     def ask(self) -> None:
@@ -84,7 +84,7 @@ def _read(path: str) -> str:
         return ""
 
 
-def _find(folder: str) -> str:
+def git_folder(folder: str) -> str:
     """The git folder of the work tree around *folder*; "" if there is none."""
     while True:
         path = os.path.join(folder, ".git")

@@ -340,6 +340,11 @@ class Index:
             self._row_of = dict(zip(self.paths, range(len(self.paths)), strict=True))
         return self._row_of.get(path, -1)
 
+    @property
+    def stats(self) -> list[array[int]]:
+        """The columns of stat, each with a number for every row."""
+        return self._columns
+
     def stat_of(self, row: int) -> tuple[int, ...]:
         return tuple([column[row] for column in self._columns])
 

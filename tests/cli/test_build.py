@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
-import select
-import struct
 import subprocess
 import sys
-import termios
-from fcntl import ioctl
 
 import pytest
 from kit import Project
-
-
-def timeless(text: str) -> str:
-    """*text* with durations replaced by T, and ids of runs by RUN."""
-    text = re.sub(r"\d{8}_\d{6}_[0-9a-f]{6}", "RUN", text)
-    return re.sub(r"\b\d+\.\d+ s\b", "T", text)
+from kit.terminal import timeless
 
 
 @pytest.fixture
@@ -110,11 +98,38 @@ def test_dry_run(chain: Project) -> None:
         "would run first: it has no record of an earlier run\n"
         "would run second: it has no record of an earlier run\n"
         "would run third: it has no record of an earlier run\n"
-        "3 would run, 0 fresh\n",
+        "3 would run, 0 fresh\n"
+        "how long that takes is not known: none of them has ever run\n",
         "",
         0,
     )
     assert chain.tree() == before
+
+
+def test_dry_run_with_history(chain: Project) -> None:
+    """-n says how long it would take, by how long the stages took before, and how many never ran; it writes nothing."""
+    chain.cli("-q")
+    chain.write("src.txt", "better\n")
+    chain.pipefile(chain.read("Pipefile.toml") + '[stage.fourth]\ninputs = ["c.txt"]\noutputs = ["d.txt"]\nrun = "cp {inputs} {outputs}"\n')
+    before = chain.tree()
+    outcome = chain.cli("-n", "-j2")
+    assert (timeless(outcome.out), outcome.err) == (
+        "would run first: input `src.txt` changed\n"
+        "may run second: input `a.txt` may change\n"
+        "may run third: input `b.txt` may change\n"
+        "would run fourth: it has no record of an earlier run\n"
+        "4 would run, 0 fresh\n"
+        "takes up to T with -j2, T one after the other, by earlier runs; 1 of them has never run\n",
+        "",
+    )
+    assert chain.tree() == before
+    told = [json.loads(line) for line in chain.cli("-n", "-j2", "--json").out.splitlines()]
+    assert [event["event"] for event in told] == ["build_started", "foreseen"]
+    assert {name: told[1][name] for name in ("stages", "unsure", "unknown", "jobs")} == {"stages": 4, "unsure": 2, "unknown": 1, "jobs": 2}
+    assert 0 < told[1]["seconds"] == told[1]["work_seconds"]
+    assert chain.tree() == before
+    assert chain.cli("-q").exit_status == 0
+    assert chain.cli("-n").out == "0 would run, 4 fresh\n"
 
 
 def test_json(chain: Project) -> None:
@@ -195,65 +210,3 @@ def test_a_full_disk_behind_standard_output(chain: Project) -> None:
     script = f'"{sys.executable}" -m pipefile list > /dev/full'
     done = subprocess.run(["sh", "-c", script], cwd=chain.root, env=chain.environ, capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode) == ("error: standard output cannot be written: no space left on device\n", 1)
-
-
-def on_terminal(project: Project, width: int, *args: str) -> tuple[str, int]:
-    """What `pipefile ARGS` writes to a terminal of *width*, and its exit status."""
-    main, side = pty.openpty()
-    ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    environ = {**project.environ, "TERM": "xterm"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipefile", *args], cwd=project.root, env=environ, stdin=side, stdout=side, stderr=side, start_new_session=True
-    )
-    os.close(side)
-    data = bytearray()
-    while True:
-        if not select.select([main], [], [], 60)[0]:
-            process.kill()
-            break
-        try:
-            part = os.read(main, 1 << 16)
-        except OSError:  # the other side is closed
-            break
-        if not part:
-            break
-        data += part
-    os.close(main)
-    return data.decode().replace("\r\n", "\n"), process.wait()
-
-
-@pytest.mark.parametrize("width", [40, 120])
-def test_on_a_terminal(project: Project, width: int) -> None:
-    """One line that is redrawn and never wider than the terminal; it is gone at the end, and colours of stages pass."""
-    names = [f"a_stage_with_a_long_name_{number}" for number in range(3)]
-    gates = [project.gate(name) for name in names]
-    for name, gate in zip(names, gates, strict=True):
-        project.stage(name, outputs=f"{name}.txt", run=f"{gate.shell}; echo > {{outputs}}")
-    project.stage("talks", inputs=[f"{name}.txt" for name in names], outputs="t", run=r"printf '\033[32mgreen\033[0m \033[2J\n'; echo > {outputs}")
-    for gate in gates:
-        gate.release()
-    text, status = on_terminal(project, width, "-j3")
-    assert status == 0
-    drawn = re.findall(r"\r(\[[^\r\n]*?)\x1b\[K", text)
-    assert drawn
-    assert all(len(line) < width for line in drawn)
-    assert any(f"running: {names[0][:5]}" in line for line in drawn)
-    assert any("…" in line for line in drawn) == (width == 40)
-    lasting = re.sub(r"\r[^\r\n]*\x1b\[K", "", text)
-    assert timeless(lasting) == "[4/4] talks  T\n\x1b[32mgreen\x1b[0m \x1b[0m\n4 ran in T\n"
-
-
-def test_a_failure_on_a_terminal(chain: Project) -> None:
-    """The word `error:` is coloured; what editors match stands before it as it is."""
-    chain.write("src.txt", "bad\n")
-    text, status = on_terminal(chain, 100, "-j1")
-    assert status == 1
-    lasting = re.sub(r"\r[^\r\n]*\x1b\[K", "", text)
-    assert timeless(lasting) == (
-        "[2/3] second \x1b[1;31mfailed\x1b[0m  T\n"
-        "Pipefile.toml:6:1: \x1b[1;31merror:\x1b[0m stage `second` failed: exit status 1\n"
-        "  echo looking at it; grep -v bad a.txt > .pipefile-tmp/b.txt\n"
-        "  log: pipeline_outputs/runs/RUN/second/log.txt\n"
-        "looking at it\n"
-        "1 ran, 1 failed, 1 skipped in T\n"
-    )

@@ -46,7 +46,10 @@ def test_help_lists_every_command(project: Project) -> None:
     outcome = project.cli("--help")
     assert outcome.exit_status == 0
     listed = [line.split()[0] for line in outcome.out.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["build", "status", "why", "list", "query", "graph", "clean", "accept", "check", "runs", "cache", "init"]
+    assert listed == [
+        "build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check",
+        "runs", "cache", "init", "editor", "schema", "completion",
+    ]  # fmt: skip
 
 
 def test_no_pipefile(project: Project) -> None:

@@ -6,7 +6,7 @@ import json
 
 from kit.streams import Recorded
 
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
+from pipefile.model.event import BuildFinished, BuildStarted, Event, Foreseen, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
 from pipefile.model.record import Reason
 from pipefile.report.json_lines import JsonReport
 
@@ -55,6 +55,14 @@ def test_each_event_has_its_line() -> None:
 def test_a_silent_stage_has_no_output_event() -> None:
     """Only what was printed is told."""
     assert [line["event"] for line in lines_of([StageFinished("a", "", "ran", 1.0)])] == ["stage_finished"]
+
+
+def test_what_a_dry_run_foresees() -> None:
+    """Seconds are null where nothing has ever run."""
+    assert lines_of([Foreseen(3, 1, 0, 4.25, 8.0, 2), Foreseen(1, 0, 1, None, 0.0, 2)]) == [
+        {"event": "foreseen", "time": 1707732000.123457, "stages": 3, "unsure": 1, "unknown": 0, "jobs": 2, "seconds": 4.25, "work_seconds": 8.0},
+        {"event": "foreseen", "time": 1707732000.123457, "stages": 1, "unsure": 0, "unknown": 1, "jobs": 2, "seconds": None, "work_seconds": 0.0},
+    ]
 
 
 def test_words_for_people_go_elsewhere() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import pytest
 from kit.streams import Hand, Recorded, write_log
@@ -11,6 +12,7 @@ from kit.streams import Hand, Recorded, write_log
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, PlanMade, StageFinished, StageRetried, StageStarted, Waiting
 from pipefile.model.record import Reason
 from pipefile.report.terminal import TerminalReport
+from pipefile.testing import FakeClock
 
 
 def report_of(events: list[Event], root: str = "/nowhere", color: bool = False, **options: object) -> list[tuple[int, str]]:
@@ -198,86 +200,49 @@ def test_colours() -> None:
     assert log[2][1].startswith("Pipefile.toml:22:1: \x1b[1;31merror:\x1b[0m stage `train` failed: exit status 1\n")
 
 
-class Screen:
-    """A report on a terminal of *width*, and what it writes with each event."""
+class Piped:
+    """A report to pipes, and what it has written with each step."""
 
-    def __init__(self, width: int = 60) -> None:
-        self.clock = Hand()
-        self.out = Recorded(1, terminal=True, width=width)
-        self.report = TerminalReport(self.out, Recorded(2, terminal=True, log=self.out.log), "/nowhere", clock=self.clock)
+    def __init__(self, **options: Any) -> None:
+        self.clock = FakeClock()
+        self.log: list[tuple[int, str]] = []
+        self.report = TerminalReport(Recorded(1, log=self.log), Recorded(2, log=self.log), "/nowhere", clock=self.clock.monotonic, **options)
 
-    def after(self, *events: Event, seconds: float = 1.0) -> str:
-        """What is written when *seconds* pass and then *events* happen."""
-        self.clock.now += seconds
-        begun = len(self.out.log)
+    def after(self, seconds: float, *events: Event) -> str:
+        self.clock.advance(seconds)
+        begun = len(self.log)
         for event in events:
             self.report(event)
         self.report.flush()
-        return "".join(text for _, text in self.out.log[begun:])
+        return "".join(text for _, text in self.log[begun:])
 
 
-def test_status_line_is_redrawn() -> None:
-    """On a terminal a stage that prints nothing leaves no line."""
-    screen = Screen()
-    assert screen.after(BuildStarted((), 2), PlanMade(240)) == ""
-    assert screen.after(StageStarted("thumbs", "", ())) == "\r[0/240] 1 running: thumbs  1.0 s\x1b[K"
-    assert screen.after(StageStarted("report", "", ())) == "\r[0/240] 2 running: thumbs, report  2.0 s\x1b[K"
-    assert screen.after() == "\r[0/240] 2 running: thumbs, report  3.0 s\x1b[K"
-    assert screen.after(StageFinished("thumbs", "", "ran", 2.0)) == "\r[1/240] 1 running: report  4.0 s\x1b[K"
-
-
-def test_status_line_is_erased_before_anything_else() -> None:
-    """What lasts is written over it, and it comes back below."""
-    screen = Screen()
-    screen.after(BuildStarted((), 2), PlanMade(2), StageStarted("a", "", ()), StageStarted("b", "", ()))
-    assert screen.after(StageFinished("a", "", "ran", 1.0, b"hello\n")) == "\r\x1b[K[1/2] a  1.0 s\nhello\n\r[1/2] 1 running: b  1.0 s\x1b[K"
-    assert screen.after(Note("warning", "w")) == "\r\x1b[Kwarning: w\n\r[1/2] 1 running: b  2.0 s\x1b[K"
-    assert screen.after(StageFinished("b", "", "ran", 1.0), BuildFinished("succeeded", 2, 0, 0, 0, 3.0)) == (
-        "\r[2/2] 0 running  3.0 s\x1b[K\r\x1b[K2 ran in 3.0 s\n"
+def test_a_line_each_half_minute() -> None:
+    """Where nothing is redrawn, it tells what has been running the longest; never of a build in which nothing runs."""
+    piped = Piped()
+    assert piped.after(0, BuildStarted((), 2), PlanMade(9)) == ""
+    assert piped.report.due() is None
+    assert piped.after(12, StageStarted("train", "", ())) == ""
+    assert piped.report.due() == 18
+    assert piped.after(17.5, StageStarted("a", "x", ()), StageStarted("b", "", ())) == ""
+    assert piped.after(0.5) == "[0/9] train still runs after 18.0 s, and 2 more\n"
+    assert piped.report.due() == 30
+    assert piped.after(29, StageFinished("train", "", "ran", 47.0)) == "[1/9] train  47.0 s\n"
+    assert piped.after(1) == "[1/9] a@x still runs after 30.5 s, and 1 more\n"
+    assert piped.after(65, StageFinished("a", "x", "ran", 96.0)) == "[2/9] a@x  1 min 36 s\n[2/9] b still runs after 1 min 36 s\n"
+    assert piped.report.due() == 25
+    assert piped.after(60, StageFinished("b", "", "ran", 156.0), BuildFinished("succeeded", 3, 0, 0, 0, 185.0)) == (
+        "[3/9] b  2 min 36 s\n3 ran in 3 min 5 s\n"
     )
-    assert screen.after() == ""
+    assert piped.report.due() is None
 
 
-def test_at_most_ten_redraws_a_second() -> None:
-    """However many events come."""
-    screen = Screen()
-    screen.after(BuildStarted((), 2), PlanMade(1000), StageStarted("s", "", ()))
-    drawn = [screen.after(StageStarted(f"s{number}", "", ()), StageFinished(f"s{number}", "", "ran", 0.01), seconds=0.01) for number in range(100)]
-    assert 9 <= sum(bool(text) for text in drawn) <= 10
-
-
-@pytest.mark.parametrize(
-    ("width", "line"),
-    [
-        (80, "[0/9] 3 running: compile, a_very_long_stage_name, naïve  0.00 s"),
-        (50, "[0/9] 3 running: compile, a_very_long_st…  0.00 s"),
-        (30, "[0/9] 3 running: com…  0.00 s"),
-        (20, "[0/9] 3 running  0…"),
-        (2, "…"),
-    ],
-)
-def test_status_line_fits_the_terminal(width: int, line: str) -> None:
-    """It never takes a second line."""
-    screen = Screen(width)
-    started: list[Event] = [StageStarted(name, "", ()) for name in ("compile", "a_very_long_stage_name", "naïve")]
-    for event in started[:2]:
-        screen.report(event)
-    assert screen.after(BuildStarted((), 3), PlanMade(9), started[2]) == f"\r{line}\x1b[K"
-    assert len(line) < width
-
-
-def test_wide_characters_count_twice() -> None:
-    """A name in Chinese is cut by its columns."""
-    screen = Screen(30)
-    assert screen.after(BuildStarted((), 1), PlanMade(1), StageStarted("日本語日本語日本語", "", ())) == "\r[0/1] 1 running: 日…  0.00 s\x1b[K"
-
-
-def test_close_leaves_a_clean_terminal() -> None:
-    """However the build ended."""
-    screen = Screen()
-    screen.after(BuildStarted((), 1), PlanMade(1), StageStarted("a", "", ()))
-    screen.report.close()
-    assert screen.out.log[-1] == (1, "\r\x1b[K")
+def test_quiet_has_no_such_line() -> None:
+    """-q."""
+    piped = Piped(verbose=-1)
+    assert piped.after(0, BuildStarted((), 2), PlanMade(9), StageStarted("train", "", ())) == ""
+    assert piped.report.due() is None
+    assert piped.after(100) == ""
 
 
 def test_an_event_costs_little() -> None:

@@ -1,0 +1,1 @@
+"""What editors need to know of a project: their tasks, the schema of its Pipefile, completion."""

@@ -1,0 +1,35 @@
+"""Where something has to change before a build can begin that has failed before it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipefile.base.errors import PipefileError
+from pipefile.engine.session import Project, Session
+
+
+def mending(project: Project, environ: Mapping[str, str], error: PipefileError) -> list[str]:
+    """What may mend a graph, as far as it can be told without running anything.
+
+    Args:
+        project: Which project.
+        environ: The environment of the build.
+        error: Why it could not begin.
+
+    Returns:
+        Paths from the root of files: those that the graph is read from, those that the error names, sources that are no files. Paths of folders in
+        which globs look for names end in `/`.
+    """
+    found = {project.file, *[place.file for place in error.places if place.file]}
+    try:
+        session = Session(project, environ, lambda _: None)
+    except PipefileError:
+        return sorted(found)
+    found.update(session.pipeline.files)
+    for edge in session.graph.edges:
+        for need in edge.needs:
+            if need.files is not None and need.files.node < 0:
+                found.update(path for path in need.files.paths if session.world.kind(path) != "file")
+    for match in session.world.globs.values():
+        found.update(f"{folder}/" for folder in match.folders)
+    return sorted(found)

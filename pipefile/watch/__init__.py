@@ -1,0 +1,1 @@
+"""Watching: changes of files become builds."""
