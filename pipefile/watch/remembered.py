@@ -67,7 +67,6 @@ class Remembered:
             self._read(reader, request, environ, before)
 
     def _read(self, reader: Reader, request: str, environ: Mapping[str, str], before: Remembered | None) -> None:
-        from blake3 import blake3
 
         index = self.index
         columns = Columns(reader, index)
@@ -76,7 +75,7 @@ class Remembered:
         self.columns = columns
         paths, edges = index.paths, index.edge_flags
         self._makers = makers = columns.makers
-        self._digests = tuple(blake3(reader.section(name)).digest() for name in ("paths", "makers", "folders", "folder_flags"))
+        self._digests = tuple(reader.digest(name) for name in ("paths", "makers", "folders", "folder_flags"))
         if before is not None and before._digests[:1] == self._digests[:1]:
             self.row_of, self.in_folder = before.row_of, before.in_folder
         else:
