@@ -25,9 +25,11 @@ from pipefile.cli.request import Request
 @options.from_stage
 @options.reuse_run
 @options.no_cache
+@options.allow_removal
 @options.debug
 @options.no_wait
 @options.as_json
+@options.junit
 @options.overlay
 @options.global_options
 @click.pass_obj

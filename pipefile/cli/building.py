@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
 
-from pipefile.base.errors import UsageError
+from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.cli.request import Request, drop_python_streams
 from pipefile.model.options import Options
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from pipefile.engine.build import Look
-    from pipefile.report.json_lines import JsonReport
-    from pipefile.report.terminal import TerminalReport
+    from pipefile.report.several import Report, Written
 
 
 class Given(TypedDict):
@@ -35,9 +34,11 @@ class Given(TypedDict):
     from_stage: str
     reuse_run: str
     no_cache: bool
+    allow_removal: bool
     debug: str
     no_wait: bool
     as_json: bool
+    junit: str
 
 
 def run(request: Request, given: Given, look: Look | None = None) -> int:
@@ -55,18 +56,48 @@ def run(request: Request, given: Given, look: Look | None = None) -> int:
     if wanted.debug:
         _check_debug(given)
     report = report_of(request, wanted, given["as_json"])
+    files = _files(request, given)
+    if files:
+        from pipefile.report.several import Several
+
+        report = Several(report, files)
     try:
         with Pauses(report.pause if report.live and _is_main_thread() else None):
-            return _build(request, wanted, report, look)
-    except UsageError as error:
-        if request.implied and not error.hint:
+            status = _build(request, wanted, report, look)
+    except PipefileError as error:
+        if isinstance(error, UsageError) and request.implied and not error.hint:
             error.hint = _command_hint(wanted.targets)
+        for file in files:
+            file.fault(error)
         raise
     finally:
         report.close()
+        for file in files:
+            if file.problem:
+                request.show_error(StoreError(file.problem))
+    return status or (1 if any(file.problem for file in files) else 0)
 
 
-def _build(request: Request, wanted: Options, report: TerminalReport | JsonReport, look: Look | None) -> int:
+def _files(request: Request, given: Given) -> list[Written]:
+    """What is written of a build for others to read, besides its history."""
+    found: list[Written] = []
+    if given["junit"]:
+        if given["dry_run"]:
+            raise UsageError("`--junit` does not go with `--dry-run`, which builds nothing")
+        from pipefile.report.junit import JUnitReport, check_target
+
+        path = os.path.normpath(os.path.join(request.cwd, given["junit"]))
+        check_target(path, given["junit"])
+        found.append(JUnitReport(path, request.project.root, request.project.clock.now))
+    summary = request.environ.get("GITHUB_STEP_SUMMARY", "")
+    if summary and request.marks and request.environ.get("GITHUB_ACTIONS") == "true" and not given["dry_run"]:
+        from pipefile.report.stepsummary import StepSummary
+
+        found.append(StepSummary(summary))
+    return found
+
+
+def _build(request: Request, wanted: Options, report: Report, look: Look | None) -> int:
     from pipefile.engine.build import build
     from pipefile.engine.interrupt import Interrupts
 
@@ -159,10 +190,11 @@ def options_of(request: Request, given: Given) -> Options:
         cache=not given["no_cache"],
         from_stage=given["from_stage"],
         reuse_run=given["reuse_run"],
+        allow_removal=given["allow_removal"],
     )
 
 
-def report_of(request: Request, wanted: Options, as_json: bool) -> TerminalReport | JsonReport:
+def report_of(request: Request, wanted: Options, as_json: bool) -> Report:
     """What shows the build: words for people, or JSON lines with the words on standard error."""
     from pipefile.report.terminal import TerminalReport
 

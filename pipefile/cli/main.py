@@ -62,7 +62,7 @@ def _command_at(args: list[str]) -> int | None:
 
 def _is_flag(word: str) -> bool:
     """Whether *word* is a global option that takes no further word."""
-    if word in ("--verbose", "--quiet") or word.startswith(("--color=", "--file=", "-C", "-f")):
+    if word in ("--verbose", "--quiet", "--no-github") or word.startswith(("--color=", "--file=", "-C", "-f")):
         return True
     return word[:1] == "-" and len(word) > 1 and not word[1:].strip("vq")
 

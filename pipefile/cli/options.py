@@ -42,6 +42,11 @@ def _set_color(context: click.Context, _: click.Parameter, value: str | None) ->
         _request(context).color = value
 
 
+def _set_marks(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        _request(context).marks = False
+
+
 def _set_profile(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
         _request(context).profile = value
@@ -62,6 +67,9 @@ _GLOBAL = (
         expose_value=False,
         callback=_set_color,
         help="Colours; auto heeds NO_COLOR and FORCE_COLOR.",
+    ),
+    click.option(
+        "--no-github", is_flag=True, expose_value=False, callback=_set_marks, help="On GitHub Actions: no groups, annotations and summary."
     ),
 )
 
@@ -107,9 +115,13 @@ from_stage = click.option(
 )
 reuse_run = click.option("--reuse-run", metavar="RUN", default="", help="With --from: which run; default: the latest.")
 no_cache = click.option("--no-cache", is_flag=True, help="Restore no earlier results, and keep none.")
+allow_removal = click.option(
+    "--allow-removal", is_flag=True, help="Go on although a `for_each` has lost most of its items, and remove what they made."
+)
 debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+junit = click.option("--junit", metavar="FILE", default="", help="Write a report in JUnit's XML, however the build ends.")
 on_busy = click.option(
     "--on-busy", type=click.Choice(["queue", "restart"]), default="queue", help="What a change does while a build runs: wait for its end, or end it."
 )

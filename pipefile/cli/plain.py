@@ -43,7 +43,9 @@ def main(argv: Sequence[str], plain: Plain, seen: Seen | None) -> int:
         "from_stage": "",
         "reuse_run": "",
         "no_cache": False,
+        "allow_removal": False,
         "no_wait": False,
         "as_json": False,
+        "junit": "",
     }
     return guarded(request, lambda: run(request, given, lambda: seen))

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import dataclass, field, replace
-from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError, meant
+from pipefile.base.errors import PipefileError, PipefileSyntaxError, UnknownTargetError, UsageError, meant
 from pipefile.base.paths import show
 from pipefile.report.stream import Stream, painted_error
 
@@ -125,6 +125,8 @@ class Request:
         if "project" in self.__dict__ and error.places and self.entering:
             self.err.write(f"{self.entering}\n")
         self.err.write(painted_error(str(error), self.err) + "\n")
+        if self.err.annotates:
+            self._annotate(error)
         self.err.flush()
 
     @property
@@ -132,6 +134,15 @@ class Request:
         """What tells that paths start at the project's root, in make's words, which editors know; "" where the shell stands there."""
         root = self.project.root
         return "" if self._stands_in(root) else f"pipefile: Entering directory '{show(root)}'"
+
+    def _annotate(self, error: PipefileError) -> None:
+        """Mark an error at its place, for who reads standard error by machine."""
+        root = self.project.root if "project" in self.__dict__ else ""
+        place = next((place for place in error.places if place.file), None)
+        position = error.position if isinstance(error, PipefileSyntaxError) else None
+        file = os.path.join(root, place.file) if place is not None else ""
+        line = position.line if position is not None else place.line if place is not None else None
+        self.err.annotate("error", str(error).removeprefix("error: "), "pipefile", file, line)
 
     def _stands_in(self, folder: str) -> bool:
         try:

@@ -324,8 +324,11 @@ class Attempts:
 
     def _made_plainly(self, edge: Edge) -> dict[str, State] | None:
         """The outputs of an edge that has made nothing but files, as it should: each is looked at once. None where they have to be looked over."""
-        if edge.literal or edge.stage.depfile or any(output.directory or output.value for output in edge.outputs):
+        if edge.literal or edge.stage.depfile:
             return None
+        for output in edge.outputs:
+            if output.directory or output.value:
+                return None
         try:
             return self._hash_outputs(edge)
         except OSError:
@@ -434,7 +437,7 @@ class Attempts:
         if after is None or before.stamp is None or (after[2], after[3]) != (before.stamp[2], before.stamp[3]):
             made[path] = files.known[path] = files.hash(path)  # somebody still writes to it
         else:
-            made[path] = files.known[path] = before._replace(stamp=after)
+            made[path] = files.known[path] = State(before.kind, before.digest, after, before.settled)
 
     def write_records(self, attempt: Attempt, completion: Completion, made: dict[str, State], found: Found) -> Record:
         """Write the records of what stands in place: from now on the edge is fresh."""
@@ -443,7 +446,7 @@ class Attempts:
         outputs = tuple([Made(path, "directory" if path in folders else "file", state.digest) for path, state in made.items()])
         record = Record(
             edge=edge.name,
-            pipefile=self._session.project.file,
+            pipefile=self._session.pipefile_of(edge.stage),
             attempt=os.urandom(8).hex(),
             key="" if attempt.fallback else decision.key,
             output=outputs[0].path if outputs else None,
@@ -453,7 +456,7 @@ class Attempts:
             own=tuple(dict.fromkeys(found.own)),
             reasons=reason_texts(decision.reasons),
             duration=round(completion.elapsed, 6),
-            members=self._decider.members(edge) if any(part.kind == "set" for part in decision.parts) else {},
+            members=self._decider.members(edge) if "set" in [part[0] for part in decision.parts] else {},
             degraded=attempt.fallback,
         )
         self._records.write(record, self._sync)

@@ -43,11 +43,16 @@ def is_coded(edge: Edge) -> bool:
 def head_of(session: Session) -> bytes:
     """What the graph was made of, besides stages and what globs found."""
     pipeline = session.pipeline
+    if session.project.overlay:
+        return b""  # it is of one command line alone
     if any(stage.secret_env for stage in pipeline.stages.values()):
         return b""  # they are masked in what all others print
     if pipeline.sources or pipeline.settings.python or any(output.value == "file" for edge in session.graph.edges for output in edge.outputs):
         return b""  # what Python files declare is in no document, and what functions name when they return is in no table
     document = {name: table for name, table in pipeline.document.items() if name != "stage"}
+    each = [name for name, stage in pipeline.stages.items() if stage.for_each is not None]
+    if each:
+        document["stage"] = {name: pipeline.document["stage"][name] for name in each}
     try:
         return _encode({"document": document, "files": dict(pipeline.files)}).encode()
     except (TypeError, ValueError):  # a date, or what else TOML has and JSON has not: such an index answers as ever, but no build goes on from it
@@ -149,7 +154,7 @@ def _stages(session: Session) -> tuple[bytes, bytes]:
     tables = session.pipeline.document.get("stage", {})
     texts = []
     for edge in session.graph.edges:
-        table = tables.get(edge.name)
+        table = [dict(edge.stage.item)] if edge.stage.item else tables.get(edge.name)
         try:
             texts.append("" if table is None else _encode([table, *edge.literal]))
         except (TypeError, ValueError):

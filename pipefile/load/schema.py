@@ -72,6 +72,7 @@ SECTIONS: dict[str, Key] = {
 
 PIPEFILE: dict[str, Key] = {
     "default": Key(("strings", "string"), "Stages, aliases or targets built when none is named; absent: all stages that have outputs"),
+    "include": Key(("strings",), "Folders below whose Pipefiles join: their stages are `FOLDER/NAME`"),
     "python": Key(("strings",), "Python files whose `@stage` functions and `@pipeline`s join the graph"),
     "store": Key(("string",), "Folder of what pipefile keeps: runs, records, index", nonempty=True),
     "hash": Key(("string",), "How contents are hashed", choices=("blake3", "sha256")),
@@ -109,6 +110,14 @@ STAGE: dict[str, Key] = {
     ),
     "run": Key(("string", "strings"), "The command: a text for the shell, or a list of arguments", nonempty=True),
     "call": Key(("string",), "The Python function: `module:function`", nonempty=True),
+    "for_each": Key(
+        ("table", "strings", "string"),
+        "Runs the stage once for each item: names to globs, lists, ranges or references; or a list of tables, for several names at once",
+        entries=("value",),
+        elements=("table",),
+        nonempty=True,
+    ),
+    "exclude": Key(("strings", "string"), "Globs of files that the globs of `for_each` leave out"),
     "params": Key(("table",), "Names to `global.KEY`, `FILE:KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
     "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),

@@ -63,10 +63,11 @@ def last_line(latest: bytes) -> str:
     return ""
 
 
+_ODD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # what `show` spells out, but tabs
+
+
 def _escaped(text: str) -> str:
-    if "\t" not in text:
-        return show(text)
-    return "\t".join(map(show, text.split("\t")))
+    return _ODD.sub(lambda match: show(match[0]), text)
 
 
 def neutral_lines(chunks: Iterable[bytes], color: bool) -> Iterator[str]:

@@ -78,9 +78,11 @@ def encode(record: Record, at: str) -> bytes:
         components: Sequence[tuple[str, str, str, str]] = record.components
         members, discovered, own = record.members, record.discovered, record.own
         if folder:
-            components = [(kind, name, path and relative(path, folder), value) for kind, name, path, value in components]
-            discovered = {relative(path, folder): digest for path, digest in discovered.items()}
-            own = tuple([relative(path, folder) for path in own])
+            components = [part if not part[2] else (part[0], part[1], relative(part[2], folder), part[3]) for part in components]
+            if discovered:
+                discovered = {relative(path, folder): digest for path, digest in discovered.items()}
+            if own:
+                own = tuple([relative(path, folder) for path in own])
             if members:
                 members = {text: tuple([(relative(path, folder), digest) for path, digest in files]) for text, files in members.items()}
         values = {
@@ -215,7 +217,7 @@ def _list(value: object) -> list[object]:
 
 def names_files(outputs: Sequence[Output]) -> bool:
     """Whether the function that makes *outputs* may name files when it returns, which are outputs then."""
-    return any(output.value == "file" for output in outputs)
+    return "file" in [output.value for output in outputs]
 
 
 def named_in(record: Record, outputs: Sequence[Output]) -> list[Made]:

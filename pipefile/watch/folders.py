@@ -119,6 +119,12 @@ class Folders:
 
     def renew(self) -> list[str]:
         """Watch those of the wanted folders that have come since. Returns these."""
+        found = self._renew()
+        while found and (more := self._renew()):  # one that has come before the folder above it was watched
+            found += more
+        return found
+
+    def _renew(self) -> list[str]:
         found: list[str] = []
         if self._queue is None:
             return found

@@ -36,7 +36,7 @@ class Hints:
             return True
         if path.endswith("/"):
             folder = path[:-1]
-            return folder in self.folders or any(folder_of(name) == folder for name in (*self.names, *self.trees))
+            return folder in self.folders or folder in self.trees or any(folder_of(name) == folder for name in (*self.names, *self.trees))
         above = folder_of(path)
         if above in self.folders:
             return True

@@ -56,6 +56,7 @@ class Known:
         self._reader: Reader | None = None
         self._tried: dict[str, Stamp] = {}
         self._tried_folders: dict[str, Stamp] = {}
+        self._doubtful: set[str] = set()  # what has changed while a build ran that could not vouch for what it knows; folders end in `/`
         self._touched: set[str] = set()  # folders that may have another stamp than the index says
         self.memory = Remembered(None, request, environ)
 
@@ -67,7 +68,7 @@ class Known:
             if stamp_of(os.stat(path, follow_symlinks=False)) == self._stamp:
                 return
             reader = Reader(path)
-            self.memory = Remembered(reader, self._request, self._environ)
+            self.memory = Remembered(reader, self._request, self._environ, self.memory)
         except (Damaged, OSError, ValueError, KeyError, IndexError, MemoryError):
             if reader is not None:
                 reader.close()
@@ -84,6 +85,7 @@ class Known:
         self._stamp = self.mending = None
         self._tried.clear()
         self._tried_folders.clear()
+        self._doubtful.clear()
         self._touched.clear()
 
     def close(self) -> None:
@@ -133,7 +135,7 @@ class Known:
                 continue
             now = self._now(path)
             before = self._tried.get(path, self.memory.recorded(path))
-            if now != before and not (before is None and now == NOWHERE):
+            if path in self._doubtful or (now != before and not (before is None and now == NOWHERE)):
                 found.append(path)
         names: dict[str, set[str]] = {}
         for path in (*hints.names, *hints.trees):
@@ -141,12 +143,15 @@ class Known:
         for folder in sorted(self._folders_in(hints)):
             if self._folder_changed(folder, None if hints.everything or folder in hints.folders else names.get(folder)):
                 found.append(folder + "/")
+        for path in sorted(self.mending or ()):
+            if path[-1:] == "/" and path not in found and hints.cover(path) and self._folder_now(path[:-1]) != self._tried_folders.get(path[:-1]):
+                found.append(path)
         return found
 
     def _paths_in(self, hints: Hints) -> set[str]:
         memory = self.memory
         if hints.everything:
-            found = {*memory.paths(), *self._tried}
+            found = {*memory.suspects(self.root), *self._tried}
         else:
             found = {path for path in hints.names if path in memory.row_of or path in self._tried}
             for folder in hints.folders:
@@ -155,6 +160,7 @@ class Known:
                 found |= memory.below(tree)
         found = {path for path in found if memory.matters(path) or path in self._tried}
         found.update(path for path in hints.names if self._may_mend(path))
+        found.update(path for path in self.mending or () if not path.endswith("/") and hints.cover(path))
         return {path for path in found if not self.in_store(path)}
 
     def _records(self, names: Iterable[str]) -> Iterable[str]:
@@ -197,6 +203,8 @@ class Known:
             folder: Which one.
             names: Those at which something has happened; None where that is not known.
         """
+        if f"{folder}/" in self._doubtful:
+            return True
         flags = self.memory.folders[folder]
         now, recorded = self._folder_now(folder), self.memory.index.folder_stamp(folder)
         if now == recorded:
@@ -214,8 +222,12 @@ class Known:
         return bool(flags & GLOBBED) and not all(self._stands(pattern, match, folder) for pattern, match in self.memory.globs.get(folder, ()))
 
     def _stands(self, pattern: str, match: GlobMatch, folder: str) -> bool:
+        def is_dead(path: str) -> bool:
+            return is_made_by(self._disk, path, pipefiles)
+
+        pipefiles = [self.pipefile, *[path for path in self.memory.row_of if path.endswith(f"/{fastlane.PIPEFILE}")]]  # those that it includes
         try:
-            return stands_in(self._disk, pattern, match, folder, lambda path: is_made_by(self._disk, path, self.pipefile), self.store)
+            return stands_in(self._disk, pattern, match, folder, is_dead, self.store)
         except OSError:
             return False
 
@@ -230,6 +242,7 @@ class Known:
     def trying(self, changed: Iterable[str]) -> None:
         """A build is about to be started for these: as they are now, they are no reason for another one."""
         for path in changed:
+            self._doubtful.discard(path)
             if path.endswith("/"):
                 self._tried_folders[path[:-1]] = self._folder_now(path[:-1])
             else:
@@ -244,13 +257,13 @@ class Known:
         """
         memory, index = self.memory, self.memory.index
         unknown = set(memory.unknown)
-        heard = self._paths_in(Hints(during.names, during.trees)) if unknown else set()
-        for row in unknown:
-            path = index.paths[row]
+        heard = self._paths_in(Hints(during.names, during.trees)) if unknown or self.mending is not None else set()
+        mending = self.mending or frozenset()
+        for path in [*[index.paths[row] for row in unknown if memory.matters(index.paths[row])], *[path for path in mending if path[-1:] != "/"]]:
             now = self._now(path)
             silent = during.everything or folder_of(path) in during.folders
             moved = path in heard or (silent and len(now) > _CTIME and now[_CTIME] >= since)
-            if not memory.is_source(path) or (not moved and path not in self._tried):
+            if memory.made(path) >= 0 or (not moved and path not in self._tried):
                 self._tried[path] = now
         for path in heard:
             if memory.made(path) in unknown:  # a stage has failed, and left this behind
@@ -262,10 +275,26 @@ class Known:
             recorded = memory.recorded(path)
             if not (path in memory.row_of or self._may_mend(path)) or (recorded is not None and recorded in (stamp, self._now(path))):
                 del self._tried[path]
+        for folder in [path[:-1] for path in mending if path[-1:] == "/"]:
+            self._tried_folders.setdefault(folder, self._folder_now(folder))
         for folder, stamp in list(self._tried_folders.items()):
-            if folder not in memory.folders or index.folder_stamp(folder) == stamp:
+            if f"{folder}/" not in mending and (folder not in memory.folders or index.folder_stamp(folder) == stamp):
                 del self._tried_folders[folder]
         self._touched = {folder for folder in self._touched if self._is_other(folder)}
+        self._doubtful = set() if memory.vouched else self._doubted(during, since)
+
+    def _doubted(self, during: Hints, since: int) -> set[str]:
+        """What the index knows a newer state of than the build may have seen: it has no request then, as in some projects always."""
+        memory = self.memory
+        found = {f"{folder}/" for folder in memory.outdated}
+        explicit = Hints(during.names, during.trees)
+        heard = self._paths_in(explicit)
+        for path in heard if not (during.everything or during.folders) else self._paths_in(during):
+            now = self._now(path)
+            if memory.made(path) < 0 and (path in heard or (len(now) > _CTIME and now[_CTIME] >= since)):
+                found.add(path)
+        found.update(f"{folder}/" for folder in self._folders_in(explicit) if memory.folders[folder] & (INSIDE | CODE | ASKED))
+        return found
 
     def _is_other(self, folder: str) -> bool:
         return folder in self.memory.folders and self.memory.index.folder_stamp(folder) != self._folder_now(folder)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat as stat_bits
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from pipefile.base.paths import folder_of
 from pipefile.engine import fastlane
 from pipefile.engine.globs import GlobMatch
 from pipefile.engine.lazy import Columns
 from pipefile.engine.world import unpack_globs
+from pipefile.plan.patterns import start_folder
 from pipefile.store.index import DIRECTORY, FRESH, GOAL, NAME, NAMED, PRESENT, RECORDS, Damaged, Index, Reader
 
 Stamp = tuple[int, ...]
@@ -27,6 +29,7 @@ class Remembered:
         reader: The index, open; closed by whoever opened it. None for no index.
         request: Targets, as the index has them.
         environ: The environment of the builds.
+        before: What was in memory before: what is the same in both is not made again.
 
     Raises:
         Damaged: It is not what was written.
@@ -39,26 +42,31 @@ class Remembered:
         folders: The flags of each folder whose names matter.
         globs: For each such folder the globs that look into it.
         unknown: Rows of which the index says nothing that could be believed: they belong to stages that have failed, or have not run.
+        outdated: Folders with names that a glob has not found, since they came while the build ran.
+        vouched: The build has found what it knows unchanged at its end.
         numbers: The rows of the request, as the index has them; empty if it is of another one, or was made in other circumstances.
         asked: Which rows these are.
     """
 
-    def __init__(self, reader: Reader | None, request: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, reader: Reader | None, request: str, environ: Mapping[str, str], before: Remembered | None = None) -> None:
         self.index = Index(reader)
         self.row_of: dict[str, int] = {}
         self.in_folder: dict[str, list[int]] = {}
         self.folders: dict[str, int] = {}
         self.globs: dict[str, list[tuple[str, GlobMatch]]] = {}
         self.unknown: list[int] = []
+        self.outdated: set[str] = set()
+        self.vouched = True
         self.numbers = array("i")
         self.asked = bytearray()
         self._makers = array("i")
         self._scope: bytearray | None = None
         self.columns: Columns | None = None
+        self._digests: tuple[bytes, ...] = ()
         if reader is not None:
-            self._read(reader, request, environ)
+            self._read(reader, request, environ, before)
 
-    def _read(self, reader: Reader, request: str, environ: Mapping[str, str]) -> None:
+    def _read(self, reader: Reader, request: str, environ: Mapping[str, str], before: Remembered | None) -> None:
         index = self.index
         columns = Columns(reader, index)
         if not columns.whole:
@@ -66,22 +74,27 @@ class Remembered:
         self.columns = columns
         paths, edges = index.paths, index.edge_flags
         self._makers = makers = columns.makers
-        self.row_of = dict(zip(paths, range(len(paths)), strict=True))
-        folders = self.in_folder
-        for row, path in enumerate(paths):
-            folder = path.rpartition("/")[0]
-            if folder in folders:
-                folders[folder].append(row)
-            else:
-                folders[folder] = [row]
+        self._digests = tuple(reader.raw(name)[1] for name in ("paths", "makers", "folders", "folder_flags"))
+        if before is not None and before._digests[:1] == self._digests[:1]:
+            self.row_of, self.in_folder = before.row_of, before.in_folder
+        else:
+            self.row_of = dict(zip(paths, range(len(paths)), strict=True))
+            self._sort(paths)
         self.folders = dict(zip(index.folders, index.folder_flags, strict=True))
-        for pattern, match in unpack_globs(index.globs).items():
+        globs = unpack_globs(index.globs)
+        for text in columns.sets:
+            named = json.loads(text) if text else []
+            if len(named) == 4 and named[1] == "glob" and named[3] < 0 and named[0] not in globs:
+                self.outdated.add(start_folder(named[0]))
+        for pattern, match in globs.items():
             for folder in match.folders:
                 self.globs.setdefault(folder, []).append((pattern, match))
         self._scope = self._scope_of(columns)
         failed = {number for number, flags in enumerate(edges) if not flags & FRESH}
         self.unknown = [row for row, (flags, maker) in enumerate(zip(index.flags, makers, strict=True)) if flags & NAMED or maker in failed]
-        numbers = reader.numbers("request_rows", "i") if reader.texts("requests") == [request or "\x1f"] else array("i")
+        requests = reader.texts("requests")
+        self.vouched = bool(requests and requests[0])
+        numbers = reader.numbers("request_rows", "i") if requests == [request or "\x1f"] else array("i")
         if len(numbers) >= 6 and fastlane.same_circumstances(index.meta, environ):
             _, _, block, plain, absent, _ = numbers[:6]
             self.numbers = numbers
@@ -89,6 +102,15 @@ class Remembered:
             self.asked[:block] = b"\1" * block
             for row in numbers[6 : 6 + plain + absent]:
                 self.asked[row] = 1
+
+    def _sort(self, paths: list[str]) -> None:
+        folders = self.in_folder
+        for row, path in enumerate(paths):
+            folder = path.rpartition("/")[0]
+            if folder in folders:
+                folders[folder].append(row)
+            else:
+                folders[folder] = [row]
 
     def _scope_of(self, columns: Columns) -> bytearray | None:
         """Which rows the request bears on; None for all."""
@@ -106,10 +128,24 @@ class Remembered:
                 scope[row] = 1
         return scope
 
-    def paths(self) -> Iterable[str]:
-        """The files that matter."""
-        paths, scope = self.index.paths, self._scope
-        return paths if scope is None else [path for path, wanted in zip(paths, scope, strict=True) if wanted]
+    def suspects(self, here: str) -> set[str]:
+        """The files that matter and are not as the index has them, or of which it says too little.
+
+        Args:
+            here: Absolute path of the root: where the process stands there, looking is cheaper.
+        """
+        index, flags, scope = self.index, self.index.flags, self._scope
+        at = "" if os.path.realpath(os.curdir) == os.path.realpath(here) else here.rstrip("/") + "/"
+        whole = [path if path[:1] == "/" else at + path for path in index.paths] if at else index.paths
+        plain: list[int] = []
+        rest: list[int] = []
+        for row, each in enumerate(flags):
+            if scope is None or scope[row]:
+                (plain if each & (PRESENT | DIRECTORY | NAMED) == PRESENT else rest).append(row)
+        rows: Sequence[int] = range(len(plain)) if plain == list(range(len(plain))) else plain
+        found = {index.paths[row] for row in fastlane.changed_rows(whole, index.stats, rows, len(plain))}
+        found.update(index.paths[row] for row in rest if flags[row] & (DIRECTORY | NAMED) or os.path.lexists(whole[row]))
+        return found | {index.paths[row] for row in self.unknown if scope is None or scope[row]}
 
     def matters(self, path: str) -> bool:
         row = self.row_of.get(path, -1)
@@ -118,6 +154,11 @@ class Remembered:
     def count(self) -> int:
         """How many files matter."""
         return len(self.index.paths) if self._scope is None else sum(self._scope)
+
+    @property
+    def places(self) -> object:
+        """Equal for two indexes whose files and folders that matter are the same."""
+        return (self._digests, self._scope)
 
     def watched(self) -> tuple[set[str], set[str]]:
         """Folders with files or names that matter, and of these the ones where all files are outputs."""

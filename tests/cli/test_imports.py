@@ -59,7 +59,8 @@ def test_a_build_that_runs_commands(project: Project) -> None:
     assert found & HEAVY == set()
     ours = {name for name in found if name.startswith(("pipefile.cli", "pipefile.execute", "pipefile.report"))}
     assert ours & {f"pipefile.cli.{name}" for name in COMMANDS if name != "build"} == set()
-    others = ("execute.function", "execute.modules", "execute.process", "report.graph", "report.json_lines")
+    others = ["execute.function", "execute.modules", "execute.process", "report.graph", "report.json_lines"]
+    others += [f"report.{name}" for name in ("live", "width", "failures", "github", "junit", "several", "stepsummary")]
     assert ours & {f"pipefile.{name}" for name in others} == set()
 
 

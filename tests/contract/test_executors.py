@@ -40,6 +40,10 @@ def prints(text):
 def fails():
     raise ValueError("bad")
 
+def speaks(text, here, go):
+    print(text, end="", flush=True)
+    waits(here, go)
+
 def waits(here, go):
     fd = os.open(go, os.O_RDWR | os.O_NONBLOCK)
     with open(here, "w") as file:
@@ -65,6 +69,7 @@ class Setup:
     leaves: Callable[[int], Task] = lambda _: pytest.skip("a fake has no exit status")
     tells: Callable[[str], Task] = lambda _: pytest.skip("a fake has no environment")
     daemon: Callable[[], Task] = lambda: pytest.skip("a fake has no processes")
+    speaks: Callable[[str], Task] = lambda _: pytest.skip("a fake prints nothing")
     ids: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
 
     def run(self, task: Task) -> Completion:
@@ -132,6 +137,7 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
             lambda status: _function(setup, "leaves", status=str(status)),
             lambda variable: _function(setup, "tells", variable=variable),
             lambda: _function(setup, "daemon", here=ends[0], go=ends[1]),
+            lambda text: _function(setup, "speaks", text=text, here=ends[0], go=ends[1]),
         )
     else:
         setup = Setup(
@@ -146,6 +152,7 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
             lambda status: _command(setup, "sh", "-c", f"exit {status}"),
             lambda name: _command(setup, "sh", "-c", f"printf \"%s %s '%s'\" \"${{{name}-unset}}\" \"$PWD\" \"$(cat)\""),
             lambda: _command(setup, "sh", "-c", f"({gate.shell}; echo over > $GATES/gate.here) & printf started"),
+            lambda text: _command(setup, "sh", "-c", f'printf %s "$1"; {gate.shell}', "sh", text),
         )
     return setup
 
@@ -258,6 +265,22 @@ def test_what_is_printed_is_the_output_and_the_log(real: Setup):
     done = real.run(task)
 
     assert (done.output, done.log_size, real.log(task)) == (b"one\ntwo", 7, b"one\ntwo")
+
+
+def test_what_is_being_printed(real: Setup):
+    task, other = real.speaks("begin\n 50%"), real.prints("x")
+    assert real.executor.latest(task.id) == b""
+    real.executor.submit(task)
+    real.gate.wait()
+    give_up = time.monotonic() + PATIENCE
+    while real.executor.latest(task.id) != b"begin\n 50%" and time.monotonic() < give_up:
+        real.executor.wait(0.01)
+    assert real.executor.latest(task.id) == b"begin\n 50%"
+    assert real.executor.latest(other.id) == b""
+    real.gate.release()
+    (done,) = real.finish(1)
+    assert real.executor.latest(task.id) == b""
+    assert done.output == b"begin\n 50%"
 
 
 def test_nothing_printed_makes_no_log(real: Setup):

@@ -6,5 +6,6 @@ from kit.process import Running
 from kit.project import Project
 from kit.toml import toml
 from kit.tree import contents, tree
+from kit.watching import Watch
 
-__all__ = ["BuildOutcome", "CliOutcome", "Gate", "Project", "Running", "contents", "ran", "toml", "tree"]
+__all__ = ["BuildOutcome", "CliOutcome", "Gate", "Project", "Running", "Watch", "contents", "ran", "toml", "tree"]

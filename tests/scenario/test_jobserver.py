@@ -1,17 +1,21 @@
-"""GNU make's jobserver, both ends: pipefile under make, and make under pipefile (case 55)."""
+"""GNU make's jobserver, both ends: pipefile under make, and make under pipefile (case 55).
+
+All that runs make is tried with one whose jobserver is a pipe, and with one that has a fifo, as make has since 4.4: the package `gnumake` of the dev
+group brings such a one where the system's is older.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import subprocess
 import sys
+from functools import cache
 
 import pytest
 from kit import Gate, Project
 from kit.process import Running
-
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 WARNING = (
     "warning: MAKEFLAGS names a jobserver that is not open here: begin the line of the recipe with `+`, so that make hands it on\n"
@@ -49,12 +53,40 @@ class Meeting:
         return found
 
 
+@cache
+def installed() -> dict[str, str]:
+    """The makes that are here, by the style of their jobserver."""
+    found: dict[str, str] = {}
+    for folder in (os.path.dirname(sys.executable), *os.get_exec_path()):
+        program = shutil.which("make", path=folder)
+        if program is not None:
+            said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.split()
+            if said[:2] == ["GNU", "Make"]:
+                version = tuple(int(part) for part in said[2].split(".")[:2])
+                found.setdefault("fifo" if version >= (4, 4) else "pipe", program)
+    return found
+
+
+@pytest.fixture(params=["pipe", "fifo"])
+def style(request: pytest.FixtureRequest, project: Project) -> str:
+    """Puts a make first on PATH whose jobserver is a pipe, or a fifo."""
+    style: str = request.param
+    program = installed().get(style)
+    if program is None:
+        pytest.skip("no GNU make before 4.4 is installed" if style == "pipe" else "no GNU make from 4.4 on is installed")
+    folder = os.path.join(project.side, "make")
+    os.mkdir(folder)
+    os.symlink(program, os.path.join(folder, "make"))
+    project.environ["PATH"] = f"{folder}:{project.environ['PATH']}"
+    return style
+
+
 def under_make(project: Project, rule: str) -> None:
     program = f"{sys.executable} -m pipefile"
     project.write("Makefile", rule.replace("PIPEFILE", program))
 
 
-def test_under_make(project: Project) -> None:
+def test_under_make(project: Project, style: str) -> None:
     """No more jobs than `make -j3` allows, over make's own and pipefile's; without `-j`, pipefile runs as many as those."""
     meeting = Meeting(project)
     for at in range(4):
@@ -118,7 +150,7 @@ def test_tokens_are_back_however_it_ends(project: Project, how: str) -> None:
     os.close(end)
 
 
-def test_the_outer_make_ends_when_pipefile_is_killed(project: Project) -> None:
+def test_the_outer_make_ends_when_pipefile_is_killed(project: Project, style: str) -> None:
     """Case 55: after `kill -9` of pipefile, which has all tokens, make has a job of its own left; as with a make below, it ends when those have ended
     that hold its pipe."""
     gate = project.gate("stage")
@@ -133,18 +165,20 @@ def test_the_outer_make_ends_when_pipefile_is_killed(project: Project) -> None:
     assert running.wait().exit_status == 2
 
 
-def test_the_plus_is_missing(project: Project) -> None:
-    """Where make has not handed the jobserver on, a warning says how it would, and one stage runs at a time, as with a make below."""
+def test_the_plus_is_missing(project: Project, style: str) -> None:
+    """Where make has not handed the jobserver on, a warning says how it would, and one stage runs at a time, as with a make below. A fifo is there
+    for whoever knows its name."""
     meeting = Meeting(project)
     for at in range(2):
         project.stage(f"s{at}", outputs=f"o{at}", run=f"{meeting.job}; touch o{at}", infer_inputs=False)
     under_make(project, "tree:\n\tPIPEFILE\n")
     running = project.program("make", "-j4")
-    meeting.run(running, 2, 1)
+    at_once = 1 if style == "pipe" else 2
+    meeting.run(running, 2, at_once)
     outcome = running.wait()
     assert outcome.exit_status == 0
-    assert outcome.out.count(WARNING) + outcome.err.count(WARNING) == 1
-    assert meeting.most() == 1
+    assert outcome.out.count(WARNING) + outcome.err.count(WARNING) == (style == "pipe")
+    assert meeting.most() == at_once
 
 
 def makes(project: Project, stages: int, jobs: int, meeting: Meeting) -> None:
@@ -155,7 +189,7 @@ def makes(project: Project, stages: int, jobs: int, meeting: Meeting) -> None:
         project.stage(f"m{at}", outputs=f"o{at}", run=f"make -s -f {{inputs}}; touch o{at}", inputs="sub.mk")
 
 
-def test_make_below(project: Project) -> None:
+def test_make_below(project: Project, style: str) -> None:
     """Two stages that run make with four jobs each: together as many as `-j3` says."""
     meeting = Meeting(project)
     makes(project, 2, 4, meeting)
@@ -167,7 +201,7 @@ def test_make_below(project: Project) -> None:
     assert "warning" not in outcome.out
 
 
-def test_make_below_make(project: Project) -> None:
+def test_make_below_make(project: Project, style: str) -> None:
     """One jobserver for all of them: make, pipefile, and the make that a stage runs."""
     meeting = Meeting(project)
     makes(project, 1, 4, meeting)
@@ -179,7 +213,7 @@ def test_make_below_make(project: Project) -> None:
     assert meeting.most() == 2
 
 
-def test_a_make_that_is_killed(project: Project) -> None:
+def test_a_make_that_is_killed(project: Project, style: str) -> None:
     """Case 55: the tokens that it had are there again for what comes after."""
     meeting = Meeting(project)
     gate = project.gate("doomed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipefile.report.neutral import LINE, neutral_line, neutral_lines
+from pipefile.report.neutral import LINE, last_line, neutral_line, neutral_lines
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ from pipefile.report.neutral import LINE, neutral_line, neutral_lines
         ("\r", ""),
         ("é and 日本", "é and 日本"),
         ("byte \udcff", "byte \\xff"),
+        ("arabic mark \u061c, lines \u2028 \u2029", "arabic mark \\u061c, lines \\u2028 \\u2029"),
         ("\x1b\x1b[2J[2J", "\\x1b[2J"),
         ("\x1b\x1b[31m[2J", "\\x1b[2J"),
     ],
@@ -62,3 +63,30 @@ def test_a_long_line_is_shown_in_pieces() -> None:
     assert "".join(pieces) == "x" + "é" * LINE + "\n"
     assert max(map(len, pieces)) <= LINE
     assert len(pieces) > 1
+
+
+def test_a_bar_that_goes_on_for_megabytes() -> None:
+    """Of a line that is written over and over the last state is shown, however long all of it is; of one that is really long, all."""
+    bar = b"".join(b"\r%6d/20000 |%s" % (number, b"#" * 60) for number in range(20_000))
+    for size in (1000, 1 << 16, 1 << 20):
+        data = b"begin\n" + bar + b"\nend\n"
+        chunks = [data[at : at + size] for at in range(0, len(data), size)]
+        assert list(neutral_lines(chunks, color=False)) == ["begin\n", f" 19999/20000 |{'#' * 60}\n", "end\n"]
+
+
+@pytest.mark.parametrize(
+    ("latest", "shown"),
+    [
+        (b"", ""),
+        (b"one\ntwo\n", "two"),
+        (b"one\n  two  \n\n \r\n", "two"),
+        (b"  0%\r 50%\r", "50%"),
+        (b"\x1b[32m done\x1b[0m", "done"),
+        (b"half a sequence \x1b[3", "half a sequence"),
+        (b"half a character \xe6\x97", "half a character"),
+        (b"tab\tbed \xff.", "tab bed \\xff."),
+    ],
+)
+def test_what_is_being_printed(latest: bytes, shown: str) -> None:
+    """The last line with something in it."""
+    assert last_line(latest) == shown
