@@ -129,12 +129,6 @@ class Request:
             self._annotate(error)
         self.err.flush()
 
-    @property
-    def entering(self) -> str:
-        """What tells that paths start at the project's root, in make's words, which editors know; "" where the shell stands there."""
-        root = self.project.root
-        return "" if self._stands_in(root) else f"pipefile: Entering directory '{show(root)}'"
-
     def _annotate(self, error: PipefileError) -> None:
         """Mark an error at its place, for who reads standard error by machine."""
         root = self.project.root if "project" in self.__dict__ else ""
@@ -143,6 +137,12 @@ class Request:
         file = os.path.join(root, place.file) if place is not None else ""
         line = position.line if position is not None else place.line if place is not None else None
         self.err.annotate("error", str(error).removeprefix("error: "), "pipefile", file, line)
+
+    @property
+    def entering(self) -> str:
+        """What tells that paths start at the project's root, in make's words, which editors know; "" where the shell stands there."""
+        root = self.project.root
+        return "" if self._stands_in(root) else f"pipefile: Entering directory '{show(root)}'"
 
     def _stands_in(self, folder: str) -> bool:
         try:

@@ -79,7 +79,7 @@ class WarmSession(Session):
         self._pipefile_stamp = self._stamp(project.file)
         if self._pipefile_stamp != self.index.stat_of(self.index.paths.index(project.file)):
             raise ColdError
-        self._index_stamp = (seen.reader.stamp(), seen.reader.changes_stamp)
+        self._index_stamp = seen.reader.stamps()
         self.pipeline, read = load_again(project.disk, project.file, environ, kept["document"], kept["files"])
         self._included = self._stamps()
         settings = self.pipeline.settings

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
     from pipefile.store.changes import Changes
 
+    Stamps = tuple[tuple[int, ...], tuple[int, ...] | None]
+
 FORMAT = 2
 NAME = "index"
 CHANGES = ".changes"  # after that name; store/changes.py
@@ -197,6 +199,20 @@ class Reader:
     def stamp(self) -> tuple[int, int, int, int, int, int]:
         """The stat of the file that is read, whatever has come to stand in its place."""
         return stamp_of(os.fstat(self._fd))
+
+    def stamps(self) -> Stamps:
+        """As the function, of what is read."""
+        return self.stamp(), self.changes_stamp
+
+    def digest(self, name: str) -> bytes:
+        """Tells a section from what it is in other indexes.
+
+        Raises:
+            Damaged: It is not what was written.
+        """
+        from blake3 import blake3
+
+        return blake3(self.section(name)).digest() if self.is_changed(name) else self._entries[name][2]
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -375,6 +391,22 @@ class Index:
     def code(self, edge: int) -> array[int]:
         """Rows of the files of its code."""
         return self._rows[self._starts[3 * edge + 2] : self._starts[3 * edge + 3]]
+
+
+def stamps_of(path: str) -> Stamps:
+    """The stats of an index, and of the file that says what has changed in it: a build that writes anything changes one of them.
+
+    Args:
+        path: Absolute path of the index.
+
+    Raises:
+        OSError: There is none.
+    """
+    try:
+        changes: tuple[int, ...] | None = stamp_of(os.lstat(path + CHANGES))
+    except OSError:
+        changes = None
+    return stamp_of(os.lstat(path)), changes
 
 
 def columns(numbers: array[int], count: int) -> list[array[int]]:

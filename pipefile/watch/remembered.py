@@ -67,6 +67,7 @@ class Remembered:
             self._read(reader, request, environ, before)
 
     def _read(self, reader: Reader, request: str, environ: Mapping[str, str], before: Remembered | None) -> None:
+
         index = self.index
         columns = Columns(reader, index)
         if not columns.whole:
@@ -74,7 +75,7 @@ class Remembered:
         self.columns = columns
         paths, edges = index.paths, index.edge_flags
         self._makers = makers = columns.makers
-        self._digests = tuple(reader.raw(name)[1] for name in ("paths", "makers", "folders", "folder_flags"))
+        self._digests = tuple(reader.digest(name) for name in ("paths", "makers", "folders", "folder_flags"))
         if before is not None and before._digests[:1] == self._digests[:1]:
             self.row_of, self.in_folder = before.row_of, before.in_folder
         else:
