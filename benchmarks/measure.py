@@ -45,7 +45,7 @@ def run(argv: Sequence[str], cwd: str, output: str, env: Mapping[str, str] | Non
 
 
 def compile_package() -> None:
-    """Compile pipefile's modules, as installing it does: under PYTHONDONTWRITEBYTECODE each start would compile what it imports, for 0.2 s and more."""
+    """Compile pipefile's modules, as installing it does: under PYTHONDONTWRITEBYTECODE each start would compile all that it imports."""
     package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipefile")
     if not compileall.compile_dir(package, quiet=1):
         raise RunError(f"{package} cannot be compiled")
