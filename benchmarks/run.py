@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 
 from measure import RunError, Sample, compile_package, run, stamps
 from shapes import Shape
-from tools import TOOLS, Tool
+from tools import TOOLS, Pipefile, Tool
 
 SCENARIOS = ("no-op", "one change", "full")
 BARE = "python -c pass"
@@ -128,9 +128,10 @@ def measure(shape: Shape, tools: list[Tool], args: argparse.Namespace) -> list[R
 
 
 def table(shape: Shape, results: list[Result], tools: list[Tool]) -> str:
-    """Medians as Markdown; ratios are of pipefile's time to each other tool's."""
-    others = [tool.name for tool in tools if tool.name != "pipefile"]
-    ratios = [f"pipefile / {name}" for name in others] if any(tool.name == "pipefile" for tool in tools) else []
+    """Medians as Markdown; ratios are of the first pipefile's time to each other tool's."""
+    first = next((tool.name for tool in tools if isinstance(tool, Pipefile)), "")
+    others = [tool.name for tool in tools if tool.name != first]
+    ratios = [f"{first} / {name}" for name in others] if first else []
     bare = next(result for result in results if result.tool == BARE).median()
     lines = [
         f"### {shape.stages:,} stages, {'with a shell' if shape.shell else 'without a shell'}\n",
@@ -140,7 +141,7 @@ def table(shape: Shape, results: list[Result], tools: list[Tool]) -> str:
     for scenario in SCENARIOS:
         found = {result.tool: result for result in results if result.scenario == scenario}
         cells = [f"{found[tool.name].median() * 1000:,.1f} ({found[tool.name].median('cpu') * 1000:,.1f})" for tool in tools]
-        cells += [f"{found['pipefile'].median() / found[name].median():.2f}" for name in others if ratios]
+        cells += [f"{found[first].median() / found[name].median():.2f}" for name in others if ratios]
         lines.append(f"| {scenario} | {' | '.join(cells)} |")
     lines.append(f"\n`{BARE}`: {bare * 1000:.1f} ms\n")
     return "\n".join(lines)
@@ -153,7 +154,7 @@ def arguments() -> argparse.Namespace:
     kind.add_argument("--shell", action="store_const", const="shell", dest="kind", help="commands that need a shell")
     kind.add_argument("--no-shell", action="store_const", const="direct", dest="kind", help="commands that need none")
     kind.add_argument("--both", action="store_const", const="both", dest="kind", help="first the ones, then the others (default)")
-    parser.add_argument("--tools", default="pipefile,ninja,make", help="which, separated by commas (default: all)")
+    parser.add_argument("--tools", default="pipefile,ninja,make", help="which, separated by commas; `for_each` is pipefile with one stage for all")
     parser.add_argument("--reps", type=int, default=5, help="samples of each (default: 5)")
     parser.add_argument("--no-full", action="store_true", help="only one full build each, which the other scenarios need")
     parser.add_argument("--jobs", type=int, default=2, help="-j of every tool (default: 2)")

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 
-from shapes import OUTPUTS, Shape
+from shapes import OUTPUTS, SOURCES, Shape
 
 
 class Tool:
@@ -68,6 +68,18 @@ class Pipefile(Tool):
         return [*start, "-q", f"-j{jobs}"]
 
 
+class ForEach(Pipefile):
+    """The same as one stage with an instance for each source."""
+
+    name = "for_each"
+
+    def file(self, shape: Shape) -> tuple[str, str]:
+        run = "cat {src} > {dst}" if shape.shell else "cp {src} {dst}"
+        each = f'for_each = {{ file = "{SOURCES}/**/*.txt" }}\ninputs = {{ src = "{{file}}" }}\n'
+        output = f"{OUTPUTS}/{{file.parent.name}}/{{file.name}}"
+        return "Pipefile.toml", f'[stage.copy]\n{each}outputs = {{ dst = "{output}" }}\nrun = "{run}"\n'
+
+
 class Ninja(Tool):
     name = "ninja"
     state = (".ninja_log", ".ninja_deps", ".ninja_lock")
@@ -95,4 +107,4 @@ class Make(Tool):
         return ["make", "-rR", "-s", f"-j{jobs}"]
 
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (Pipefile(), Ninja(), Make())}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (Pipefile(), ForEach(), Ninja(), Make())}

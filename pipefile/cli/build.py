@@ -25,6 +25,7 @@ from pipefile.cli.request import Request
 @options.from_stage
 @options.reuse_run
 @options.no_cache
+@options.allow_removal
 @options.debug
 @options.no_wait
 @options.as_json

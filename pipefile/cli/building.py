@@ -34,6 +34,7 @@ class Given(TypedDict):
     from_stage: str
     reuse_run: str
     no_cache: bool
+    allow_removal: bool
     debug: str
     no_wait: bool
     as_json: bool
@@ -189,6 +190,7 @@ def options_of(request: Request, given: Given) -> Options:
         cache=not given["no_cache"],
         from_stage=given["from_stage"],
         reuse_run=given["reuse_run"],
+        allow_removal=given["allow_removal"],
     )
 
 
@@ -199,6 +201,7 @@ def report_of(request: Request, wanted: Options, as_json: bool) -> Report:
     out = request.err if as_json else request.out
     project = request.project
     people = TerminalReport(out, request.err, project.root, wanted.verbose, wanted.why, project.clock.monotonic)
+    people.entering = request.entering
     if wanted.debug:  # the terminal is the debugger's
         people.live = False
     if not as_json:

@@ -42,7 +42,15 @@ def _states(request: Request, found: Listing) -> dict[str, EdgeStatus]:
     names = tuple(each.stage.name for each in found.stages if each.stage.name not in fallbacks)
     if not names:
         return {}
-    return {each.name: each for each in status(request.project, Options(targets=names, environ=request.environ, command=request.command))}
+    worst: dict[str, EdgeStatus] = {}
+    for each in status(request.project, Options(targets=names, environ=request.environ, command=request.command)):
+        known = worst.get(each.stage)
+        if known is None or _WORST.index(each.state) < _WORST.index(known.state):  # of instances, the one that is worst off
+            worst[each.stage] = each
+    return worst
+
+
+_WORST = ("stale", "unknown", "skipped", "fresh")
 
 
 def _print_text(request: Request, found: Listing, states: dict[str, EdgeStatus]) -> None:

@@ -115,6 +115,9 @@ from_stage = click.option(
 )
 reuse_run = click.option("--reuse-run", metavar="RUN", default="", help="With --from: which run; default: the latest.")
 no_cache = click.option("--no-cache", is_flag=True, help="Restore no earlier results, and keep none.")
+allow_removal = click.option(
+    "--allow-removal", is_flag=True, help="Go on although a `for_each` has lost most of its items, and remove what they made."
+)
 debug = click.option("--pdb", "debug", metavar="STAGE", default="", help="Run what STAGE needs, then STAGE alone in the debugger.")
 no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for another build here: exit with status 4.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

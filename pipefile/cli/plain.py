@@ -43,6 +43,7 @@ def main(argv: Sequence[str], plain: Plain, seen: Seen | None) -> int:
         "from_stage": "",
         "reuse_run": "",
         "no_cache": False,
+        "allow_removal": False,
         "no_wait": False,
         "as_json": False,
         "junit": "",

@@ -100,6 +100,7 @@ def start(request: Request, given: _Given, make: Callable[[], Queue] | None = No
         "from_stage": "",
         "reuse_run": "",
         "no_cache": given["no_cache"],
+        "allow_removal": False,
         "debug": "",
         "no_wait": False,
         "as_json": given["as_json"],

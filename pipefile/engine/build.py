@@ -267,12 +267,21 @@ class _Build:
             return self.start
         session, debug = self.session, self.options.debug
         requested = session.select((debug,) if debug else self.options.targets)
+        self._check_losses()
         if debug:
             from pipefile.engine.debug import check_debug
 
             check_debug(session, debug)
         nodes, extra = extra_dependencies(session, self.decider, requested)
         return ColdStart(session, nodes, extra, requested)
+
+    def _check_losses(self) -> None:
+        from pipefile.engine import losses
+
+        if not self.options.allow_removal:
+            losses.check(self.session, self.decider)
+        for text in losses.empty(self.session):
+            self.warn(text)
 
     def _finish(self, loop: Loop, writer: RunWriter, tick: ticks.Ticks, nodes: list[int], started: float) -> RunResult:
         session, options = self.session, self.options

@@ -50,6 +50,9 @@ def head_of(session: Session) -> bytes:
     if pipeline.sources or pipeline.settings.python or any(output.value == "file" for edge in session.graph.edges for output in edge.outputs):
         return b""  # what Python files declare is in no document, and what functions name when they return is in no table
     document = {name: table for name, table in pipeline.document.items() if name != "stage"}
+    each = [name for name, stage in pipeline.stages.items() if stage.for_each is not None]
+    if each:
+        document["stage"] = {name: pipeline.document["stage"][name] for name in each}
     try:
         return _encode({"document": document, "files": dict(pipeline.files)}).encode()
     except (TypeError, ValueError):  # a date, or what else TOML has and JSON has not: such an index answers as ever, but no build goes on from it
@@ -151,7 +154,7 @@ def _stages(session: Session) -> tuple[bytes, bytes]:
     tables = session.pipeline.document.get("stage", {})
     texts = []
     for edge in session.graph.edges:
-        table = tables.get(edge.name)
+        table = [dict(edge.stage.item)] if edge.stage.item else tables.get(edge.name)
         try:
             texts.append("" if table is None else _encode([table, *edge.literal]))
         except (TypeError, ValueError):

@@ -188,7 +188,15 @@ def dry_run(
     """Say what a build would run, and change nothing. *extra*: what joins the Pipefile, where that is known."""
     started = project.clock.monotonic()
     session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)))
-    found, schedule = _look(session, session.select(options.targets), options.force, options.cache)
+    requested = session.select(options.targets)
+    if any(stage.for_each is not None for stage in session.pipeline.stages.values()):
+        from pipefile.engine import losses
+
+        if not options.allow_removal:
+            losses.check(session, Decider(session))
+        for text in losses.empty(session):
+            warn(text)
+    found, schedule = _look(session, requested, options.force, options.cache)
     _check_needs(session, options, {status.name for status in found if status.state != "skipped"})
     emit(BuildStarted(options.targets, options.jobs))
     restored = [status for status in found if status.restorable]

@@ -209,7 +209,7 @@ class _Edges(Sequence[Edge]):
         try:
             table, *literal = json.loads(columns.stage(number))
             stage = self._read(name, table)
-        except (ValueError, TypeError, FaultError) as error:
+        except (ValueError, TypeError, KeyError, FaultError) as error:
             raise ChangedError from error
         rows = columns.rows_of(number)
         index.some_rows.update([(index.paths[row], row) for row in rows])
@@ -285,22 +285,26 @@ class _Producer(Mapping[str, int]):
 
 
 class _ByStage(Mapping[str, tuple[int, ...]]):
-    """Stage -> its edges: one each, and as many as there are."""
+    """Stage -> its edges: itself, or its instances."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
 
     def __getitem__(self, name: str) -> tuple[int, ...]:
         edge = self._index.edge(name)
-        if edge < 0:
+        if edge >= 0:
+            return (edge,)
+        start = name + "@"
+        edges = tuple([number for number, each in enumerate(self._index.edge_names) if each.startswith(start)])
+        if not edges:
             raise KeyError(name)
-        return (edge,)
+        return edges
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._index.edge_names)
+        return iter(dict.fromkeys([name.partition("@")[0] for name in self._index.edge_names]))
 
     def __len__(self) -> int:
-        return len(self._index.edge_names)
+        return len(list(iter(self)))
 
 
 class Extra(Mapping[int, tuple[int, ...]]):
@@ -329,7 +333,7 @@ def graph_of(columns: Columns, read: Callable[[str, Any], Stage]) -> Graph:
 
     Args:
         columns: Where.
-        read: Name and table -> stage.
+        read: Name and table, or item, -> stage.
     """
     edges = _Edges(columns, read)
     return Graph(

@@ -110,15 +110,17 @@ def _durations(project: Project, pipeline: Pipeline, warn: Callable[[str], None]
             index = index_file.Index(reader)
         finally:
             reader.close()
-        known = dict(zip(index.edge_names, index.edge_seconds, strict=True))
+        for name, taken in zip(index.edge_names, index.edge_seconds, strict=True):
+            stage = name.partition("@")[0]
+            known[stage] = known.get(stage, 0.0) + taken  # of instances, all of them together
     except (index_file.Damaged, OSError, ValueError):
         pass
     records = Records(project.disk, store, warn)
 
     def seconds(stage: Stage) -> float | None:
         found = known.get(stage.name)
-        if found:
-            return found
+        if found or stage.for_each is not None:
+            return found or None
         main = records.read(stage.name, stage.outputs[:1]).main
         return main.duration if main is not None and main.main else None
 

@@ -20,9 +20,10 @@ from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue,
 from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Stage, Template, Value
 from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
-from pipefile.plan.render import as_argument, input_values
+from pipefile.plan.render import input_values
 from pipefile.plan.resources import CPU, ONE_CPU, Grant
 from pipefile.plan.template import PlaceholderError, fill_words, redirected_program, render_argv, render_shell, split_words
+from pipefile.plan.texts import as_argument
 
 _COLOR_NAMES = frozenset(["NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"])
 
@@ -70,7 +71,8 @@ class Tasks:
         elif isinstance(stage.action, Call):
             context = CallContext(number, f"{os.path.dirname(log)}/artifacts", {name: _copy(value) for name, value in stage.params.items()})
             limit = self._session.pipeline.settings.value_limit
-            function = FunctionCall(stage.action, self._arguments(edge, inputs), self._returns(edge), context, stage.setup, limit)
+            item = {name: _copy(value) for name, value in stage.item.items()}
+            function = FunctionCall(stage.action, self._arguments(edge, inputs), self._returns(edge), context, stage.setup, limit, item)
             shown = f"{stage.action.module}:{stage.action.function}"
         mode = mode_of(stage, self._modes, lambda: self._files.size_of(inputs))
         task = Task(

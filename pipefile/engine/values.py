@@ -11,7 +11,8 @@ from pipefile.base.errors import InputError
 from pipefile.base.paths import show
 from pipefile.engine.files import Files, State
 from pipefile.model.ports import StoredValue
-from pipefile.plan.render import as_argument, has_keys, value_text
+from pipefile.plan.render import has_keys
+from pipefile.plan.texts import as_argument, value_text
 
 _KEPT = 64 << 20  # bytes of all values in memory together: the oldest are read again from their files, should anybody ask for them
 _SCALARS = (str, int, float, bool)

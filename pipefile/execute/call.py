@@ -48,6 +48,8 @@ def call_function(function: object, call: FunctionCall, context: Callable[[], Co
     arguments: dict[str, Any] = arguments_of(call)
     if "ctx" not in arguments and signature is not None and "ctx" in signature.names:
         arguments["ctx"] = context()
+    if call.item and signature is not None:
+        arguments.update({name: value for name, value in call.item.items() if name in signature.names and name not in arguments})
     if call.setup is not None:
         made = setup()  # before the look at the parameters: a stage may want only that it has been run
         if signature is None or signature.takes_all or "setup" in signature.names:
@@ -81,7 +83,7 @@ def check_arguments(function: object, call: FunctionCall) -> Signature | None:
         raise CallError(f"cannot call {written}: it takes no `{extra[0]}`, which its stage hands over; it takes {takes}")
     given: Mapping[str, object] = call.arguments
     for name in signature.needed:
-        if name in given or name == "ctx" or (name == "setup" and call.setup is not None):
+        if name in given or name in call.item or name == "ctx" or (name == "setup" and call.setup is not None):
             continue
         if name == "setup":
             raise CallError(f"cannot call {written}: it wants `setup`, but its stage has no `setup`")

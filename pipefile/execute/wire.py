@@ -126,11 +126,12 @@ def pack(call: FunctionCall) -> tuple[object, ...]:
         (context.attempt, context.artifacts, dict(context.params)),
         None if setup is None else (setup.module, setup.function),
         call.value_limit,
+        dict(call.item),
     )
 
 
 def unpack(packed: tuple[Any, ...]) -> FunctionCall:
-    call, arguments, returns, context, setup, limit = packed
+    call, arguments, returns, context, setup, limit, item = packed
     return FunctionCall(
         Call(*call),
         {name: _unpacked(value) for name, value in arguments.items()},
@@ -138,6 +139,7 @@ def unpack(packed: tuple[Any, ...]) -> FunctionCall:
         CallContext(*context),
         None if setup is None else Call(*setup),
         limit,
+        item,
     )
 
 

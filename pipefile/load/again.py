@@ -16,6 +16,8 @@ from pipefile.load.stages import StageReader
 from pipefile.load.values import Globals
 from pipefile.model.ports import Disk
 from pipefile.model.stage import Pipeline, Settings, Stage
+from pipefile.plan.expand import instances_of
+from pipefile.plan.instances import Instances
 
 
 class ChangedError(Exception):
@@ -31,7 +33,7 @@ def load_again(
         disk: Where the dotenv files are.
         file: The Pipefile, from the root.
         environ: As for `load`.
-        document: The Pipefile as TOML has it, without its stages.
+        document: The Pipefile as TOML has it, without its stages, but for those with `for_each`: instances of these are read from `[item]`.
         files: Digest of every file that the pipeline was read from.
 
     Raises:
@@ -80,7 +82,7 @@ def load_again(
         resources=resources,
         scopes={folder: inner.get("global", {}) for folder, inner in document.get("include", {}).items()},
     )
-    return pipeline, read
+    return pipeline, _Again(read, pipeline, document["stage"]).read if "stage" in document else read
 
 
 def _included(
@@ -90,3 +92,29 @@ def _included(
     settings = settings_of(root, loader.settings(document.get("pipefile", {})))
     files = ParamFiles(disk, folder_of(file), root.hash)
     return loader.reader(settings, resources, files), settings, files
+
+
+class _Again:
+    """Reads stages and instances of stages.
+
+    Args:
+        read: Reads stages.
+        pipeline: What they belong to.
+        tables: Those of stages with `for_each`.
+    """
+
+    def __init__(self, read: Callable[[str, Any], Stage], pipeline: Pipeline, tables: Mapping[str, Any]) -> None:
+        self._read = read
+        self._pipeline = pipeline
+        self._tables = tables
+        self._instances: dict[str, Instances] = {}
+
+    def read(self, name: str, table: Any) -> Stage:
+        if type(table) is not list:
+            return self._read(name, table)
+        (item,) = table
+        stage = name.partition("@")[0]
+        made = self._instances.get(stage)
+        if made is None:
+            made = self._instances[stage] = instances_of(self._read(stage, self._tables[stage]), self._pipeline)
+        return made.of(item, name)

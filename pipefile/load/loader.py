@@ -354,7 +354,7 @@ class Loader:
             if target in self._mains and target not in aliases:
                 raise policies.is_fallback(f"{what} names `{show(target)}`", self._mains[target][0], self._target_key(key, index))
         odd = [(index, target) for index, target in enumerate(targets) if target not in stages and target not in aliases]
-        if not odd:
+        if not odd or any(stage.for_each is not None for stage in stages.values()):  # what instances make is known to the graph alone
             return
         outputs = {output.path: output.directory for stage in stages.values() for output in stage.outputs}
         for index, target in odd:

@@ -251,6 +251,8 @@ def _check_value(stage: Stage, stages: Mapping[str, Stage]) -> None:
         names = [f"{name}.{output.name}" for name, other in stages.items() for output in other.outputs if output.value and output.name]
         raise FaultError(f"{what} is `{show(asked.name)}`, which is no value of a stage", key, did_you_mean(asked.name, names) or _CONDITIONS)
     maker, output, entry = found
+    if stages[maker].for_each is not None:
+        raise FaultError(f"{what} is `{show(asked.name)}`, of which there is one for each item", key, _CONDITIONS)
     if maker == stage.name:
         raise FaultError(f"{what} asks for a value of the stage itself", key)
     if not output.value:

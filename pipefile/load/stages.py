@@ -6,14 +6,13 @@ A Pipefile of ten thousand stages is normal, and every build reads it: the plain
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeGuard
 
 from pipefile.base.dataclass import replace
 from pipefile.base.locations import KeyPath
-from pipefile.base.paths import BadPathError, folder_of, name_of, normalise, show, within
+from pipefile.base.paths import folder_of, name_of, show, within
 from pipefile.load import policies, values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.functions import KEYS, call, function_keys
@@ -24,6 +23,7 @@ from pipefile.load.secrets import secret_names
 from pipefile.load.templates import NOTHING, RESERVED, Asked, Templates
 from pipefile.load.value_outputs import PREFIX, ValueOutputs
 from pipefile.model.stage import ONCE, Call, Command, Field, InputGroup, InputItem, Output, Settings, Stage, Value
+from pipefile.plan.outputs import PLAIN, BadOutputError, check_own_place, output_path
 
 _ALLOWED = types(STAGE)
 _RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or (rule.kinds == ("string",) and rule.choices) or rule.least is not None}
@@ -32,9 +32,6 @@ _FUNCTION_KEYS = frozenset(KEYS)
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][\w.+=,:#~%-]*")
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f@]")
-# no `.`, `..` or empty name in it, no braces, nothing that begins with a dot: what a path of pipefile's own could look like
-_PLAIN_PATH = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ -]*/?")
-_OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
 
 _POSIX_SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"])
 
@@ -94,6 +91,8 @@ class StageReader:
         if not _PLAIN_NAME.fullmatch(name):
             _check_name(name, where)
         self._check_types(name, table)
+        if ("for_each" in table or "exclude" in table) and not self.of_items:
+            return self._of_items(name, table, fallback)
         settings = self._settings
         get = table.get
 
@@ -145,6 +144,26 @@ class StageReader:
             should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
             **function,
         )
+
+    of_items = False
+    """Placeholders of items are known (load/items.py)."""
+
+    def _of_items(self, name: str, table: dict[str, Any], fallback: bool) -> Stage:
+        from pipefile.load.items import ItemReader  # few Pipefiles have any
+
+        return ItemReader(self, name, table).read(name, table, fallback)
+
+    def _standing_in(self, main: Stage) -> StageReader:
+        """What knows the placeholders of items that a fallback of *main* may use."""
+        if main.for_each is None:
+            return self
+        from pipefile.load.items import StandInReader
+
+        return StandInReader(self, main.for_each)
+
+    def is_item(self, field: Field) -> bool:  # noqa: ARG002  # what load/items.py makes of it wants it
+        """Whether a placeholder is one of `for_each`."""
+        return False
 
     def _check_types(self, name: str, table: dict[str, Any]) -> None:
         for key, value in table.items():
@@ -244,7 +263,7 @@ class StageReader:
         if type(raw) is not str:
             what = f"an output of stage `{show(stage)}`" if name is None else f"output `{show(name)}` of stage `{show(stage)}`"
             raise wrong_kind(what, ("string", "table") if name is None or many else ("string", "strings", "table"), raw, key)
-        if self._folder or not _PLAIN_PATH.fullmatch(raw):
+        if self._folder or not PLAIN.fullmatch(raw):
             if raw.startswith(PREFIX):
                 return ValueOutputs(stage, self._store, not command, stage in self._decorated).output(raw, name, many, key)
             what = f"output `{show(raw)}`" if raw else "an output"
@@ -254,7 +273,7 @@ class StageReader:
         else:
             path, directory = raw, False
         if path in self._taken or path.startswith(self._store_below) or (directory and within(self._store, path)):
-            self._own_place(path, stage, key)
+            self._own_place(path, directory, stage, key)
         return Output(name, path, directory, in_place, many)
 
     def _output_table(self, stage: str, raw: dict[str, Any], facts: tuple[str | None, KeyPath, bool, bool, bool]) -> Output:
@@ -269,32 +288,16 @@ class StageReader:
         """An output path that is not plain: filled in, normalised, and inside the project or a folder of `outside`."""
         if "{" in raw or "}" in raw:
             raw = self._globals.fill_path(raw, what, key)
-        directory = raw.endswith(("/", "/.", "/.."))
         try:
-            path = normalise(f"{self._folder}/{raw}" if self._folder and raw and not raw.startswith("/") else raw)
-        except BadPathError as error:
-            if "leaves" not in str(error):
-                raise FaultError(f"{what} is {error}", key) from None
-            path = normalise(os.path.join(self._root, self._folder, raw))
-        if path.startswith("/"):
-            if not any(within(path, folder) for folder in self._settings.outside):
-                way = "is an absolute path" if raw.startswith("/") else "leaves the project"
-                inside = path.startswith(self._root + "/")
-                hint = f"write `{show(path[len(self._root) + 1 :])}`" if inside else 'folders outside are named in `[pipefile] outside = ["/..."]`'
-                raise FaultError(f"{what} {way}", key, hint)
-        elif path == ".":
-            raise FaultError(f"{what} is the project's own folder", key)
-        for part in path.split("/"):
-            if _OWN_NAME.fullmatch(part):
-                raise FaultError(f"{what} has a name that pipefile keeps for itself: `{show(part)}`", key)
-        return path, directory
+            return output_path(raw, self._folder, self._root, self._settings.outside)
+        except BadOutputError as error:
+            raise FaultError(f"{what} {error.why}", key, error.hint) from None
 
-    def _own_place(self, path: str, stage: str, key: KeyPath) -> None:
-        if path in self._taken and path != self._store:
-            what = "the Pipefile itself" if path == self._file else "a Pipefile that is included"
-            raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` is {what}", key)
-        where = "lies in" if within(path, self._store) else "is" if path == self._store else "holds"
-        raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` {where} pipefile's own store `{show(self._store)}`", key)
+    def _own_place(self, path: str, directory: bool, stage: str, key: KeyPath) -> None:
+        try:
+            check_own_place(path, directory, self._file, self._taken, self._store)
+        except BadOutputError as error:
+            raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` {error.why}", key) from None
 
     def _depfile(self, stage: str, raw: str) -> str:
         path, directory = self._odd_path(raw, f"`depfile` of stage `{show(stage)}`", ("stage", stage, "depfile"))
@@ -342,7 +345,7 @@ class StageReader:
         named = {group.name for group in inputs}
         for field in self._templates.fields(action):
             name = field.name
-            if name in named:
+            if name in named or self.is_item(field):
                 continue
             if name in sizes or (name == "outputs" and outputs):
                 count = len(outputs) if name == "outputs" else sizes[name]
@@ -382,7 +385,7 @@ class StageReader:
                 text = f"{what} and an output of stage `{show(main.name)}`, whose fallback it is"
                 raise FaultError(text, ("stage", name, "inputs", output.name))
         if isinstance(action, Command):
-            self.check_placeholders(name, action, inputs, main.outputs, fallback.params, "")
+            self._standing_in(main).check_placeholders(name, action, inputs, main.outputs, fallback.params, "")
         else:
             check_arguments(name, inputs, main.outputs, fallback.params)
 

@@ -12,8 +12,8 @@ from pipefile.base.paths import BadPathError, join, normalise, show
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, unknown_key, wrong_kind
 from pipefile.load.schema import FORMS, Key
 from pipefile.model.stage import Field, Template, Value
-from pipefile.plan.render import value_text
 from pipefile.plan.template import joined, parse
+from pipefile.plan.texts import value_text
 
 _DURATION = re.compile(FORMS["duration"])
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -66,7 +66,7 @@ class Edge:
 
     Args:
         id: Its position in `Graph.edges`.
-        name: Unique, as users write it: the stage's name.
+        name: Unique, as users write it: the stage's name, of an instance with its items: `thumbs@photos/a.jpg`, `train@lr=0.1,seed=2`.
         stage: The rule.
         needs: Inputs in declared order.
         outputs: What it makes, in declared order.

@@ -25,6 +25,7 @@ class Options:
         command: The command line, for run.json and for whoever waits.
         mode: Where functions run, whatever their stages say: "auto", "function" or "process"; "" as they say.
         from_stage: The stage from which on everything runs; what is above it is put back as it was in an earlier run. "" for none.
+        allow_removal: A `for_each` may lose all of its instances, or most of them.
         reuse_run: Which run, as a person names it; "" for the latest.
         cache: Earlier results are restored, and new ones kept.
         debug: Name of the stage that runs in the debugger; "" for none.
@@ -51,3 +52,4 @@ class Options:
     cache: bool = True
     from_stage: str = ""
     reuse_run: str = ""
+    allow_removal: bool = False

@@ -116,6 +116,7 @@ class FunctionCall:
         context: For a parameter named `ctx`.
         setup: What a worker calls once before; its result is the argument `setup`.
         value_limit: Bytes; a returned value that is larger is refused.
+        item: Of an instance, the names of its items with their values: arguments for parameters of these names.
     """
 
     call: Call
@@ -124,6 +125,7 @@ class FunctionCall:
     context: CallContext = CallContext()
     setup: Call | None = None
     value_limit: int = 100_000_000
+    item: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from pipefile.base.dataclass import dataclass, field
@@ -102,10 +103,17 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class InputItem:
-    """One string of `inputs`, as written: a reference, a path or a glob. `optional`: it may be absent, and its absence is in the key."""
+    """One string of `inputs`, as written: a reference, a path or a glob.
+
+    Args:
+        text: Of a stage with `for_each`, with the placeholders of its items; braces that are none are doubled then.
+        optional: It may be absent, and its absence is in the key.
+        exact: It is a path, whatever it looks like: it comes from an item that is one.
+    """
 
     text: str
     optional: bool = False
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +161,56 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Axis:
+    """What one key of `for_each` goes through, or a table of values, which gives several names at once.
+
+    Args:
+        name: The key; "" for a table of values.
+        source: A glob, or `STAGE.outputs` or `STAGE.OUTPUT`, as written: the items are paths then, from the stage's folder. "" where `rows` has them.
+        rows: For each item the names that placeholders have for it, with their values.
+        naming: Those of the names that instances are told apart by.
+    """
+
+    name: str
+    source: str = ""
+    rows: tuple[Mapping[str, Value], ...] = ()
+    naming: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """`for_each`: the stage stands for an instance for each item, or each combination of items.
+
+    Args:
+        axes: One a key, in order: the last one goes round fastest.
+        exclude: Globs of what is left out of what globs find.
+        names: All names that placeholders have for items.
+        paths: Those of them that are paths.
+    """
+
+    axes: tuple[Axis, ...]
+    exclude: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    paths: frozenset[str] = frozenset()
+
+
+NO_ITEM: Mapping[str, Value] = MappingProxyType({})
+
+
+def _no_item() -> Mapping[str, Value]:
+    return NO_ITEM
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A declared rule: the fields are the keys of `[stage.NAME]` that 2-format lists.
 
+    With `for_each` it is declared once, with placeholders of items in its inputs, outputs, params, env, depfile and metrics, and edges have instances
+    of it (plan/instances.py), which are stages of the same name without any of these.
+
     Args:
+        for_each: What there are instances for; None for a stage that stands for itself.
+        item: Of an instance, the names of its items with their values.
         timeout: Seconds, or None.
         retry: How often and when a failed attempt is repeated.
         fallback: What makes the outputs when the stage has finally failed: the name of a stage, or a function; "" for nothing.
@@ -206,6 +260,8 @@ class Stage:
     resources: Resources = field(default_factory=dict)
     secret_env: tuple[str, ...] = ()
     cache: bool | None = None
+    for_each: ForEach | None = None
+    item: Mapping[str, Value] = field(default_factory=_no_item)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from pipefile.base.paths import parents, show
 from pipefile.model.stage import Stage
 
 
-def check_outputs(stages: Sequence[Stage]) -> tuple[dict[str, int], dict[str, int]]:
+def check_outputs(stages: Sequence[Stage], names: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
     """Who makes what.
 
     Args:
         stages: By number of their edge.
+        names: Of the edges.
 
     Returns:
         Output path -> edge; and the part of it that is directories.
@@ -29,7 +30,7 @@ def check_outputs(stages: Sequence[Stage]) -> tuple[dict[str, int], dict[str, in
         for output in stage.outputs:
             path = output.path
             if path in producer:
-                raise _made_twice(path, stages)
+                raise _made_twice(path, stages, names)
             producer[path] = number
             if output.directory:
                 directories[path] = number
@@ -42,32 +43,38 @@ def check_outputs(stages: Sequence[Stage]) -> tuple[dict[str, int], dict[str, in
                 cut = folder.rfind("/")
     clashes = folders.intersection(producer)
     if clashes:
-        raise _nested(clashes, stages, producer, directories)
+        raise _nested(clashes, stages, names, producer, directories)
     return producer, directories
 
 
-def _made_twice(path: str, stages: Sequence[Stage]) -> GraphError:
-    makers = [stage for stage in stages for output in stage.outputs if output.path == path]
-    distinct = list({maker.name: maker for maker in makers}.values())
+def _made_twice(path: str, stages: Sequence[Stage], names: Sequence[str]) -> GraphError:
+    makers = [number for number, stage in enumerate(stages) for output in stage.outputs if output.path == path]
+    distinct = list(dict.fromkeys(makers))
+    places = [_place(stages[number], names[number]) for number in distinct[:10]]
+    first = stages[distinct[0]]
     if len(distinct) == 1:
-        return GraphError(f"`{show(path)}` is declared twice by stage `{show(makers[0].name)}`", (_place(makers[0]),))
+        return GraphError(f"`{show(path)}` is declared twice by stage `{show(names[distinct[0]])}`", places)
     count = "two" if len(distinct) == 2 else str(len(distinct))
-    return GraphError(f"`{show(path)}` is made by {count} stages", [_place(maker) for maker in distinct[:10]])
+    if all(stages[number].name == first.name for number in distinct):
+        hint = "outputs need something of the item that no other item has; `{x.stem}` alone leaves out the folder, which `{x.parent}` is"
+        return GraphError(f"`{show(path)}` is made by {count} instances of stage `{show(first.name)}`", places, hint)
+    return GraphError(f"`{show(path)}` is made by {count} stages", places)
 
 
-def _nested(clashes: set[str], stages: Sequence[Stage], producer: dict[str, int], directories: dict[str, int]) -> GraphError:
+def _nested(clashes: set[str], stages: Sequence[Stage], names: Sequence[str], producer: dict[str, int], directories: dict[str, int]) -> GraphError:
     for path, number in producer.items():
         for folder in parents(path):
             if folder not in clashes:
                 continue
             inner, outer = stages[number], stages[producer[folder]]
-            places = [_place(inner)] if inner is outer else [_place(inner), _place(outer)]
+            numbers = [number] if inner is outer else [number, producer[folder]]
+            places = [_place(stages[each], names[each]) for each in numbers]
             if folder not in directories:
                 return GraphError(f"`{show(path)}` needs a folder `{show(folder)}`, which is made as a file", places)
-            whose = "another output of the same stage" if inner is outer else f"which stage `{show(outer.name)}` makes whole"
+            whose = "another output of the same stage" if inner is outer else f"which stage `{show(names[producer[folder]])}` makes whole"
             return GraphError(f"`{show(path)}` lies in `{show(folder)}/`, {whose}", places)
     raise AssertionError("a clash that no output has part in")
 
 
-def _place(stage: Stage) -> Place:
-    return Place(stage.file, ("stage", stage.name, "outputs"), f"`{show(stage.name)}`")
+def _place(stage: Stage, name: str) -> Place:
+    return Place(stage.file, ("stage", stage.name, "outputs"), f"`{show(name)}`")

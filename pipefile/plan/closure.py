@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import overload
 
 from pipefile.base.errors import UnknownTargetError, UsageError
 from pipefile.base.paths import BadPathError, normalise, show
-from pipefile.model.graph import Graph
+from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import World
 from pipefile.model.stage import Pipeline
 from pipefile.plan.cycles import topological
@@ -27,7 +28,12 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
     Raises:
         UsageError: A target is none of these.
     """
-    names = Targets(pipeline, graph.producer, graph.by_stage)
+    edges = graph.edges
+
+    def directories() -> frozenset[str]:
+        return frozenset([output.path for edge in edges for output in edge.outputs if output.directory])
+
+    names = Targets(pipeline, graph.producer, graph.by_stage, _Names(edges), directories)
     if not targets:
         return names.default()
     fallbacks = mains(pipeline.stages.values())
@@ -57,6 +63,23 @@ def closure(graph: Graph, ids: Iterable[int], left_out: Iterable[int] = ()) -> l
             depends[edge] = tuple([node for node in depends[edge] if node in cut])
             order[edge] = tuple([node for node in order.get(edge, ()) if node in cut])
     return topological(depends, order, ids)
+
+
+class _Names(Sequence[str]):
+    """Names of edges."""
+
+    def __init__(self, edges: Sequence[Edge]) -> None:
+        self._edges = edges
+
+    def __len__(self) -> int:
+        return len(self._edges)
+
+    @overload
+    def __getitem__(self, number: int) -> str: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[str]: ...
+    def __getitem__(self, number: int | slice) -> str | Sequence[str]:
+        return [edge.name for edge in self._edges[number]] if isinstance(number, slice) else self._edges[number].name
 
 
 def _is_source(target: str, graph: Graph, world: World | None) -> bool:

@@ -136,4 +136,4 @@ def _line(edge: Edge, makes: str, link: tuple[str, str], waits_for: str) -> Plac
         text = f"`{name}` makes `{show(makes)}`, and its command names `{show(path)}`" if makes else f"the command of `{name}` names `{show(path)}`"
     else:
         text = f"`{name}` makes `{show(makes)}` from `{show(path)}`" if makes else f"`{name}` needs `{show(path)}`"
-    return Place(edge.stage.file, ("stage", edge.name, key), text)
+    return Place(edge.stage.file, ("stage", edge.stage.name, key), text)

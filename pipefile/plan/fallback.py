@@ -37,7 +37,9 @@ def fallback_edge(main: Edge, graph: Graph) -> Edge:
     names = {need.name for need in own.needs if need.name is not None}
     outputs = outputs_of(main.outputs, own.stage.action)
     needs = (*own.needs, *[need for need in main.needs if need.name not in names])
-    stage = replace(own.stage, name=main.stage.name, file=main.stage.file, outputs=outputs)
+    stage = replace(
+        own.stage, name=main.stage.name, file=main.stage.file, outputs=outputs, for_each=main.stage.for_each, item=main.stage.item
+    )
     return replace(main, stage=stage, needs=needs, outputs=outputs, literal=())
 
 

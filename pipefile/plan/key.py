@@ -85,6 +85,8 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
         found.append(_component(("output", output.name or "", output.path, kind)))
     if stage.params:
         found += [Component("param", name, "", dumps(stage.params[name], sort_keys=True)) for name in sorted(stage.params)]
+    if stage.item:
+        found += [Component("item", name, "", dumps(value, sort_keys=True)) for name, value in stage.item.items()]
     if stage.version:
         found.append(Component("version", "", "", stage.version))
     if stage.env or facts.tracked:

@@ -94,7 +94,7 @@ def missing_sources(graph: Graph, closure: Iterable[int], world: World) -> Graph
                 if not files.paths and not need.optional:
                     missing.setdefault(files.text, (files, edge))
                 continue
-            if need.optional:
+            if need.optional or not files.paths:  # a stage without instances has no outputs
                 continue
             seen.add(files)
             kind = world.kind(files.paths[0])

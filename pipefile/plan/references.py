@@ -12,6 +12,7 @@ from pipefile.base.paths import BadPathError, parents, show
 from pipefile.model.graph import FileSet, Need
 from pipefile.model.ports import World
 from pipefile.model.stage import Output, Pipeline, Stage, Value
+from pipefile.plan.expand import Expanded
 from pipefile.plan.near import nearest
 from pipefile.plan.patterns import beneath, bytewise, canonical, is_glob, literal_prefix, matcher, start_folder, unescape
 
@@ -29,17 +30,21 @@ class References:
     Args:
         pipeline: What was declared.
         world: The disk.
+        expanded: What becomes an edge each.
         producer: Output path -> edge.
         directories: The outputs among them that are directories.
     """
 
-    def __init__(self, pipeline: Pipeline, world: World, producer: Mapping[str, int], directories: Mapping[str, int]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, world: World, expanded: Expanded, producer: Mapping[str, int], directories: Mapping[str, int]
+    ) -> None:
         self.groups: list[tuple[int, ...]] = []
         self._pipeline = pipeline
         self._stages = pipeline.stages
-        self._numbers = {name: number for number, name in enumerate(pipeline.stages)}
-        self._by_number = list(pipeline.stages.values())
-        self._edge_count = len(pipeline.stages)
+        self._by_stage = expanded.by_stage
+        self._by_number = expanded.stages
+        self._names = expanded.names
+        self._edge_count = len(expanded.stages)
         self._world = world
         self._producer = producer
         self._directories = directories
@@ -51,11 +56,28 @@ class References:
         self._globs: dict[str, FileSet] = {}
         self._sorted: list[str] | None = None
         self._values_below = f"{pipeline.settings.store}/values/"
-        self._depfiles = frozenset([stage.depfile for stage in pipeline.stages.values() if stage.depfile and stage.depfile not in producer])
+        self._depfiles = frozenset([stage.depfile for stage in expanded.stages if stage.depfile and stage.depfile not in producer])
+        self._exact: dict[str, dict[str, FileSet]] = {}
 
     def cache_of(self, folder: str) -> dict[str, FileSet | GlobalValue]:
         """What is known of the texts in Pipefiles of one folder."""
         return self._caches.setdefault(folder, {})
+
+    def exactly(self, text: str, stage: Stage) -> FileSet:
+        """The file or directory that *text* names, whatever it looks like.
+
+        Raises:
+            GraphError: It leaves the project, or is of another kind.
+        """
+        known = self._exact.setdefault(stage.folder, {})
+        found = known.get(text)
+        if found is None:
+            try:
+                path = self._from_root(beneath(stage.folder, text))
+            except BadPathError as error:
+                raise GraphError(f"input `{show(text)}` is {error}", (self._place(stage),)) from None
+            found = known[text] = self._directory(path, stage) if text[-1] == "/" else self._file(path, stage)
+        return found
 
     def members(self, group: int) -> frozenset[int]:
         """The edges of a group node."""
@@ -155,19 +177,32 @@ class References:
         if path and (len(outputs) != 1 or outputs[0].path != path):
             what = f"the outputs of stage `{show(maker.name)}`" if whole else f"an output of stage `{show(maker.name)}`"
             raise self._ambiguous(text, what, stage)
-        number = self._numbers[maker.name]
+        if maker.for_each is not None:
+            return self._fan_in(text, whole, maker)
+        (number,) = self._by_stage[maker.name]
         if whole or len(outputs) > 1 or outputs[0].many:
             kinds = [output.value for output in outputs]
             return FileSet(text, "outputs", tuple([output.path for output in outputs]), number, value=",".join(kinds) if any(kinds) else "")
         output = outputs[0]
         return FileSet(output.shown, "directory" if output.directory else "file", (output.path,), number, value=output.value)
 
+    def _fan_in(self, text: str, whole: bool, maker: Stage) -> FileSet:
+        """The outputs of all instances of a stage, in the order of its items."""
+        edges = self._by_stage[maker.name]
+        outputs = [output for edge in edges for output in self._by_number[edge].outputs if whole or output.name == text[len(maker.name) + 1 :]]
+        kinds = [output.value for output in outputs]
+        values = ",".join(kinds) if any(kinds) else ""
+        return FileSet(text, "outputs", tuple([output.path for output in outputs]), self._node(edges), value=values)
+
     def _entry(self, text: str, key: str, maker: Stage, stage: Stage) -> FileSet:
         """One key of the table that a function without declared outputs returns: which keys that has is known when it has run."""
         if self._also_file(text, stage):
             raise self._ambiguous(text, f"what stage `{show(maker.name)}` returns", stage)
         output = maker.outputs[0]
-        return FileSet(output.path, "file", (output.path,), self._numbers[maker.name], value=output.value, entry=key)
+        if maker.for_each is not None:
+            text = f"`{show(text)}` is a key of what stage `{show(maker.name)}` returns for each item"
+            raise GraphError(text, (self._place(stage),), f"`{show(maker.name)}.outputs` is a list of all that it returns")
+        return FileSet(output.path, "file", (output.path,), self._by_stage[maker.name][0], value=output.value, entry=key)
 
     def _global(self, text: str, stage: Stage) -> GlobalValue | None:
         at: Value | Mapping[str, Value] = self._pipeline.globals_of(stage.folder)
@@ -206,7 +241,7 @@ class References:
             if path in self._directories:
                 if self._stage(maker) is stage:
                     raise self._own(FileSet(path, "file", (path,), maker), maker, stage)
-                text = f"input `{show(path)}` is a directory that stage `{show(self._stage(maker).name)}` makes"
+                text = f"input `{show(path)}` is a directory that stage `{self._called(maker)}` makes"
                 raise GraphError(text, (self._place(stage),), f"write `{show(path)}/`")
             return FileSet(path, "file", (path,), maker)
         inside = self._inside(path)
@@ -237,7 +272,7 @@ class References:
         maker = self._producer.get(path)
         if maker is not None:
             if path not in self._directories:
-                text = f"input `{show(path)}/` is a file that stage `{show(self._stage(maker).name)}` makes"
+                text = f"input `{show(path)}/` is a file that stage `{self._called(maker)}` makes"
                 raise GraphError(text, (self._place(stage),), f"write `{show(path)}`")
             return FileSet(path + "/", "directory", (path,), maker)
         inside = self._inside(path)
@@ -299,10 +334,11 @@ class References:
     def _node_of(self, paths: list[str] | tuple[str, ...]) -> int:
         """The node that has to end before all of *paths* are there: -1, an edge, or a group, which is made where it is new."""
         producer = self._producer
-        makers = sorted({producer[path] for path in paths if path in producer})
-        if len(makers) < 2:
-            return makers[0] if makers else -1
-        edges = tuple(makers)
+        return self._node(tuple(sorted({producer[path] for path in paths if path in producer})))
+
+    def _node(self, edges: tuple[int, ...]) -> int:
+        if len(edges) < 2:
+            return edges[0] if edges else -1
         node = self._group_of.get(edges)
         if node is None:
             node = self._group_of[edges] = self._edge_count + len(self.groups)
@@ -317,7 +353,10 @@ class References:
         if files.inside:
             return GraphError(f"`{show(files.text)}` lies in `{show(files.inside)}/`, an output of the stage that needs it", (outputs,))
         path = next(path for path in files.paths if self._producer.get(path) == number)
-        return GraphError(f"`{show(path)}` is both an input and an output of stage `{show(stage.name)}`", (outputs,))
+        return GraphError(f"`{show(path)}` is both an input and an output of stage `{self._called(number)}`", (outputs,))
+
+    def _called(self, number: int) -> str:
+        return show(self._names[number])
 
     def _stage(self, number: int) -> Stage:
         return self._by_number[number]

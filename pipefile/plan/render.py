@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 
 from pipefile.base.errors import InputError
-from pipefile.base.paths import relative, show
+from pipefile.base.paths import show
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.stage import Field, Template, Value
+from pipefile.plan.items import ItemError, item_text
 from pipefile.plan.template import Lookup, quoted
+from pipefile.plan.texts import as_argument, value_text
 
 KEPT = frozenset(["outputs", "threads", "store", "depfile", "inputs.file"])
 """Placeholders that the key sees as they are written: what they become changes no result."""
@@ -85,6 +87,13 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths, text_of: ValueTe
         KeyError: Nothing of that name; the loader checks names, so this is a bug.
         InputError: `{name[i]}` asks for more than there are.
     """
+    if edge.stage.item:
+        try:
+            text = item_text(field, edge.stage)
+        except ItemError as error:
+            raise InputError(f"`run` of `{show(edge.name)}`: {error}") from error
+        if text is not None:
+            return text
     if field.name.startswith("params."):
         return _at(field, value_text(_param(edge.stage.params, field.name[7:])), edge)
     wanted, folder = None if field.name == "inputs" else field.name, edge.stage.folder
@@ -124,28 +133,6 @@ def _at(field: Field, values: str | list[str], edge: Edge) -> str | list[str]:
         count = "nothing" if not several else "1 value" if len(several) == 1 else f"{len(several)} values"
         raise InputError(f"`{field}` in `run` of stage `{show(edge.stage.name)}` asks for more than there is: {count}")
     return several[field.index]
-
-
-def as_argument(path: str, folder: str = "") -> str:
-    """A path as commands that run in a folder get it: one that begins with a dash would be read as an option."""
-    if folder:
-        path = relative(path, folder)
-    return "./" + path if path.startswith("-") else path
-
-
-def value_text(value: Value) -> str | list[str]:
-    """A value of `[global]` or of params as text for a command; a list becomes several words."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return [text if isinstance(text := value_text(item), str) else " ".join(text) for item in value]
-    if isinstance(value, dict):
-        from json import dumps
-
-        return dumps(value, sort_keys=True)
-    return repr(value)
 
 
 def _param(params: Mapping[str, Value], name: str) -> Value:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, normalise, show
-from pipefile.model.graph import Edge, Graph, Need, ValueOf
+from pipefile.model.graph import Edge, FileSet, Graph, Need, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
 from pipefile.plan.closure import closure, select
 from pipefile.plan.conditions import value_of
 from pipefile.plan.cycles import CycleError, cycle_error, topological
+from pipefile.plan.expand import expand
 from pipefile.plan.fallback import before_fallback
 from pipefile.plan.missing import missing_sources
 from pipefile.plan.references import GlobalValue, References
@@ -42,11 +43,13 @@ def resolve(pipeline: Pipeline, world: World) -> Graph:
 class _Resolver:
     def __init__(self, pipeline: Pipeline, world: World) -> None:
         self.pipeline = pipeline
-        self.stages = list(pipeline.stages.values())
-        self.producer, directories = check_outputs(self.stages)
-        self.by_stage = {name: (number,) for number, name in enumerate(pipeline.stages)}
-        self.references = References(pipeline, world, self.producer, directories)
-        self.targets = Targets(pipeline, self.producer, self.by_stage)
+        expanded = expand(pipeline, world)
+        self.stages, self.names, self.by_stage = expanded
+        self.producer, directories = check_outputs(self.stages, self.names)
+        self.references = References(pipeline, world, expanded, self.producer, directories)
+        self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories))
+        self.words: dict[int, tuple[str, ...]] = {}
+        self.makers: dict[str, int] = {}
         self.depends: list[tuple[int, ...]] = []
         self.needs: list[tuple[Need, ...]] = []
         self.literal: list[tuple[str, ...]] = []
@@ -67,8 +70,10 @@ class _Resolver:
 
     def _built(self, order: dict[int, tuple[int, ...]], conditions: dict[int, ValueOf], wave: list[int]) -> Graph:
         edges = [
-            Edge(number, stage.name, stage, needs, stage.outputs, literal, level)
-            for number, (stage, needs, literal, level) in enumerate(zip(self.stages, self.needs, self.literal, wave, strict=False))
+            Edge(number, name, stage, needs, stage.outputs, literal, level)
+            for number, (name, stage, needs, literal, level) in enumerate(
+                zip(self.names, self.stages, self.needs, self.literal, wave, strict=False)
+            )
         ]
         groups = self.references.groups
         conditional = tuple([number for number, stage in enumerate(self.stages) if stage.should_run is not None])
@@ -80,12 +85,16 @@ class _Resolver:
         first_group = len(self.stages)
         needs: list[Need] = []
         nodes: dict[int, None] = {}
+        found: FileSet | GlobalValue | None
         for group in stage.inputs:
             name, many = group.name, group.many
             for item in group.items:
-                found = known.get(item.text)
-                if found is None:
-                    found = known[item.text] = references.find(item.text, stage)
+                if item.exact:
+                    found = references.exactly(item.text, stage)
+                else:
+                    found = known.get(item.text)
+                    if found is None:
+                        found = known[item.text] = references.find(item.text, stage)
                 if isinstance(found, GlobalValue):
                     needs.append(Need(name, None, item.optional, many, found.value))
                     continue
@@ -99,7 +108,9 @@ class _Resolver:
                 needs.append(Need(name, found, item.optional, many or found.kind in _MANY))
         literal: tuple[str, ...] = ()
         if stage.infer_inputs and isinstance(stage.action, Command):
-            words = literal_words(stage.action)
+            words = self.words.get(id(stage.action))
+            if words is None:
+                words = self.words[id(stage.action)] = literal_words(stage.action)
             if words:
                 literal = self._literal(number, stage, words, needs, nodes)
         self.needs.append(tuple(needs))
@@ -118,7 +129,9 @@ class _Resolver:
                 continue
             if path in (".", stage.depfile) or path in found or self.references.declared(path, needs):
                 continue
-            maker = self.references.maker_of(path)
+            maker = self.makers.get(path, -2)
+            if maker == -2:
+                maker = self.makers[path] = self.references.maker_of(path)
             if maker == number:
                 continue
             if maker >= 0:
@@ -189,7 +202,7 @@ class _Resolver:
             maker = self.references.maker_of(path)
         if maker >= 0:
             place = Place(stage.file, ("stage", stage.name, "should_run"), f"`{show(stage.name)}`")
-            text = f"`exists` in `should_run` names `{show(path)}`, which stage `{show(self.stages[maker].name)}` makes"
+            text = f"`exists` in `should_run` names `{show(path)}`, which stage `{show(self.names[maker])}` makes"
             raise GraphError(text, (place,), "what a stage finds out is handed on as a value: `should_run = \"STAGE.VALUE\"`")
 
     def _after(self, stage: Stage) -> tuple[int, ...]:

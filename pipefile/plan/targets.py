@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import KeyPath, Place
@@ -19,14 +19,25 @@ class Targets:
         pipeline: What was declared.
         producer: Output path -> edge.
         by_stage: Stage name -> edges.
+        names: Of edges: an instance is `thumbs@photos/a.jpg`.
+        directories: Gives the outputs that are directories.
     """
 
-    def __init__(self, pipeline: Pipeline, producer: Mapping[str, int], by_stage: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        producer: Mapping[str, int],
+        by_stage: Mapping[str, tuple[int, ...]],
+        names: Sequence[str],
+        directories: Callable[[], frozenset[str]],
+    ) -> None:
         self._pipeline = pipeline
         self._producer = producer
         self._by_stage = by_stage
+        self._names = names
+        self._directories = directories
+        self._instances: dict[str, dict[str, int]] = {}
         self._sorted: list[str] | None = None
-        self._directory_outputs: frozenset[str] | None = None
 
     def edges(self, names: Sequence[str]) -> tuple[int, ...]:
         """The edges that *names* stand for, in their order, each once. Names that stand for nothing are left out: `known` tells."""
@@ -41,11 +52,11 @@ class Targets:
                     opened.add(name)
                     stack += reversed(aliases[name])
                 continue
-            found.update(dict.fromkeys(self._by_stage.get(name) or self._making(name)))
+            found.update(dict.fromkeys(self._by_stage.get(name) or self._instance(name) or self._making(name)))
         return tuple(found)
 
     def known(self, name: str) -> bool:
-        return name in self._pipeline.aliases or name in self._by_stage or bool(self._making(name))
+        return name in self._pipeline.aliases or name in self._by_stage or bool(self._instance(name) or self._making(name))
 
     def default(self) -> tuple[int, ...]:
         """The edges that are built when nothing is asked for."""
@@ -80,7 +91,8 @@ class Targets:
 
     def near_name(self, name: str) -> str:
         """The alias or stage that is probably meant by a name that stands for nothing; "" where none is near."""
-        return nearest(name, [*self._pipeline.aliases, *self._by_stage])
+        stage = name.partition("@")[0]
+        return nearest(name, self._of(stage) if stage != name and stage in self._by_stage else [*self._pipeline.aliases, *self._by_stage])
 
     def near(self, name: str) -> tuple[str, bool]:
         """What is probably meant by a name that stands for nothing ("" where none is near), and whether that is the path of an output."""
@@ -110,11 +122,17 @@ class Targets:
         first = bisect_left(self._sorted, path + "/")
         return [producer[inner] for inner in self._sorted[first : bisect_left(self._sorted, path + "0", first)]]
 
-    def _directories(self) -> frozenset[str]:
-        if self._directory_outputs is None:
-            stages = self._pipeline.stages.values()
-            self._directory_outputs = frozenset([output.path for stage in stages for output in stage.outputs if output.directory])
-        return self._directory_outputs
+    def _instance(self, name: str) -> tuple[int, ...]:
+        stage, at, _ = name.partition("@")
+        found = self._of(stage).get(name) if at else None
+        return () if found is None else (found,)
+
+    def _of(self, stage: str) -> dict[str, int]:
+        """The instances of a stage by name."""
+        found = self._instances.get(stage)
+        if found is None:
+            found = self._instances[stage] = {self._names[number]: number for number in self._by_stage.get(stage, ())}
+        return found
 
     def _check_names(self, where: str, names: Iterable[str], key: KeyPath) -> None:
         for name in names:

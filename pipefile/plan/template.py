@@ -105,6 +105,14 @@ def marked(template: Template) -> str:
     return "".join(piece if isinstance(piece, str) else shelltext.PLACEHOLDER for piece in template)
 
 
+def written(pieces: Iterable[str | Field]) -> str:
+    """Pieces as a text that `parse` makes them of."""
+    parts = []
+    for piece in pieces:
+        parts.append(piece.replace("{", "{{").replace("}", "}}") if isinstance(piece, str) else str(piece))
+    return "".join(parts)
+
+
 def joined(pieces: Iterable[str | Field]) -> Template:
     """Pieces as a template: neighbouring literals become one, empty ones go."""
     out: list[str | Field] = []

@@ -26,9 +26,9 @@ were made from a verified record, so the record itself need not be read again wh
 tell.
 
 The graph, resolved, so that a build can go on from here without reading a Pipefile (engine/warm.py). `head` is JSON: the document without its
-stages, and the digest of each file that it was read from. `stages` has for each edge its table as the Pipefile has it, in JSON: `[table]`, or
-`[table, "word", ...]` with the files that its command names, from byte `stage_starts[id]` on; nothing where the table alone does not make the
-stage. `needs` has for each item of the
+stages, but with those that have a `for_each`, and the digest of each file that it was read from. `stages` has for each edge its table as the Pipefile
+has it, in JSON: `[table]`, or `[table, "word", ...]` with the files that its command names, from byte `stage_starts[id]` on; of an instance
+`[[item]]`, with the names and values of its item; nothing where the table alone does not make the stage. `needs` has for each item of the
 edge's inputs, in order, the row of a plain file, or `-1 - set`. A set is JSON in `sets`, `["raw/*.csv", "glob", "", node]`: text, kind, inside and
 node as model/graph.py has them, or `[value]` for a value of `[global]`; `set_rows` are its files, for what is only known after a stage has run those
 of its directory. Nodes are edges, then groups: `depends` has those that come before each, `order` for edges with `after` the edge, how many come

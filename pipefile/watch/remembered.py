@@ -67,6 +67,7 @@ class Remembered:
             self._read(reader, request, environ, before)
 
     def _read(self, reader: Reader, request: str, environ: Mapping[str, str], before: Remembered | None) -> None:
+
         index = self.index
         columns = Columns(reader, index)
         if not columns.whole:

@@ -305,9 +305,18 @@ class Project:
     # --- against a clean build
 
     def declared(self) -> list[str]:
-        """Paths of all declared outputs, as the Pipefile has them; placeholders are not filled in."""
+        """Paths of all declared outputs, as the Pipefile has them; placeholders are not filled in, but for those of items."""
         stages = tomllib.loads(self.read("Pipefile.toml").removeprefix("\ufeff")).get("stage", {})
-        return [path.rstrip("/") for name, stage in stages.items() for path in _paths(self._placed(name, stage.get("outputs", [])))]
+        plain = {name: stage for name, stage in stages.items() if "for_each" not in stage}
+        found = [path.rstrip("/") for name, stage in plain.items() for path in _paths(self._placed(name, stage.get("outputs", [])))]
+        return found if len(plain) == len(stages) else found + self._of_instances()
+
+    def _of_instances(self) -> list[str]:
+        """Outputs of stages with `for_each`, by the graph."""
+        from pipefile.engine.session import Session
+
+        graph = Session(self._found(), self.environ, lambda _: None).graph
+        return [output.path for edge in graph.edges if edge.stage.for_each is not None for output in edge.outputs]
 
     def value(self, stage: str, name: str, kind: str = "json") -> str:
         """Where the value of a stage with a plain name is kept."""
