@@ -221,6 +221,8 @@ def stage(function: Callable[P, R], /) -> StageFunction[P, R]: ...
 @overload
 def stage(
     *,
+    for_each: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = ...,
+    exclude: str | Sequence[str] | None = ...,
     inputs: Inputs | None = ...,
     outputs: Outputs | None = ...,
     params: Mapping[str, Any] | None = ...,
@@ -249,8 +251,9 @@ def stage(function: Any = None, /, **keys: Any) -> Any:
 
     Keywords are the keys of `[stage.NAME]` in Pipefile.toml, with the same meanings; what is left out or None is as if that key were not there.
     Beyond what TOML takes: an output may be a type, of a value that the function returns (`int float str bool dict list`, FileRef for a file whose
-    path is known at run time, Stream, or any class); `retry_on` takes exception classes, `fallback` and `setup` functions, `after` stages. Without
-    `outputs` the keys of the dictionary that the function returns are its outputs. The description is the docstring's first line.
+    path is known at run time, Stream, or any class); `retry_on` takes exception classes, `fallback` and `setup` functions, `after` stages, `for_each`
+    ranges, and stages whose outputs are the items. Without `outputs` the keys of the dictionary that the function returns are its outputs. The
+    description is the docstring's first line.
 
     Args:
         function: The function, where the decorator is used without arguments.

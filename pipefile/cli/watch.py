@@ -260,5 +260,6 @@ def _counts(result: RunResult, failed: int) -> dict[str, Any]:
         "failed": failed,
         "ok": len(result.ran) + len(result.restored) + len(result.degraded),
         "skipped": len(result.skipped),
+        "interrupted": result.status == "interrupted",
         "ran": [*result.ran, *result.degraded, *result.failed][:_MOST],
     }

@@ -15,7 +15,7 @@ from pipefile.base.dataclass import dataclass, field
 from pipefile.base.locations import KeyPath, Position
 from pipefile.load.faults import FaultError
 from pipefile.load.scanner import shown_line
-from pipefile.load.tables import KEYWORDS, Table, table_of
+from pipefile.load.tables import KEYWORDS, Table, item_names, table_of
 from pipefile.model.fileref import FileRef
 from pipefile.model.stream import Stream
 
@@ -48,7 +48,9 @@ class Found:
     @property
     def lacking(self) -> tuple[str, ...]:
         """Parameters that nothing gives which the decorator says; () where what it says is computed."""
-        return () if self.table is None else tuple([name for name in self.needed if name not in _given(self.table)])
+        if self.table is None or item_names(self.table) is None:
+            return ()
+        return tuple([name for name in self.needed if name not in _given(self.table)])
 
 
 @dataclass(slots=True)
@@ -220,7 +222,7 @@ def _uses(pipeline: Function) -> dict[str, int]:
 
 def _given(table: Table) -> set[str]:
     inputs, outputs = table.get("inputs", {}), table["outputs"]
-    given = {*(inputs if isinstance(inputs, dict) else ("inputs",)), *table.get("params", {}), "ctx"}
+    given = {*(inputs if isinstance(inputs, dict) else ("inputs",)), *table.get("params", {}), *(item_names(table) or ()), "ctx"}
     if isinstance(outputs, dict):
         given |= {name for name, spec in outputs.items() if not (isinstance(spec, str) and spec.startswith("value:"))}
     elif outputs:
@@ -312,6 +314,10 @@ class _Reader:
                 return -value
         if keyword in ("outputs", "retry_policy"):
             return self._type(node)
+        if keyword == "for_each" and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range" and not node.keywords:
+            bounds = [self._value(inner, "") for inner in node.args]
+            if 1 <= len(bounds) <= 3 and all(type(each) is int for each in bounds) and bounds[2:] != [0]:
+                return range(*bounds)
         raise _ComputedError
 
     def _type(self, node: ast.expr) -> Any:

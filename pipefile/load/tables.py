@@ -23,6 +23,7 @@ RESULT = "result"
 """Name of the one output of a function that declares none, and of a single type."""
 
 KEYWORDS = (
+    "for_each", "exclude",
     "inputs", "outputs", "params", "version", "env", "retry_policy", "timeout", "fallback", "should_run", "mode", "external", "setup", "after",
     "always", "cache", "description", "tags", "log_limit", "metrics", "resources", "secret_env", "name",
 )  # fmt: skip
@@ -164,6 +165,26 @@ def _kind(spec: Any) -> str:
     return _KINDS.get(spec) or ("file" if issubclass(spec, FileRef) else "stream" if issubclass(spec, Stream) else "any")
 
 
+def _for_each(value: Any, name: str, key: KeyPath) -> Any:
+    if isinstance(value, Mapping):
+        return {axis: _items(items, f"`{show(str(axis))}` in `for_each` of stage `{show(name)}`", (*key, axis)) for axis, items in value.items()}
+    return json(value, f"`for_each` of stage `{show(name)}`", key)
+
+
+def _items(value: Any, what: str, key: KeyPath) -> Any:
+    if isinstance(value, range):
+        return {"range": [value.start, value.stop, value.step]}
+    return f"{value.name}.outputs" if is_stage(value) else json(value, what, key)
+
+
+def item_names(table: Mapping[str, Any]) -> frozenset[str] | None:
+    """Names that items of a stage have as arguments of its function; None where a table elsewhere names them."""
+    given = table.get("for_each", {})
+    if isinstance(given, list):
+        given = given[0] if given and isinstance(given[0], Mapping) else {}
+    return frozenset(given) if isinstance(given, Mapping) else None
+
+
 def _retry(value: Any, name: str, key: KeyPath) -> Any:
     what = f"`retry_policy` of stage `{show(name)}`"
     if not isinstance(value, Mapping):
@@ -221,5 +242,5 @@ def _is_function(value: object) -> bool:
 
 
 _CONVERTERS: dict[str, Callable[[Any, str, KeyPath], Any]] = {
-    "inputs": _inputs, "outputs": _outputs, "retry_policy": _retry, "fallback": _fallback, "setup": _setup, "after": _after,
+    "for_each": _for_each, "inputs": _inputs, "outputs": _outputs, "retry_policy": _retry, "fallback": _fallback, "setup": _setup, "after": _after,
 }  # fmt: skip

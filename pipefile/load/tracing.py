@@ -361,6 +361,10 @@ def missing_arguments(stage: StageFunction[..., Any], table: Mapping[str, Any]) 
     known = {*(inputs if isinstance(inputs, dict) else ("inputs",)), *table.get("params", {}), *stage.written, "ctx"}
     if "setup" in table:
         known.add("setup")
+    items = tables.item_names(table)
+    if items is None:
+        return []  # a table of `[global]` has the names
+    known |= items
     return [name for name in stage.required if name not in known]
 
 

@@ -116,6 +116,7 @@ class Watcher:
         self._began_at = 0
         self._told = ""
         self._first = True
+        self._whole = True  # the last build was not interrupted
         self._quit = False
         self._next_look = 0.0
         self._cost = 0.0  # seconds of the last look around
@@ -235,7 +236,7 @@ class Watcher:
             return
         if self._host is not None:  # "restart"
             changed = self._known.changed(self._during, sources_only=True)
-            if self._rounds.looked(bool(changed)) == "interrupt":
+            if self._rounds.looked(bool(changed) and not self._chain.is_long) == "interrupt":
                 self._host.signal(signal.SIGINT)
             return
         self._known.load()
@@ -255,7 +256,7 @@ class Watcher:
         """Build for what has changed, unless builds do nothing but cause each other."""
         last, later = self._last, self._later
         during = bool(changed) and all(last.cover(path) and not later.cover(path) for path in changed)
-        if not self._chain.is_loop(changed, during):
+        if not self._chain.is_loop(changed, during, self._whole):
             self._begin(changed)
             return
         self._rounds.called_off()
@@ -315,6 +316,7 @@ class Watcher:
         known.load()
         known.settle(self._during, self._began_at)
         self._chain.ran(ended.get("ran", ()))
+        self._whole = not ended.get("interrupted", False)
         self._last, self._later, self._during = self._during, Hints(), Hints()
         hints = self._sight.place()
         hints.add(self._last)
