@@ -3,7 +3,7 @@
     PATH:LINE:COLUMN: SEVERITY: MESSAGE [CODE]     compilers, and pipefile of stages that have failed
     error: PATH:LINE:COLUMN: MESSAGE               pipefile of a Pipefile
     error: MESSAGE                                 pipefile of several places at once, each on a line of its own below
-      PATH:LINE  WHAT
+      PATH:LINE  WHAT                            or of several faults: MESSAGE, needed by TARGET (STAGE, PATH:LINE)
     error: PATH: MESSAGE                           pipefile of a file as a whole
       File "PATH", line LINE, in NAME              Python: of a traceback the last place, with the line that says what happened
 
@@ -19,6 +19,7 @@ PIPEFILE = r"^error: (.+?):(\d+):(\d+): (.*)$"
 WHOLE_FILE = r"^error: ([^\s:`]+): (.*)$"
 MESSAGE = r"^error: (.*)$"
 PLACE = r"^  (?:needed by .*(?:, |\())?([^\s:|`(][^:|`]*):(\d+)(?::(\d+))?\)?(?:  .*)?$"
+EACH = r"^  (.*), needed by .*(?:, |\()([^\s:|`(][^:|`]*):(\d+)\)$"
 FRAME = r"^\s*File \"(.+?)\", line (\d+)(?:, in .*)?$"
 SOURCE = r"^\s+(?!File \")\S.*$"
 CARETS = r"^[\s~^]*[~^][\s~^]*$"
@@ -42,6 +43,7 @@ def matchers(watching: bool) -> list[dict[str, Any]]:
         {"regexp": COMPILER, **at, "severity": 4, "message": 5, "code": 6},
         {"regexp": PIPEFILE, **at, "message": 4},
         {"regexp": WHOLE_FILE, "kind": "file", "file": 1, "message": 2},
+        [{"regexp": MESSAGE}, {"regexp": EACH, "message": 1, "file": 2, "line": 3, "loop": True}],
         [{"regexp": MESSAGE, "message": 1}, {"regexp": PLACE, **at, "loop": True}],
         [frame, {"regexp": SOURCE}, {"regexp": RAISED, "message": 1}],
         [frame, {"regexp": SOURCE}, {"regexp": CARETS}, {"regexp": RAISED, "message": 1}],
@@ -59,7 +61,7 @@ def matchers(watching: bool) -> list[dict[str, Any]]:
 
 
 SUBLIME = (
-    r"^(?:error: |  (?:needed by .*(?:, |\())?)?([^\s:|`(][^:|`]*):(\d+)(?::(\d+))?(?:\)?$|:  ?|\)?  )"
+    r"^(?:error: |  (?:.*needed by .*(?:, |\())?)?([^\s:|`(][^:|`]*):(\d+)(?::(\d+))?(?:\)?$|:  ?|\)?  )"
     r"(?:(?:fatal )?(?:error|warning|info|note): )?(.*)$"
 )
 """Groups: file, line, column, message."""
@@ -76,6 +78,7 @@ VIM = (
     r"%f:%l: %tarning: %m",
     r"%f:%l: %tote: %m",
     r"%trror: %f:%l:%c: %m",
+    r"%*\s%m\, needed by %.%#\, %f:%l)",
     r"%*\sneeded by %m\, %f:%l)",
     r"%*\sneeded by %m (%f:%l)",
     r"%*\s%f:%l  %m",

@@ -186,7 +186,7 @@ def test_an_editor_completes_by_it(tree: Project) -> None:
             items = found["items"] if isinstance(found, dict) else found or []
             return {item["label"]: item.get("detail") or json.dumps(item.get("documentation")) for item in items}
 
-        keys = complete(5, 0)
+        keys = next(filter(None, (complete(5, 0) for _ in range(1000))), {})  # it reads the schema meanwhile
         assert {"inputs", "outputs", "run", "call", "depfile", "retry_policy"} <= set(keys)
         assert any("What the stage is for" in text for text in keys.values())
         assert {'"blake3"', '"sha256"'} <= set(complete(2, 7))
