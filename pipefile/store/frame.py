@@ -42,7 +42,12 @@ _from_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constan
 
 def sealed(values: Mapping[str, object]) -> bytes:
     """The line that holds *values*."""
-    body = _to_json(values)[1:].encode("ascii") + b"\n"
+    return sealed_text(_to_json(values))
+
+
+def sealed_text(text: str) -> bytes:
+    """As `sealed`, of what is a JSON object already, with the blanks and escapes that it has in a line."""
+    body = text[1:].encode("ascii") + b"\n"
     checksum = blake3(_HEAD + body).hexdigest(length=16)
     return b'%b%b%b", %b' % (_HEAD, _MARK, checksum.encode(), body)
 

@@ -39,7 +39,8 @@ from pipefile.base.paths import absolute_from, folder_of, name_of, relative
 from pipefile.model.ports import Disk
 from pipefile.model.record import ABSENT, Component, Made, Record, Remembered
 from pipefile.model.stage import Output
-from pipefile.store.frame import opened, sealed
+from pipefile.store.byhand import finished, marked, rows, texts
+from pipefile.store.frame import opened, sealed, sealed_text
 
 LIMIT = 256 << 20  # bytes; a record of a million inputs has half of it
 
@@ -85,6 +86,10 @@ def encode(record: Record, at: str) -> bytes:
                 own = tuple([relative(path, folder) for path in own])
             if members:
                 members = {text: tuple([(relative(path, folder), digest) for path, digest in files]) for text, files in members.items()}
+        if not (discovered or own or members or record.degraded or output is None):
+            line = _by_hand(record, components, outputs, (output, pipefile))
+            if line is not None:
+                return sealed_text(line)
         values = {
             "accepted": record.accepted,
             "attempt": record.attempt,
@@ -104,6 +109,22 @@ def encode(record: Record, at: str) -> bytes:
     else:
         values = {"attempt": record.attempt, "edge": record.edge, "key": record.key, "output": output, "outputs": outputs, "pipefile": pipefile}
     return sealed(values)
+
+
+def _by_hand(
+    record: Record, components: Sequence[tuple[str, str, str, str]], outputs: Sequence[tuple[str, str, str]], places: tuple[str, str]
+) -> str | None:
+    """The JSON of the record of a plain command, as the library makes it; None for one that has something to be escaped."""
+    marks = sum([part[3].count('"') for part in components])
+    if marks:
+        components = [part if '"' not in part[3] else (part[0], part[1], part[2], marked(part[3])) for part in components]
+    reasons = record.reasons
+    line = (
+        f'{{"accepted": "{record.accepted}", "attempt": "{record.attempt}", "components": {rows(components)}, "discovered": {{}}, '
+        f'"duration": {float(record.duration)!r}, "edge": "{record.edge}", "key": "{record.key}", "members": {{}}, "output": "{places[0]}", '
+        f'"outputs": {rows(outputs)}, "own": [], "pipefile": "{places[1]}", "reasons": {texts(reasons)}}}'
+    )
+    return finished(line, 38 + 8 * len(components) + 6 * len(outputs) + 2 * len(reasons), marks)
 
 
 def decode(data: bytes, at: str) -> Record:

@@ -31,10 +31,12 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from pipefile.model.options import Options
 from pipefile.model.ports import Clock, Disk
 from pipefile.model.run import EdgeResult
+from pipefile.store.byhand import finished, marked, table, texts
 from pipefile.store.folder import cannot_write, prepare_store
 from pipefile.store.git import Git
 from pipefile.store.history import COUNTS, FORMAT, RunReader, boot_id, log_folder, start_of
@@ -187,7 +189,7 @@ class RunWriter:
         git = self._git
         if git is not None and git.commit:
             values["git"] = {"commit": git.commit, "dirty": git.dirty()}
-        lines = ",\n".join([_to_json(_edge_values(edge)) for edge in edges])
+        lines = ",\n".join([_by_hand(edge) or _to_json(_edge_values(edge)) for edge in edges])
         try:
             text = f'{{"format": {FORMAT}, "edges": [\n{lines}\n]}}\n'
             self._disk.write(f"{self._store}/runs/{run}/manifest.json", text.encode("ascii"))
@@ -217,6 +219,24 @@ def _edge_values(edge: EdgeResult) -> dict[str, object]:
     for name in ("inputs", "outputs", "params", "code"):
         values[name] = dict(getattr(edge, name))
     return values
+
+
+def _by_hand(edge: EdgeResult) -> str | None:
+    """The JSON of an edge that has run as most do, as the library makes it; None for any other."""
+    if edge.params or edge.error or edge.exit_status != 0 or not isfinite(edge.duration_seconds + edge.cpu_seconds):
+        return None
+    inputs, outputs, code, reasons = edge.inputs, edge.outputs, edge.code, edge.reasons
+    marks = sum([text.count('"') for text in code.values()])
+    if marks:
+        code = {name: marked(text) for name, text in code.items()}
+    line = (
+        f'{{"stage": "{edge.stage}", "instance": "{edge.instance}", "wave": {edge.wave}, "status": "{edge.status}", "reasons": {texts(reasons)}, '
+        f'"mode": "{edge.mode}", "attempts": {edge.attempts}, "started_at": "{edge.started_at}", "duration_seconds": {edge.duration_seconds!r}, '
+        f'"cpu_seconds": {edge.cpu_seconds!r}, "peak_rss_bytes": {edge.peak_rss_bytes}, "key": "{edge.key}", "inputs": {table(inputs)}, '
+        f'"outputs": {table(outputs)}, "params": {{}}, "exit_status": 0, "error": "", "log": "{edge.log}", "mode_reason": "{edge.mode_reason}", '
+        f'"code": {table(code)}}}'
+    )
+    return finished(line, 58 + 2 * len(reasons) + 4 * (len(inputs) + len(outputs) + len(code)), marks)
 
 
 def _owner() -> dict[str, object]:
