@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 
-from measure import Sample, run
+from measure import Sample, compile_package, run
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--reps", type=int, default=7)
     parser.add_argument("--folder", help="where to work; a temporary folder otherwise")
     given = parser.parse_args()
+    compile_package()
     samples: dict[str, list[Sample]] = {name: [] for name in ("--no-cache", "cache", "restored", "no-op")}
     spent = []
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:

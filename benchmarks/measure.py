@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import time
@@ -41,6 +42,13 @@ def run(argv: Sequence[str], cwd: str, output: str, env: Mapping[str, str] | Non
         with open(output, encoding="utf-8", errors="replace") as file:
             raise RunError(f"`{' '.join(argv)}` ended with {os.waitstatus_to_exitcode(status)}\n{file.read()[-2000:]}")
     return Sample(wall, usage.ru_utime + usage.ru_stime)
+
+
+def compile_package() -> None:
+    """Compile pipefile's modules, as installing it does: under PYTHONDONTWRITEBYTECODE each start would compile all that it imports."""
+    package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipefile")
+    if not compileall.compile_dir(package, quiet=1):
+        raise RunError(f"{package} cannot be compiled")
 
 
 def stamps(root: str, paths: Sequence[str]) -> list[tuple[int, int]]:

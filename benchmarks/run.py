@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from measure import RunError, Sample, run, stamps
+from measure import RunError, Sample, compile_package, run, stamps
 from shapes import Shape
 from tools import TOOLS, Pipefile, Tool
 
@@ -179,6 +179,7 @@ def main() -> int:
     tools = [tool for tool in tools if not tool.missing()]
     if not tools:
         return 2
+    compile_package()
     everything: list[Result] = []
     for shell in {"shell": [True], "direct": [False], "both": [False, True]}[args.kind]:
         shape = Shape(args.stages, shell)

@@ -1,6 +1,6 @@
 """What a watch costs: from the save of a file to the start of its stage, while nothing happens, and after many builds.
 
-    python benchmarks/watch.py [--folders 5000] [--files 10] [--rounds 40] [--idle 30]
+    python benchmarks/watch.py [--folders 5000] [--files 10] [--rounds 40] [--idle 30] [--glob] [--tree DIR]
 
 A tree of folders with as many source files each; a stage a folder reads them all. Saves are in place, and by a new file that is renamed over the old
 one, one after the other, each in another folder; a stage writes down the time of its first command. Everything is measured from outside: the time of
@@ -90,11 +90,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--idle", type=float, default=30.0, help="seconds")
     parser.add_argument("--glob", action="store_true", help="stages name their inputs by globs")
+    parser.add_argument("--tree", help="folder of the project, made if it is not there and left for the next time")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = f"{folder}/tree"
-        os.mkdir(root)
-        make(root, given.folders, given.files, given.glob)
+        root = given.tree or f"{folder}/tree"
+        if not os.path.isdir(root):
+            os.makedirs(root)
+            make(root, given.folders, given.files, given.glob)
         subprocess.run([sys.executable, "-m", "pipefile", "-q"], cwd=root, check=True)
         begun = time.monotonic()
         watch = Watch(root)
@@ -108,7 +110,7 @@ def main() -> None:
                 for number in range(given.rounds):
                     at = number * 97 % given.folders
                     time.sleep(0.7)  # what the last build has left to do is no part of the next save
-                    saved = save(f"{root}/src/{at}/0.txt", f"{replace} {number}\n", replace)
+                    saved = save(f"{root}/src/{at}/0.txt", f"{replace} {number} {time.time()}\n", replace)
                     builds += 1
                     watch.wait(builds)
                     with open(f"{root}/src/{at}/out.sum") as file:

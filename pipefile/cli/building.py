@@ -201,6 +201,7 @@ def report_of(request: Request, wanted: Options, as_json: bool) -> Report:
     out = request.err if as_json else request.out
     project = request.project
     people = TerminalReport(out, request.err, project.root, wanted.verbose, wanted.why, project.clock.monotonic)
+    people.entering = request.entering
     if wanted.debug:  # the terminal is the debugger's
         people.live = False
     if not as_json:

@@ -14,9 +14,12 @@ from pipefile.cli.request import Request
 @options.global_options
 @click.pass_obj
 def command(request: Request, strict: bool) -> int:
-    """Find faults without running anything: inputs nobody makes, outputs whose places are taken, unused stages."""
+    """Find faults without running anything: inputs nobody makes, outputs whose places are taken, stages that need more than this machine has, and
+    unused ones."""
+    from pipefile.cli.cpus import default_jobs
     from pipefile.engine.check import check
     from pipefile.engine.session import Session
+    from pipefile.model.options import Options
     from pipefile.report.words import counts
 
     warnings = 0
@@ -27,7 +30,7 @@ def command(request: Request, strict: bool) -> int:
         request.warn(text)
 
     session = Session(request.project, request.environ, warn, note=request.note)
-    found = check(session)
+    found = check(session, Options(jobs=default_jobs(request.environ), environ=request.environ))
     faults = 0
     for finding in found:
         if finding.fault:

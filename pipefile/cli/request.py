@@ -122,8 +122,8 @@ class Request:
         self.out.flush()
         if isinstance(error, UnknownTargetError) and error.is_path and error.near and self.cwd != self.project.root:
             error.hint = meant(os.path.relpath(f"{self.project.root}/{error.near}", self.cwd))  # as it has to be typed here
-        if "project" in self.__dict__ and error.places and not self._stands_in(self.project.root):
-            self.err.write(f"pipefile: Entering directory '{show(self.project.root)}'\n")
+        if "project" in self.__dict__ and error.places and self.entering:
+            self.err.write(f"{self.entering}\n")
         self.err.write(painted_error(str(error), self.err) + "\n")
         if self.err.annotates:
             self._annotate(error)
@@ -137,6 +137,12 @@ class Request:
         file = os.path.join(root, place.file) if place is not None else ""
         line = position.line if position is not None else place.line if place is not None else None
         self.err.annotate("error", str(error).removeprefix("error: "), "pipefile", file, line)
+
+    @property
+    def entering(self) -> str:
+        """What tells that paths start at the project's root, in make's words, which editors know; "" where the shell stands there."""
+        root = self.project.root
+        return "" if self._stands_in(root) else f"pipefile: Entering directory '{show(root)}'"
 
     def _stands_in(self, folder: str) -> bool:
         try:

@@ -53,14 +53,14 @@ def _names(project: Project) -> frozenset[str]:
     """Names of aliases and stages. A file that cannot be read has none here; the engine says what is wrong with it."""
     from tomli import TOMLDecodeError, loads
 
+    from pipefile.load.include import names
+
     try:
-        tables = loads(project.disk.read(project.file).decode("utf-8-sig"))
+        settings = loads(project.disk.read(project.file).decode("utf-8-sig")).get("pipefile")
     except (OSError, UnicodeDecodeError, TOMLDecodeError, RecursionError):
         return frozenset()
-    found = [tables.get("alias"), tables.get("stage")]
-    names = frozenset(name for table in found if isinstance(table, dict) for name in table)
-    settings = tables.get("pipefile")
-    return names | _decorated(project) if isinstance(settings, dict) and settings.get("python") else names
+    found = names(project.disk, project.file)
+    return found | _decorated(project) if isinstance(settings, dict) and settings.get("python") else found
 
 
 def _decorated(project: Project) -> frozenset[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
@@ -54,6 +55,7 @@ class _Given(TypedDict):
 @options.mode
 @options.no_cache
 @options.as_json
+@options.overlay
 @options.global_options
 @click.pass_obj
 def command(request: Request, **given: Unpack[_Given]) -> int:
@@ -61,10 +63,25 @@ def command(request: Request, **given: Unpack[_Given]) -> int:
 
     On a terminal `r` builds at once, `q` ends the watch; elsewhere a signal ends it.
     """
+    return start(request, given)
+
+
+def start(request: Request, given: _Given, make: Callable[[], Queue] | None = None, idle: float | None = None) -> int:
+    """Watch. Returns the exit status.
+
+    Args:
+        request: The command line.
+        given: Its options.
+        make: Makes the queue of events; None takes that of the system.
+        idle: Seconds between two looks at everything; None for as many as make no difference to the machine.
+
+    Raises:
+        PipefileError: There is no project, or this is a stage of a build in it.
+    """
     from pipefile.engine.interrupt import Interrupts
     from pipefile.store.lock import check_not_nested
     from pipefile.watch.keys import Keys
-    from pipefile.watch.watcher import Setup, Watcher
+    from pipefile.watch.watcher import IDLE, Setup, Watcher
 
     project = request.project
     check_not_nested(request.environ, project.root)
@@ -100,7 +117,8 @@ def command(request: Request, **given: Unpack[_Given]) -> int:
         build=rounds.build,
         on_busy=given["on_busy"],
         quiet=given["debounce"] / 1000,
-        make=None if given["poll"] else _queue,
+        make=None if given["poll"] else make or _queue,
+        idle=IDLE if idle is None else idle,
     )
     _warm_up()
     with Interrupts() as interrupts, Keys() as keys:
@@ -174,6 +192,8 @@ class _Rounds:
         self._request.err.flush()
         self._words.write(text + "\n")
         self._words.flush()
+        if self._words.fault == errno.EPIPE:  # nobody reads this any more
+            raise BrokenPipeError
 
     def complain(self, text: str) -> None:
         from pipefile.report.stream import painted_error
@@ -195,7 +215,7 @@ class _Rounds:
         return found
 
     def _build(self, begin: Begin, interrupts: Interrupts, found: dict[str, Any]) -> int:
-        from pipefile.cli.building import options_of, report_of
+        from pipefile.cli.building import Pauses, options_of, report_of
         from pipefile.engine.build import build
         from pipefile.watch.remembered import edge_names
         from pipefile.watch.standing import Standing
@@ -207,7 +227,8 @@ class _Rounds:
         report = report_of(request, wanted, self._given["as_json"])
         standing = Standing(report, begin.standing, lambda: edge_names(project.root, self._store()))
         try:
-            result = build(project, wanted, standing, interrupts, look=begin.look)
+            with Pauses(report.pause if report.live else None):
+                result = build(project, wanted, standing, interrupts, look=begin.look)
         except PipefileError as error:
             from pipefile.engine.scope import mending
 
@@ -239,5 +260,6 @@ def _counts(result: RunResult, failed: int) -> dict[str, Any]:
         "failed": failed,
         "ok": len(result.ran) + len(result.restored) + len(result.degraded),
         "skipped": len(result.skipped),
+        "interrupted": result.status == "interrupted",
         "ran": [*result.ran, *result.degraded, *result.failed][:_MOST],
     }

@@ -125,26 +125,21 @@ class Document:
 
     # --- changing
 
-    def append(self, container: Node, value: Any, name: str | None = None) -> None:
-        """Put a value at the end of an array or, with its name, of an object: behind all comments that stand there.
-
-        Of one container this may be asked once; several values go in together by `extend`.
-        """
-        self.extend(container, [(name, value)])
-
     def extend(self, container: Node, values: list[tuple[str | None, Any]]) -> None:
-        """As `append`, of several."""
+        """Put values at the end of an array or, with their names, of an object: behind all comments that stand there. Once for each container."""
         indent = self._indent(container.start) + self.unit
         texts = [self._text(name, value, indent) for name, value in values]
         closing = container.stop - 1
         before = self.text[:closing].rstrip(" \t\r\n")
-        if container.last >= 0 and not container.comma:
-            self._edits.append((container.last, container.last, ","))
+        comma = "," if container.last >= 0 and not container.comma else ""
+        if comma and container.last < len(before):  # a comment stands between
+            self._edits.append((container.last, container.last, comma))
+            comma = ""
         end = "," if container.comma else ""
         joined = f",{self.newline}{indent}".join(texts)
         space = self.text[len(before) : closing]
         closed = space if "\n" in space else self.newline + self._indent(container.start)
-        self._edits.append((len(before), closing, f"{self.newline}{indent}{joined}{end}{closed}"))
+        self._edits.append((len(before), closing, f"{comma}{self.newline}{indent}{joined}{end}{closed}"))
 
     def replace(self, node: Node, value: Any) -> None:
         """Put another value in the place of one."""

@@ -59,7 +59,8 @@ def _read(root: str, file: str) -> Names:
 
     with open(f"{root}/{file}", "rb") as pipefile:
         document = tomli.loads(pipefile.read(_LARGEST).decode("utf-8-sig"))
-    if document.get("pipefile", {}).get("python"):
+    settings = document.get("pipefile", {})
+    if settings.get("python") or settings.get("include"):
         return _declared(root, file)
     stages = document.get("stage", {})
     found: list[str] = []

@@ -18,7 +18,7 @@ COMPILER = r"^(?!\s)(.+?):(\d+):(?:(\d+):)? (?:fatal )?(error|warning|info|note)
 PIPEFILE = r"^error: (.+?):(\d+):(\d+): (.*)$"
 WHOLE_FILE = r"^error: ([^\s:`]+): (.*)$"
 MESSAGE = r"^error: (.*)$"
-PLACE = r"^  (?:needed by .*, )?([^\s:|`(][^:|`]*):(\d+)(?::(\d+))?\)?(?:  .*)?$"
+PLACE = r"^  (?:needed by .*(?:, |\())?([^\s:|`(][^:|`]*):(\d+)(?::(\d+))?\)?(?:  .*)?$"
 FRAME = r"^\s*File \"(.+?)\", line (\d+)(?:, in .*)?$"
 SOURCE = r"^\s+(?!File \")\S.*$"
 CARETS = r"^[\s~^]*[~^][\s~^]*$"
@@ -59,7 +59,7 @@ def matchers(watching: bool) -> list[dict[str, Any]]:
 
 
 SUBLIME = (
-    r"^(?:error: |  (?:needed by .*, )?)?([^\s:|`(][^:|`]*):(\d+)(?::(\d+))?(?:\)?$|:  ?|\)?  )"
+    r"^(?:error: |  (?:needed by .*(?:, |\())?)?([^\s:|`(][^:|`]*):(\d+)(?::(\d+))?(?:\)?$|:  ?|\)?  )"
     r"(?:(?:fatal )?(?:error|warning|info|note): )?(.*)$"
 )
 """Groups: file, line, column, message."""
@@ -76,9 +76,11 @@ VIM = (
     r"%f:%l: %tarning: %m",
     r"%f:%l: %tote: %m",
     r"%trror: %f:%l:%c: %m",
-    r"  needed by %m\, %f:%l)",
-    r"  %f:%l  %m",
+    r"%*\sneeded by %m\, %f:%l)",
+    r"%*\sneeded by %m (%f:%l)",
+    r"%*\s%f:%l  %m",
     r"%*\sFile \"%f\"\, line %l\, in %m",
     r"%*\sFile \"%f\"\, line %l",
 )
-"""An 'errorformat'. A message about several places is a line of its own, and each place below it can be jumped to."""
+"""An 'errorformat'. A message about several places is a line of its own, and each place below it can be jumped to.
+Vim takes no notice of blanks at the beginning of a part."""

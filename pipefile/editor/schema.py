@@ -84,6 +84,8 @@ def _bounds(key: Key, types: list[str]) -> dict[str, Any]:
         found["minLength"] = 1
     if key.nonempty and "array" in types:
         found["minItems"] = 1
+    if key.nonempty and "object" in types:
+        found["minProperties"] = 1
     if key.least is not None:
         found.update({"minimum": key.least, "maximum": _LARGEST})
     return found

@@ -6,7 +6,7 @@ import secrets
 
 from pipefile.base.errors import StoreError, UsageError
 from pipefile.base.locations import Place
-from pipefile.base.paths import show
+from pipefile.base.paths import relative, show
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
@@ -88,7 +88,7 @@ def _record(session: Session, decider: Decider, edge: Edge, decision: Decision, 
     made += tuple([Made(path, "file", files.output_digest(path)) for path in _named(session, decider, edge)])
     return Record(
         edge=edge.name,
-        pipefile=session.project.file,
+        pipefile=session.pipefile_of(edge.stage),
         attempt=secrets.token_hex(8),
         key=decision.key,
         output=made[0].path if made else None,
@@ -121,6 +121,6 @@ def _discovered(session: Session, decider: Decider, edge: Edge, decision: Decisi
         if path in found or path in skipped:
             continue
         state = files.state(path)
-        if state.kind == "file" or (state.kind == "absent" and (path in decision.discovered or "/" in path)):
+        if state.kind == "file" or (state.kind == "absent" and (path in decision.discovered or "/" in relative(path, edge.stage.folder))):
             found[path] = state.digest or ABSENT
     return found

@@ -446,7 +446,7 @@ class Attempts:
         outputs = tuple([Made(path, "directory" if path in folders else "file", state.digest) for path, state in made.items()])
         record = Record(
             edge=edge.name,
-            pipefile=self._session.project.file,
+            pipefile=self._session.pipefile_of(edge.stage),
             attempt=os.urandom(8).hex(),
             key="" if attempt.fallback else decision.key,
             output=outputs[0].path if outputs else None,

@@ -109,7 +109,7 @@ def build(
         options = replace(options, command=mask.anything(options.command))
     for text in unmasked(session.pipeline, session.environ):
         warn(text)
-    lock = Lock(project.disk, session.store, project.clock, options.command)
+    lock = Lock(project.disk, session.store, project.clock, options.command, tuple(session.pipeline.scopes))
     waited = False
 
     def on_wait(pid: int, command: str) -> None:

@@ -8,6 +8,7 @@ from pipefile.base.locations import Place
 from pipefile.base.paths import show
 from pipefile.engine.places import Places
 from pipefile.engine.session import Session
+from pipefile.model.options import Options
 from pipefile.plan.closure import closure
 from pipefile.plan.missing import missing_sources
 
@@ -25,9 +26,15 @@ class Finding:
     error: PipefileError
 
 
-def check(session: Session) -> list[Finding]:
-    """All faults and warnings of a pipeline that loads and resolves: faults first."""
-    found = [Finding(True, error) for error in _faults(session)] + [Finding(False, error) for error in [*_unused(session), *_uncalled(session)]]
+def check(session: Session, options: Options) -> list[Finding]:
+    """All faults and warnings of a pipeline that loads and resolves: faults first.
+
+    Args:
+        session: The project.
+        options: What a build would be given: how many CPUs there are, and the environment.
+    """
+    faults = [*_faults(session), *_too_much(session, options)]
+    found = [Finding(True, error) for error in faults] + [Finding(False, error) for error in [*_unused(session), *_uncalled(session)]]
     for finding in found:
         session.locate(finding.error)
     return found
@@ -53,6 +60,17 @@ def _faults(session: Session) -> list[PipefileError]:
         except PipefileError as error:
             found.append(error)
     return found
+
+
+def _too_much(session: Session, options: Options) -> list[PipefileError]:
+    """Stages that would have to run, and need more than this machine has."""
+    edges = [edge for edge in session.graph.edges if (edge.stage.resources or edge.stage.fallback) and edge.id not in session.left_out]
+    if not edges:
+        return []
+    from pipefile.engine.decide import Decider
+    from pipefile.engine.needs import Needs
+
+    return list(Needs(session, options, edges).faults(edges, Decider(session)))
 
 
 def _unused(session: Session) -> list[PipefileError]:

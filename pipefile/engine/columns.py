@@ -43,6 +43,8 @@ def is_coded(edge: Edge) -> bool:
 def head_of(session: Session) -> bytes:
     """What the graph was made of, besides stages and what globs found."""
     pipeline = session.pipeline
+    if session.project.overlay:
+        return b""  # it is of one command line alone
     if any(stage.secret_env for stage in pipeline.stages.values()):
         return b""  # they are masked in what all others print
     if pipeline.sources or pipeline.settings.python or any(output.value == "file" for edge in session.graph.edges for output in edge.outputs):

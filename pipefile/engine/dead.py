@@ -151,7 +151,7 @@ def read(session: Session, at: str) -> Record | None:
         record = record_file.decode(session.disk.read(at, record_file.LIMIT, follow=False), at)
     except (OSError, RecordError):
         return None
-    return record if record.pipefile == session.project.file else None
+    return record if record.pipefile in session.pipefiles else None
 
 
 def remove(session: Session, paths: Sequence[str], warn: Callable[[str], None]) -> list[str]:

@@ -234,7 +234,7 @@ class Decider:
         parts = components(edge, self._facts(edge, code.parts))
         if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
             parts = [part._replace(value=self._mask.text(part.value)) for part in parts]
-        key = key_of(parts, self._algorithm)
+        key = key_of(parts, self._algorithm, edge.stage.folder)
         anyway = runs_anyway(edge)
         at = self.indexed(edge)
         if at >= 0 and anyway is None and self._as_indexed(edge, at, key):
@@ -307,7 +307,7 @@ class Decider:
             if files is not None and files.kind not in ("file", "directory"):
                 paths = self._files.set_paths(files)
                 if len(paths) * self._users(files) <= MEMBERS_KEPT:
-                    found[set_label(need)] = tuple([(path, self._files.digest(path)) for path in paths])
+                    found[set_label(need, edge.stage.folder)] = tuple([(path, self._files.digest(path)) for path in paths])
         return found
 
     def _now_members(self, edge: Edge, record: Record | None) -> Mapping[str, tuple[tuple[str, str], ...]]:

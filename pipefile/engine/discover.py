@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
-from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, show
+from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, relative, show
 from pipefile.engine.decide import PROGRAMS, Decider, Decision
 from pipefile.engine.depfile import prerequisites
 from pipefile.engine.files import NOTHING, Files, State
@@ -188,9 +188,11 @@ class Discovery:
 
 
 def _has_slash(edge: Edge, path: str) -> bool:
-    """Whether a file is named in the command by a word with a slash, `./x` too, though the path from the root has none."""
-    action = edge.stage.action
-    return "/" in path or (isinstance(action, Command) and any("/" in word and _normal(word) == path for word in literal_words(action)))
+    """Whether a file is named in the command by a word with a slash, `./x` too, though the path from there has none."""
+    action, folder = edge.stage.action, edge.stage.folder
+    if "/" in relative(path, folder):
+        return True
+    return isinstance(action, Command) and any("/" in word and _normal(join(folder, word)) == path for word in literal_words(action))
 
 
 def _normal(word: str) -> str:

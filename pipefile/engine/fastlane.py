@@ -272,11 +272,11 @@ def _compare(seen: Seen, split: bool) -> bool:
         flags = reader.section("flags")
         seen.rows += [row for row in (*range(block), *numbers[6 : 6 + plain]) if not flags[row] & TRUSTED]
     if block + plain < _SPLIT_FROM or not split or len(os.sched_getaffinity(0)) < 2:
-        seen.rows += _changed(paths, stats, range(block), most)
-        seen.rows += _changed(paths, stats, numbers[6 : 6 + plain], most)
+        seen.rows += changed_rows(paths, stats, range(block), most)
+        seen.rows += changed_rows(paths, stats, numbers[6 : 6 + plain], most)
     elif plain <= _SPLIT_FROM:
         seen.rows += _both(paths, stats, range(block // 2), range(block // 2, block), most)
-        seen.rows += _changed(paths, stats, numbers[6 : 6 + plain], most)
+        seen.rows += changed_rows(paths, stats, numbers[6 : 6 + plain], most)
     else:
         seen.rows += _both(paths, stats, range(block), numbers[6 : 6 + plain], most)
     return len(seen.rows) <= most
@@ -291,7 +291,7 @@ def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], secon
     if child == 0:
         status = 1
         try:
-            data = array("i", _changed(paths, stats, second, most)).tobytes()
+            data = array("i", changed_rows(paths, stats, second, most)).tobytes()
             while data:
                 data = data[os.write(start, data) :]
             status = 0
@@ -300,7 +300,7 @@ def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], secon
     os.close(start)
     data = b""
     try:
-        found = _changed(paths, stats, first, most)
+        found = changed_rows(paths, stats, first, most)
         while part := os.read(end, 1 << 16):
             data += part
     finally:
@@ -313,7 +313,7 @@ def _both(paths: list[str], stats: list[array[int]], first: Sequence[int], secon
     return [*found, *others]
 
 
-def _changed(paths: list[str], stats: list[array[int]], rows: Sequence[int], most: int) -> list[int]:
+def changed_rows(paths: list[str], stats: list[array[int]], rows: Sequence[int], most: int) -> list[int]:
     """Those of *rows* that are not as they were; a few more than *most* are enough."""
     stat = os.stat
     found: list[int] = []

@@ -66,7 +66,7 @@ class Files:
         self.places: dict[str, os.stat_result | None] = {}  # lstats of places of outputs, taken when they were checked; each is used once
         self.members: dict[str, tuple[list[str], list[str]]] = {}
         self._forgotten: dict[str, State] = {}
-        self._sets: dict[int, str] = {}
+        self._sets: dict[int, dict[str, str]] = {}
         self._set_paths: dict[int, tuple[str, ...]] = {}
         self._kept_sets: list[FileSet] = []
         self.hashed = 0
@@ -258,11 +258,12 @@ class Files:
 
     # -- sets
 
-    def set_digest(self, files: FileSet) -> str:
-        """One digest over a set; made once, however many edges use it."""
-        found = self._sets.get(id(files))
+    def set_digest(self, files: FileSet, folder: str = "") -> str:
+        """One digest over a set as a folder sees it; made once, however many edges use it."""
+        known = self._sets.setdefault(id(files), {})
+        found = known.get(folder)
         if found is None:
-            found = self._sets[id(files)] = set_digest(self.set_paths(files), self.digest, self.algorithm)
+            found = known[folder] = set_digest(self.set_paths(files), self.digest, self.algorithm, folder)
             self._kept_sets.append(files)  # ids are only unique while their objects live
         return found
 

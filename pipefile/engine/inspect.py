@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import GraphError, InputError
@@ -202,6 +202,7 @@ def dry_run(
         for text in losses.empty(session):
             warn(text)
     found, schedule = _look(session, requested, options.force, options.cache)
+    _check_needs(session, options, {status.name for status in found if status.state != "skipped"})
     emit(BuildStarted(options.targets, options.jobs))
     restored = [status for status in found if status.restorable]
     would = [status for status in found if status.state in ("stale", "unknown") and not status.restorable]
@@ -235,6 +236,15 @@ def _foreseen(session: Session, schedule: Schedule, would: Sequence[EdgeStatus],
     if found is None:
         return Foreseen(len(would), unsure, len(would), None, 0.0, jobs)
     return Foreseen(len(would), unsure, found.unknown, found.seconds, found.work, jobs)
+
+
+def _check_needs(session: Session, options: Options, names: Collection[str]) -> None:
+    """As a build, refuse what can never run on this machine."""
+    edges = [edge for edge in session.graph.edges if edge.name in names and (edge.stage.resources or edge.stage.fallback)]
+    if edges:
+        from pipefile.engine.needs import Needs
+
+        Needs(session, options, edges).check(edges, Decider(session), options.force)
 
 
 _WORDS = {"stale": "would run", "unknown": "may run", "skipped": "would skip"}

@@ -10,7 +10,7 @@ from pipefile.engine.session import Project, Session
 from pipefile.load.loader import load
 from pipefile.load.locate import make_locator
 from pipefile.model.options import Options
-from pipefile.model.stage import Settings
+from pipefile.model.stage import Pipeline, Settings
 from pipefile.store.folder import check_store
 from pipefile.store.lock import Lock, check_not_nested
 
@@ -46,9 +46,10 @@ def locked(
 def locked_store(project: Project, options: Options, on_wait: Callable[[int, str], None]) -> Iterator[Settings]:
     """As `locked`, for what looks at the store alone: the Pipefile has to be in order, not the graph."""
     check_not_nested(options.environ, project.root)
-    settings = settings_of(project, options.environ)
+    pipeline = _pipeline(project, options.environ)
+    settings = pipeline.settings
     check_store(project.disk, settings)
-    lock = Lock(project.disk, settings.store, project.clock, options.command)
+    lock = Lock(project.disk, settings.store, project.clock, options.command, tuple(pipeline.scopes))
     lock.acquire(options.wait, on_wait)
     try:
         yield settings
@@ -62,8 +63,12 @@ def settings_of(project: Project, environ: Mapping[str, str]) -> Settings:
     Raises:
         PipefileError: The Pipefile is wrong.
     """
+    return _pipeline(project, environ).settings
+
+
+def _pipeline(project: Project, environ: Mapping[str, str]) -> Pipeline:
     try:
-        return load(project.disk, project.file, environ).settings
+        return load(project.disk, project.file, environ)
     except PipefileError as error:
         error.locate(make_locator(project.disk))
         raise

@@ -1,12 +1,15 @@
 """Mending the index after a build that started from it: what this build looked at is written over what the index said, the rest stays as it is.
 
-Nothing in here walks over all edges or all files in Python: the columns are copied whole, and changed in a few places.
+Nothing in here walks over all edges or all files in Python. Where only single places have changed, and not many, the index stays as it is and these
+are written beside it (store/changes.py); else the columns are copied whole, and changed in those places.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import pairwise
 
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decision
@@ -14,6 +17,8 @@ from pipefile.engine.rows import NO_STAMP, Rows, place
 from pipefile.engine.warm import WarmStart, expected
 from pipefile.engine.world import unpack_globs
 from pipefile.store import index as index_file
+from pipefile.store.changes import WHOLE, Changes, differences
+from pipefile.store.folder import make_way
 from pipefile.store.index import (
     CODE,
     CODED,
@@ -32,6 +37,10 @@ from pipefile.store.index import (
     join_texts,
 )  # fmt: skip
 
+MOST = 16 << 10
+"""Bytes of changes that are kept beside an index of any size; PART of it that they may come to where that is more."""
+PART = 32
+
 
 class Mender(Rows):
     """Writes the index that holds after a build which started from one.
@@ -49,14 +58,10 @@ class Mender(Rows):
         self._columns = start.session.columns
         self._index = start.session.index
         index, reader = self._index, start.seen.reader
-        self._stats = list(index_file.columns(reader.numbers("stats", "q"), STAT_COLUMNS))
-        self._row_digests, self._row_flags = bytearray(index.digests), bytearray(index.flags)
-        self._makers = array("i", self._columns.makers)
-        self._keys, self._edge_flags = bytearray(index.edge_keys), bytearray(index.edge_flags)
-        self._seconds = array("d", index.edge_seconds)
+        self._looked_at: dict[int, tuple[tuple[int, ...], bytes]] = {}  # rows: stamp and digest
+        self._row_flags, self._edge_flags = bytearray(index.flags), bytearray(index.edge_flags)
         self._numbers = reader.numbers("request_rows", "i")
         self._new: dict[str, int] = {}
-        self._written: set[int] = set()  # rows
         self._moved_rows: set[int] = set()
         self._stamps: dict[int, tuple[int, ...]] = {}  # of folders
         self._added_folders: list[str] = []
@@ -111,20 +116,13 @@ class Mender(Rows):
             flags, digest, stamp = self._flags(state, extra), self._digest(state), state.stamp or zeros
             if row < 0:
                 row = self._new[path] = count + len(self._new)
-                for column, number in zip(self._stats, stamp, strict=True):
-                    column.append(number)
-                self._row_digests += digest
                 self._row_flags.append(flags)
-                self._makers.append(-1)
             else:
                 was, kinds = self._row_flags[row], PRESENT | DIRECTORY | NAMED
-                if (was & kinds) != (flags & kinds) or self._row_digests[32 * row : 32 * row + 32] != digest:
+                if (was & kinds) != (flags & kinds) or old.digests[32 * row : 32 * row + 32] != digest:
                     self._moved_rows.add(row)
-                for column, number in zip(self._stats, stamp, strict=True):
-                    column[row] = number
-                self._row_digests[32 * row : 32 * row + 32] = digest
                 self._row_flags[row] = flags | (was & OUTPUT)
-            self._written.add(row)
+            self._looked_at[row] = (stamp, digest)
 
     # -- edges
 
@@ -141,9 +139,7 @@ class Mender(Rows):
                 own = {*self._index.outputs(number), *self._index.discovered(number)}
                 flags[number] &= ~(SOUND if own.isdisjoint(self._moved_rows) else FRESH | SOUND)
         for number, kept in self._edges.items():
-            self._keys[32 * number : 32 * number + 32] = kept.key
             flags[number] = (flags[number] & ~(FRESH | SOUND)) | kept.flags | (CODED if kept.code else 0)
-            self._seconds[number] = kept.seconds
 
     def _spans(self) -> tuple[bytes, bytes]:
         """`edge_rows` and `edge_starts` with the spans of the edges that were looked at."""
@@ -225,7 +221,7 @@ class Mender(Rows):
             if self._edge_flags[number] & SOUND and self._edge_flags[number] & GOAL:
                 wanted.update(columns.rows_of(number))
                 wanted.update(self._row(path) for path in (*kept.outputs, *kept.discovered, *kept.code))
-        moved = [row for row in self._written if row < block and not flags[row] & PRESENT]
+        moved = [row for row in self._looked_at if row < block and not flags[row] & PRESENT]
         if moved:
             wanted.update(range(min(moved), block))
             block = min(moved)
@@ -235,8 +231,8 @@ class Mender(Rows):
         folders = set(self._numbers[6 + plain + absent :]) | set(self._stamps)
         whole = (
             not any(each & GOAL and not each & SOUND for each in set(self._edge_flags))
-            and all(flags[row] & TRUSTED for row in self._written if row < block or row in wanted)
-            and all(row in self._written for row in self._start.seen.rows)
+            and all(flags[row] & TRUSTED for row in self._looked_at if row < block or row in wanted)
+            and all(row in self._looked_at for row in self._start.seen.rows)
             and all(stamp != NO_STAMP for stamp in self._stamps.values())
         )
         numbers = array("i", [self._start.total, whole, block, len(files), len(missing), len(folders)])
@@ -248,39 +244,97 @@ class Mender(Rows):
     # -- the file
 
     def _write(self) -> None:
-        index, reader = self._index, self._start.seen.reader
-        old = index.meta
+        """Only what has changed, where that is little and nothing has come to be longer; else all of it."""
+        old = self._index.meta
         meta = Meta(old.version, old.algorithm, old.boot, self._now, old.python)
         meta.env = old.env
+        whole = {"meta": meta.pack(), "request_rows": self._request().tobytes()}
+        changes = self._changes(whole)
+        if changes is None:
+            self._put(index_file.pack({**whole, **self._sections()}, self._start.seen.reader))
+            return
+        path = f"{self._session.store}/{index_file.NAME}{index_file.CHANGES}"
+        sync = self._session.pipeline.settings.durability == "full"
+        make_way(self._disk, path, lambda: self._disk.write(path, changes, sync))
+
+    def _changes(self, whole: Mapping[str, bytes]) -> bytes | None:
+        """What has changed since the index was written whole, as store/changes.py has it; None where that is much, or no matter of single places."""
+        if self._new or self._added_folders:
+            return None
+        index, reader, spans = self._index, self._start.seen.reader, self._columns.edge_rows
+        changes = Changes(reader.changes)
+        patch = {name: partial(changes.add, number) for number, name in enumerate(index_file.SECTIONS)}
+        for name, data in whole.items():
+            patch[name](WHOLE, data)
+        files, folders = len(index.paths), len(index.folders)
+        for row, (stamp, digest) in self._looked_at.items():
+            for at, (now, before) in enumerate(zip(stamp, index.stat_of(row), strict=True)):
+                if now != before:
+                    patch["stats"](8 * (at * files + row), array("q", [now]).tobytes())
+            if digest != index.digests[32 * row : 32 * row + 32]:
+                patch["digests"](32 * row, digest)
+        for number, kept in self._edges.items():
+            starts = spans.starts[3 * number : 3 * number + 4]
+            rows = [[self._row(path) for path in paths] for paths in (kept.outputs, kept.discovered, kept.code)]
+            if [len(each) for each in rows] != [end - start for start, end in pairwise(starts)]:
+                return None
+            patch["edge_rows"](4 * starts[0], array("i", [row for each in rows for row in each]).tobytes())
+            patch["edge_keys"](32 * number, kept.key)
+            patch["edge_seconds"](8 * number, array("d", [kept.seconds]).tobytes())
+        for number, stamps in self._stamps.items():
+            for column in range(4):
+                patch["folder_stats"](8 * (column * folders + number), array("q", [stamps[column]]).tobytes())
+        for name, was, flags in (
+            ("flags", index.flags, self._row_flags),
+            ("edge_flags", index.edge_flags, self._edge_flags),
+            ("folder_flags", index.folder_flags, self._folder_flags),
+        ):
+            for at, data in differences(was, flags):
+                patch[name](at, data)
+        packed = changes.pack(index_file.FORMAT, reader.table)
+        return packed if len(packed) <= max(MOST, reader.stamp()[2] // PART) else None
+
+    def _sections(self) -> dict[str, bytes]:
+        """All sections in which something may have changed."""
+        index, reader = self._index, self._start.seen.reader
+        count, new = len(index.paths), len(self._new)
+        stats = list(index_file.columns(reader.numbers("stats", "q"), STAT_COLUMNS))
+        for column in stats:
+            column.extend([0] * new)
+        row_digests, keys, seconds = bytearray(index.digests + bytes(32 * new)), bytearray(index.edge_keys), array("d", index.edge_seconds)
+        for row, (stamp, digest) in self._looked_at.items():
+            for column, number in zip(stats, stamp, strict=True):
+                column[row] = number
+            row_digests[32 * row : 32 * row + 32] = digest
+        for edge, kept in self._edges.items():
+            keys[32 * edge : 32 * edge + 32] = kept.key
+            seconds[edge] = kept.seconds
         added = len(self._added_folders)
         stamps = list(index_file.columns(reader.numbers("folder_stats", "q"), 4))
-        for column, numbers in enumerate(stamps):
+        for at, numbers in enumerate(stamps):
             numbers.extend([0] * added)
-            for number, stamp in self._stamps.items():
-                numbers[number] = stamp[column]
+            for folder, found in self._stamps.items():
+                numbers[folder] = found[at]
         edge_rows, edge_starts = self._spans()
         sections = {
-            "meta": meta.pack(),
-            "stats": b"".join([column.tobytes() for column in self._stats]),
-            "digests": bytes(self._row_digests),
+            "stats": b"".join([column.tobytes() for column in stats]),
+            "digests": bytes(row_digests),
             "flags": bytes(self._row_flags),
             "folder_stats": b"".join([column.tobytes() for column in stamps]),
             "folder_flags": bytes(self._folder_flags),
-            "edge_keys": bytes(self._keys),
+            "edge_keys": bytes(keys),
             "edge_flags": bytes(self._edge_flags),
             "edge_rows": edge_rows,
             "edge_starts": edge_starts,
-            "edge_seconds": self._seconds.tobytes(),
-            "request_rows": self._request().tobytes(),
+            "edge_seconds": seconds.tobytes(),
         }
-        if self._new:
+        if new:
+            assert len(stats[0]) == count + new
             sections["paths"] = reader.section("paths") + b"\0" + join_texts(list(self._new))
-            sections["makers"] = self._makers.tobytes()
+            sections["makers"] = array("i", [*self._columns.makers, *([-1] * new)]).tobytes()
         if added:
             starts = array("i", self._columns.folder_rows.starts)
             starts.extend([starts[-1]] * added)
             sections["folders"] = join_texts([*index.folders, *self._added_folders])
             sections["folder_starts"] = starts.tobytes()
-        sync = self._session.pipeline.settings.durability == "full"
-        self._disk.write(f"{self._session.store}/{index_file.NAME}", index_file.pack(sections, reader), sync)
-
+        return sections

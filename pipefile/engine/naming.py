@@ -178,7 +178,7 @@ class Naming:
                 raise InputError(said, hint="that does not say who makes the file: it has to take the value instead of the path")
             # left by a build whose records are gone: with a record, no glob matches it any more
             made = (Made(path, "file", state.digest),)
-            self._session.records.write(Record(edge.name, edge.stage.file, os.urandom(8).hex(), "", path, made))
+            self._session.records.write(Record(edge.name, self._session.pipefile_of(edge.stage), os.urandom(8).hex(), "", path, made))
             raise InputError(f"{said}, whose pattern matches it", hint="build again: from now on patterns leave it out")
 
     def _all_read(self) -> dict[str, tuple[int, bool]]:
@@ -231,4 +231,4 @@ class Naming:
             record = record_file.decode(self._disk.read(at, record_file.LIMIT, follow=False), at)
         except (OSError, RecordError):
             return None
-        return record if record.pipefile == self._session.project.file else None
+        return record if record.pipefile in self._session.pipefiles else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipefile.base.errors import GraphError, InputError, ResourceError
 from pipefile.base.locations import Place
@@ -63,13 +63,16 @@ class Needs:
         Raises:
             ResourceError: There is one.
         """
-        if self.lines is None:
-            return
-        for edge in edges:
+        for fault in self.faults(edges, decider, force):
+            self._session.locate(fault)
+            raise fault
+
+    def faults(self, edges: Iterable[Edge], decider: Decider, force: bool = False) -> Iterator[ResourceError]:
+        """What `check` finds, all of it."""
+        for edge in edges if self.lines is not None else ():
             fault = self.fault(edge.id)
             if fault is not None and (force or not _is_fresh(edge, decider)):
-                self._session.locate(fault)
-                raise fault
+                yield fault
 
     def fall_back(self, edge: int) -> None:
         """The fallback of an edge runs next."""

@@ -17,7 +17,7 @@ from pipefile.model.stage import Call, Output
 from pipefile.plan.key import set_digest
 from pipefile.plan.leaves import numbers
 from pipefile.store.history import log_folder
-from pipefile.store.outputs import INLINE, write_output
+from pipefile.store.outputs import INLINE, kind_of_folder, write_output
 from pipefile.store.runs import RunWriter, timestamp
 
 METRICS_LIMIT = 1_000_000
@@ -53,6 +53,7 @@ class Outcomes:
         self._writer = writer
         self._warn = warn
         self._full = False
+        self._second = (-1, "")
 
     def keep(self, edge: Edge, result: EdgeResult) -> None:
         """Write an edge's output.json, if there is something to tell.
@@ -62,7 +63,8 @@ class Outcomes:
             result: Its entry in the manifest.
         """
         stage = edge.stage
-        artifacts = self._artifacts(edge)
+        folder = kind_of_folder(self._disk, self._session.store, self._writer.id, stage.name)
+        artifacts = self._artifacts(edge) if folder or edge.name != stage.name else ()
         metrics = {path: found for path in stage.metrics if (found := self._numbers(path, edge)) is not None}
         data, references = self._data([output for output in edge.outputs if output.value], result.outputs)
         if not (data or artifacts or metrics):
@@ -72,7 +74,7 @@ class Outcomes:
             stage=stage.name,
             instance=result.instance,
             version=stage.version,
-            created_at=timestamp(self._session.project.clock.now()),
+            created_at=self._now(),
             duration_seconds=result.duration_seconds,
             input_hash=set_digest(tuple(result.inputs), result.inputs.__getitem__, algorithm),
             output_hash=set_digest(tuple(result.outputs), result.outputs.__getitem__, algorithm),
@@ -85,11 +87,18 @@ class Outcomes:
         if mask is not None:
             output = masked(replace(output, artifacts=tuple([masked(each, mask) for each in artifacts])), mask)
         try:
-            write_output(self._disk, self._session.store, self._writer.id, output)
+            write_output(self._disk, self._session.store, self._writer.id, output, folder)
         except OSError as error:
             if not self._full:  # told once
                 self._warn(f"what stage `{show(edge.name)}` came to is not kept with the run: {error.strerror}")
             self._full = True
+
+    def _now(self) -> str:
+        """The time, for people: written once a second, since that costs as much as all the rest of what is written."""
+        seconds = self._session.project.clock.now()
+        if int(seconds) != self._second[0]:
+            self._second = (int(seconds), timestamp(seconds))
+        return self._second[1]
 
     # -- artifacts
 
@@ -137,7 +146,7 @@ class Outcomes:
         text = self._session.values.small(output.path, INLINE)
         if text is None:
             raise ValueError
-        return json.loads(text.decode("utf-8"), parse_constant=_refuse)
+        return _from_json(text.decode("utf-8"))
 
     # -- metrics
 
@@ -173,3 +182,6 @@ def artifact_type(name: str, kind: str) -> str:
 
 def _refuse(text: str) -> object:
     raise ValueError(text)
+
+
+_from_json = json.JSONDecoder(parse_constant=_refuse).decode

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError, PipefileError
@@ -23,6 +24,9 @@ from pipefile.model.cache import Entry, Small
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Cache
 from pipefile.model.record import Reason, Record
+
+if TYPE_CHECKING:
+    from pipefile.engine.aside import Aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Resume:
 
 
 NOTHING = Resume()
+
+LARGE = 4 << 20
+"""Bytes of outputs that are copied beside the build, and not by it: about as much as takes as long as a short command."""
 
 AT_HAND = 16 << 20
 """Most bytes of small outputs that are held until they are kept."""
@@ -95,6 +102,7 @@ class Reuse:
             self.found = (cached, cache)
             self.restorer = Restorer(session, cached, cache, places, attempts)
             self._keeper = Keeper(session, cache, cached.keys)
+            self._aside: Aside | None = None
             attempts.small = {}
 
     def restore(self, edge: Edge, decision: Decision) -> Record | None:
@@ -149,11 +157,22 @@ class Reuse:
             edge, record, small = self._waiting.popleft()
             self._held -= sum([len(each.data) for each in small.values()])
             try:
-                self._keeper.keep(edge, record, small)
+                if self._session.files.size_of([made.path for made in record.outputs]) >= LARGE:
+                    self._beside().keep(edge, record, small)
+                else:
+                    self._keeper.keep(edge, record, small)
             except PipefileError:
                 pass  # an output is gone already
             except OSError as error:
                 self._tell("a result cannot be kept", error)
+
+    def _beside(self) -> Aside:
+        if self._aside is None:
+            from pipefile.engine.aside import Aside
+
+            assert self.found is not None
+            self._aside = Aside(Keeper(self._session, self.found[1], self.found[0].keys))
+        return self._aside
 
     def close(self, interrupted: bool) -> None:
         """Keep what waits, unless somebody wants the build to end; make room."""
@@ -162,6 +181,10 @@ class Reuse:
         while self._waiting and not interrupted:
             self.step()
         self._waiting.clear()
+        if self._aside is not None:
+            self._aside.close(drop=interrupted)
+            for fault in self._aside.faults():
+                self._tell("a result cannot be kept", fault)
         try:
             self._cache.close()
         except OSError as error:

@@ -15,6 +15,7 @@ from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT
 from pipefile.plan.stale import runs_anyway
+from pipefile.store import index as index_file
 from pipefile.store.index import DIRECTORY, FRESH, NAMED, OUTPUT, PRESENT, SOUND, TRUSTED, folder_stamp_of, stamp_of
 from pipefile.store.record import edge_record_path, record_path
 
@@ -149,6 +150,14 @@ class Rows:
     @staticmethod
     def _digest(state: State) -> bytes:
         return digests.raw(state.digest) if state.digest else ZERO
+
+    # -- the file
+
+    def _put(self, data: bytes) -> None:
+        """Write the whole index: what had changed in the one before is part of it."""
+        path = f"{self._session.store}/{index_file.NAME}"
+        self._disk.write(path, data, self._session.pipeline.settings.durability == "full")
+        self._disk.remove(path + index_file.CHANGES)
 
     # -- trust
 

@@ -222,8 +222,7 @@ class Saver(Rows):
                 **graph_sections(self._session, row_of, folder_numbers),
             }
         )
-        sync = self._session.pipeline.settings.durability == "full"
-        self._disk.write(f"{self._session.store}/{index_file.NAME}", data, sync)
+        self._put(data)
 
     def _tracked(self) -> dict[str, str]:
         """Hidden values of all tracked variables, as the environment of the build has them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from pipefile import __version__
 from pipefile.base.clock import SystemClock
@@ -121,6 +122,7 @@ class Session:
         except PipefileError as error:
             error.locate(self.locator)
             raise
+        self._included = self._stamps()
         self.mask = mask_of(self.pipeline, environ)
         """Takes the values of secrets out of whatever is said or kept; None where there are none."""
         if self.pipeline.sources:
@@ -129,12 +131,12 @@ class Session:
             self.locator = python_locator(project.disk, self.pipeline.sources)
         settings = self.pipeline.settings
         self.store = settings.store
-        self._index_stamp = self._stamp(f"{self.store}/{index_file.NAME}")
+        self._index_stamp = self._index_stamps()
         self.index = self._read_index()
         self.files = Files(project.disk, settings.hash, self.index, self._doubtful(), self.store)
         self.values = Values(self.files, settings.value_in_memory)
         self.records = Records(project.disk, settings.store, warn)
-        self.world = DiskWorld(self.files, self.records, self.store, project.file)
+        self.world = DiskWorld(self.files, self.records, self.store, self.pipefiles)
         from pipefile.plan import resolve
 
         try:
@@ -163,10 +165,20 @@ class Session:
             return None
         return None if seen is None else index_file.stamp_of(seen)
 
+    def _stamps(self) -> dict[str, tuple[int, ...] | None]:
+        """Those of included Pipefiles."""
+        return {file: self._stamp(file) for file in self.pipefiles if file != self.project.file}
+
     def stands(self) -> bool:
-        """Whether the Pipefile and the index are still those that were read: no other build has come in between."""
-        index = self._stamp(f"{self.store}/{index_file.NAME}")
-        return index == self._index_stamp and self._stamp(self.project.file) == self._pipefile_stamp
+        """Whether the Pipefiles and the index are still those that were read: no other build has come in between."""
+        if self._index_stamps() != self._index_stamp or self._stamp(self.project.file) != self._pipefile_stamp:
+            return False
+        return all(self._stamp(file) == stamp for file, stamp in self._included.items())
+
+    def _index_stamps(self) -> tuple[tuple[int, ...] | None, ...]:
+        """Of the index, and of what says how it has changed."""
+        path = f"{self.store}/{index_file.NAME}"
+        return self._stamp(path), self._stamp(path + index_file.CHANGES)
 
     def _read_index(self) -> Index:
         path = self.disk.at(f"{self.store}/{index_file.NAME}")
@@ -285,6 +297,15 @@ class Session:
         """What is missing may be declared by a file that has not been run yet."""
         if self.pipeline.unknown and not error.hint:
             error.hint = f"the graph of `{show(self.pipeline.unknown[0])}` is unknown until a build"
+
+    @cached_property
+    def pipefiles(self) -> frozenset[str]:
+        """The Pipefile and those that it includes: records name the one whose stage made their output."""
+        return frozenset([self.project.file, *[f"{folder}/{PIPEFILE}" for folder in self.pipeline.scopes]])
+
+    def pipefile_of(self, stage: Stage) -> str:
+        """The Pipefile that a stage belongs to."""
+        return f"{stage.folder}/{PIPEFILE}" if stage.folder else self.project.file
 
     def line_of(self, stage: Stage) -> int | None:
         """The line on which a stage begins in its Pipefile."""

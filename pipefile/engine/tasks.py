@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pipefile.base.digest import of_text
 from pipefile.base.errors import InputError
-from pipefile.base.paths import show
+from pipefile.base.paths import relative, show
 from pipefile.engine.files import State
 from pipefile.engine.places import written_at
 from pipefile.engine.session import Session
@@ -17,7 +17,7 @@ from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
-from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Output, Stage, Template, Value
+from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Stage, Template, Value
 from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
 from pipefile.plan.render import input_values
@@ -172,16 +172,16 @@ class Tasks:
         name = field.name
         chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
         if chosen or name == "outputs":
-            places = [as_argument(written_at(output)) for output in chosen]
+            places = [as_argument(written_at(output), edge.stage.folder) for output in chosen]
             if field.index is not None:
                 return places[field.index]  # the loader knows how many there are
             return places if name == "outputs" or any(output.many for output in chosen) else places[0]
         if name == "depfile":
-            return as_argument(edge.stage.depfile)
+            return as_argument(edge.stage.depfile, edge.stage.folder)
         if name == "store":
-            return self._session.store
+            return relative(self._session.store, edge.stage.folder)
         if name == "inputs.file":
-            return self._list_inputs(edge)
+            return relative(self._list_inputs(edge), edge.stage.folder)
         values: str | list[str] = input_values(field, edge, self._files.set_paths, self._session.values.text)
         return values
 
@@ -208,16 +208,18 @@ class Tasks:
         """What a function gets by name: named inputs and outputs and params; unnamed ones as `inputs` and `outputs`."""
         single: dict[str, FileRef | StoredValue | Value] = {}
         lists: dict[str, list[FileRef | StoredValue | Value]] = {}
+        folder = edge.stage.folder
         for need in edge.needs:
             found: list[FileRef | StoredValue | Value]
             if need.files is None:
                 found = [_copy(need.value)]
             elif need.files.value:
                 pairs = zip(need.files.paths, need.files.kinds, strict=True)
-                found = [self._returned(path, kind, need.files, inputs) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
+                there = [(path, kind) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
+                found = [self._returned(path, kind, need.files, (inputs, folder)) for path, kind in there]
             else:
                 paths = self._files.set_paths(need.files)
-                found = [self._input(path, inputs.get(path)) for path in paths if not self._is_absent(need, inputs.get(path))]
+                found = [self._input(path, inputs.get(path), folder) for path in paths if not self._is_absent(need, inputs.get(path))]
             if need.name is None:
                 lists.setdefault("inputs", []).extend(found)
             elif need.many:
@@ -229,7 +231,7 @@ class Tasks:
         for output in edge.outputs:
             if output.value:
                 continue  # it is returned
-            ref = FileRef(self._path(output))
+            ref = FileRef(self._at(written_at(output), folder))
             if output.name is None or output.many:
                 lists.setdefault(output.name or "outputs", []).append(ref)
             else:
@@ -240,29 +242,28 @@ class Tasks:
     def _is_absent(self, need: Need, state: State | None) -> bool:
         return need.optional and state is not None and state.kind == "absent"
 
-    def _input(self, path: str, state: State | None) -> FileRef:
+    def _input(self, path: str, state: State | None, folder: str) -> FileRef:
         size = state.stamp[2] if state is not None and state.stamp is not None else 0
-        return FileRef(path if self._here else self._session.disk.at(path), state.digest if state is not None else "", size)
+        return FileRef(self._at(path, folder), state.digest if state is not None else "", size)
 
     def _returns(self, edge: Edge) -> tuple[Return, ...]:
         values = [output for output in edge.outputs if output.value]
-        return tuple([Return(None if output.value == "result" else output.name, output.value, self._path(output)) for output in values])
+        places = [self._at(written_at(output), edge.stage.folder) for output in values]
+        return tuple([Return(None if out.value == "result" else out.name, out.value, at) for out, at in zip(values, places, strict=True)])
 
-    def _returned(self, path: str, kind: str, files: FileSet, inputs: Mapping[str, State]) -> FileRef | StoredValue:
-        """What another stage has returned, or a file among its outputs."""
+    def _returned(self, path: str, kind: str, files: FileSet, known: tuple[Mapping[str, State], str]) -> FileRef | StoredValue:
+        """What another stage has returned, or a file among its outputs. *known*: inputs as they are, and the folder of who takes it."""
+        inputs, folder = known
         if not kind:
-            return self._input(path, inputs.get(path))
+            return self._input(path, inputs.get(path), folder)
         if kind == "file":
             named = self._session.values.named(path)
-            return FileRef(self._at(named.path), named.digest, named.size)
-        return self._session.values.stored(path, kind, files.entry, self._at(path))
+            return FileRef(self._at(named.path, folder), named.digest, named.size)
+        return self._session.values.stored(path, kind, files.entry, self._at(path, folder))
 
-    def _path(self, output: Output) -> str:
-        return self._at(written_at(output))
-
-    def _at(self, path: str) -> str:
-        """A path from the root as the stage finds it."""
-        return path if self._here else self._session.disk.at(path)
+    def _at(self, path: str, folder: str) -> str:
+        """A path from the root as a stage of a folder finds it."""
+        return relative(path, folder) if self._here else self._session.disk.at(path)
 
 
 def _copy(value: Value) -> Value:

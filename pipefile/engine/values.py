@@ -126,8 +126,8 @@ class Values:
         types = {"int": (int,), "float": (float,), "str": (str,), "bool": (bool,)}.get(kind)
         return "" if types is None or type(value) in types else f"is not of type `{kind}`, as its stage declares"
 
-    def text(self, path: str, kind: str, entry: str) -> str:
-        """What stands for a value in a command: itself where it is a text, a number or a truth, else the path of its file.
+    def text(self, path: str, kind: str, entry: str, folder: str = "") -> str:
+        """What stands for a value in a command: itself where it is a text, a number or a truth, else the path of its file, from *folder*.
 
         While it is not final, it may be anything: then the path stands for it.
 
@@ -136,20 +136,20 @@ class Values:
         """
         if kind == "file":
             try:
-                return as_argument(self.named(path).path)
+                return as_argument(self.named(path).path, folder)
             except InputError:
-                return as_argument(path)
+                return as_argument(path, folder)
         if kind in ("stream", "any") or (kind == "json" and self.size_of(path) > _LONGEST_WORD):
-            return as_argument(path)
+            return as_argument(path, folder)
         try:
             value = self._read(path)
         except (OSError, ValueError):
-            return as_argument(path)
+            return as_argument(path, folder)
         if entry:
             return self._entry_text(value, entry, path)
         if isinstance(value, _SCALARS):
             return self._spoken(value, path)
-        return as_argument(path)
+        return as_argument(path, folder)
 
     def size_of(self, path: str) -> int:
         """Bytes of a value's file; 0 where there is none."""

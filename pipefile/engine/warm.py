@@ -79,14 +79,15 @@ class WarmSession(Session):
         self._pipefile_stamp = self._stamp(project.file)
         if self._pipefile_stamp != self.index.stat_of(self.index.paths.index(project.file)):
             raise ColdError
-        self._index_stamp = seen.reader.stamp()
+        self._index_stamp = seen.reader.stamps()
         self.pipeline, read = load_again(project.disk, project.file, environ, kept["document"], kept["files"])
+        self._included = self._stamps()
         settings = self.pipeline.settings
         if settings.store != self.store or settings.hash != self.index.meta.algorithm:
             raise ColdError
         self.files = Files(project.disk, settings.hash, self.index, None, self.store)
         self.records = Records(project.disk, self.store, warn)
-        self.world = DiskWorld(self.files, self.records, self.store, project.file)
+        self.world = DiskWorld(self.files, self.records, self.store, self.pipefiles)
         self.graph = graph_of(self.columns, read)
         self.world.made = self.graph.producer
         self.files.late = self.world.expand_late

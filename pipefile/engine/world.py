@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat as stat_bits
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from pipefile.base.errors import InputError, RecordError
@@ -26,15 +26,15 @@ class DiskWorld:
         files: The project's files.
         records: Its records: a file beside a record that no edge of this Pipefile makes any more is a dead output, which no glob matches.
         store: The store's folder.
-        pipefile: The Pipefile, from the root.
+        pipefiles: The Pipefile and those that it includes, from the root.
     """
 
-    def __init__(self, files: Files, records: Records, store: str, pipefile: str) -> None:
+    def __init__(self, files: Files, records: Records, store: str, pipefiles: Collection[str]) -> None:
         self._files = files
         self._disk = files.disk
         self._records = records
         self._store = store
-        self._pipefile = pipefile
+        self._pipefiles = pipefiles
         self.made: Mapping[str, int] = {}
         self.globs: dict[str, globs.GlobMatch] = {}
         self._real: dict[str, str] = {}
@@ -129,7 +129,7 @@ class DiskWorld:
             return False
 
     def _is_dead(self, path: str) -> bool:
-        return is_made_by(self._disk, path, self._pipefile)
+        return is_made_by(self._disk, path, self._pipefiles)
 
     def _from_index(self, pattern: str) -> globs.GlobMatch | None:
         if self._remembered is None:
@@ -145,14 +145,14 @@ class DiskWorld:
         return found
 
 
-def is_made_by(disk: Disk, path: str, pipefile: str) -> bool:
-    """Whether the record beside *path* says that this Pipefile made it. What is still made comes back through the graph's own outputs."""
+def is_made_by(disk: Disk, path: str, pipefiles: Collection[str]) -> bool:
+    """Whether the record beside *path* says that one of these Pipefiles made it. What is still made comes back through the graph's own outputs."""
     at = record_file.record_path(path)
     try:
         record = record_file.decode(disk.read(at, record_file.LIMIT, follow=False), at)
     except (OSError, RecordError):
         return False
-    return record.pipefile == pipefile
+    return record.pipefile in pipefiles
 
 
 def pack_globs(found: Mapping[str, globs.GlobMatch]) -> bytes:

@@ -8,13 +8,14 @@ from typing import Any
 from pipefile.base.errors import PipefileError
 from pipefile.base.paths import folder_of
 from pipefile.load.faults import FaultError
+from pipefile.load.include import NAME, folder_with, renamed, settings_of
 from pipefile.load.loader import Loader
 from pipefile.load.params import ParamFiles, Params
 from pipefile.load.resources import section
 from pipefile.load.stages import StageReader
 from pipefile.load.values import Globals
 from pipefile.model.ports import Disk
-from pipefile.model.stage import Pipeline, Stage
+from pipefile.model.stage import Pipeline, Settings, Stage
 from pipefile.plan.expand import instances_of
 from pipefile.plan.instances import Instances
 
@@ -44,6 +45,9 @@ def load_again(
         table = document.get("global", {})
         dotenv, found = loader.dotenv(settings)
         resources = section(document.get("resources", {}))
+        below = {
+            folder: _included(disk, f"{folder}/{NAME}", inner, settings, resources) for folder, inner in document.get("include", {}).items()
+        }
     except (FaultError, PipefileError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ChangedError from error
     if any(files.get(path, "") != digest for path, digest in found.items()):
@@ -52,11 +56,16 @@ def load_again(
     reader = StageReader(disk.root, file, settings, Params(Globals(table), taken), resources)
 
     def read(name: str, stage: Any) -> Stage:
+        folder = folder_with(name, below) if below else ""
         try:
-            found = reader.read(name, stage)
+            if folder:
+                local, own, read_from = below[folder]
+                found = renamed(local.read(name[len(folder) + 1 :], stage), own)
+            else:
+                found, read_from = reader.read(name, stage), taken
         except PipefileError as error:
             raise ChangedError from error
-        if any(files.get(path, "") != digest for path, digest in taken.files.items()):
+        if any(files.get(path, "") != digest for path, digest in read_from.files.items()):
             raise ChangedError
         return found
 
@@ -71,8 +80,18 @@ def load_again(
         dotenv={name: value for name, value in dotenv.items() if name not in environ},
         document=document,
         resources=resources,
+        scopes={folder: inner.get("global", {}) for folder, inner in document.get("include", {}).items()},
     )
     return pipeline, _Again(read, pipeline, document["stage"]).read if "stage" in document else read
+
+
+def _included(
+    disk: Disk, file: str, document: dict[str, Any], root: Settings, resources: Mapping[str, int | str]
+) -> tuple[StageReader, Settings, ParamFiles]:
+    loader = Loader(disk, file, document)
+    settings = settings_of(root, loader.settings(document.get("pipefile", {})))
+    files = ParamFiles(disk, folder_of(file), root.hash)
+    return loader.reader(settings, resources, files), settings, files
 
 
 class _Again:

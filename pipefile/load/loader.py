@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pipefile.base.dataclass import dataclass, field, replace
@@ -15,6 +16,7 @@ from pipefile.load.declared import Asked, Declarations, Declare, DeclaredPipelin
 from pipefile.load.declared import located as located_in_python
 from pipefile.load.document import decode, digest_of, parse, read_bytes
 from pipefile.load.faults import FaultError, did_you_mean, kind_of, located, unplaced
+from pipefile.load.include import NAME, Included, check_own, folder_with, place, renamed, settings_of
 from pipefile.load.overlay import NOTHING, Overlay, applied, check_profiles
 from pipefile.load.resources import section
 from pipefile.load.schema import PIPEFILE, SECTIONS
@@ -42,11 +44,8 @@ def load(disk: Disk, file: str, environ: Mapping[str, str], extra: Extra | None 
     text = decode(data or b"", file)
     document = parse(text, file)
     loader = Loader(disk, file, document)
-    try:
+    with loader.located(text):
         return loader.pipeline(data, environ, extra)
-    except FaultError as fault:
-        source = loader.source_of(fault)
-        raise (located(fault, file, text) if source is None else located_in_python(disk, fault, source)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,16 @@ class Loader:
         self._declared = Declarations()
         self._mains: dict[str, list[str]] = {}  # fallback -> stages that it stands in for
 
-    def source_of(self, fault: FaultError) -> Source | None:
+    @contextmanager
+    def located(self, text: str) -> Iterator[None]:
+        """Faults as users see them: *text* is that of the Pipefile."""
+        try:
+            yield
+        except FaultError as fault:
+            source = self._source_of(fault)
+            raise (located(fault, self._file, text) if source is None else located_in_python(self._disk, fault, source)) from None
+
+    def _source_of(self, fault: FaultError) -> Source | None:
         """Where what is at fault stands, if that is in a Python file."""
         if len(fault.key) < 2 or fault.key[0] not in ("stage", "alias"):
             return None
@@ -91,12 +99,7 @@ class Loader:
         return found.source if found is not None else None
 
     def pipeline(self, data: bytes | None, environ: Mapping[str, str], extra: Extra) -> Pipeline:
-        for name, value in self._document.items():
-            if name not in SECTIONS or type(value) is not dict:
-                raise self._bad_section(name, value)
-        values.check_value(self._document.get("global", {}), ("global",))
-        if "profile" in self._document:
-            check_profiles(self._document)
+        self._check_sections()
         if extra.overlay:
             self._document = applied(self._document, extra.overlay)
         settings = self.settings(self._document.get("pipefile", {}))
@@ -116,28 +119,26 @@ class Loader:
             settings = self.settings(self._document["pipefile"])
         document = self._document
         resources = section(document.get("resources", {}))
+        included = Included()
+        if settings.include:
+            included.reading.append(os.path.realpath(self._disk.at(self._folder or ".")))
+            self._include(settings, settings.include, resources, extra.overlay, included)
+            resources = {**included.resources, **resources}
         known: tuple[Any, ...] = (self._declared.stages,) if self._declared.stages else ()
         files = params.ParamFiles(self._disk, self._folder, settings.hash)
         reader = StageReader(self._disk.root, self._file, settings, params.Params(values.Globals(table), files), resources, *known)
-        tables = document.get("stage", {})
-        self._mains = policies.mains_of(tables)
-        try:
-            stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
-        except params.LackingFileError as fault:
-            raise params.explained(fault, files, tables, reader) from None
-        params.check_makers(files, stages)
-        self._check_shells(settings, stages)
-        self._check_after(stages)
-        stages = policies.checked(stages, tables, reader, self._disk)
+        stages = self._stages(settings, reader, files, included)
         for name, declared in self._declared.stages.items():
             stages[name] = replace(stages[name], file=declared.source.file)
-        aliases = self._aliases(document.get("alias", {}), settings, stages)
+        aliases = self._aliases(document.get("alias", {}), settings, stages, included)
+        if included.seen:
+            document = {**document, "stage": {**document.get("stage", {}), **included.tables}, "include": included.documents}
         dotenv, dotenv_files = self.dotenv(settings)
         own = None if data is None else digest_of(self._disk, self._file, data, settings.hash)
         return Pipeline(
             root=self._disk.root,
             file=self._file,
-            files={self._file: own, **dotenv_files, **files.files, **self._declared.files},
+            files={self._file: own, **dotenv_files, **files.files, **self._declared.files, **included.files},
             settings=settings,
             globals=table,
             aliases=aliases,
@@ -155,7 +156,97 @@ class Loader:
                 for name, each in self._declared.partial.items()
             },
             document=document,
+            scopes=included.scopes,
         )
+
+    def _check_sections(self) -> None:
+        for name, value in self._document.items():
+            if name not in SECTIONS or type(value) is not dict:
+                raise self._bad_section(name, value)
+        values.check_value(self._document.get("global", {}), ("global",))
+        if "profile" in self._document:
+            check_profiles(self._document)
+
+    def _stages(self, settings: Settings, reader: StageReader, files: params.ParamFiles, included: Included) -> dict[str, Stage]:
+        """The stages of this Pipefile by their names in it, and those that it includes."""
+        tables = self._document.get("stage", {})
+        self._mains = policies.mains_of(tables)
+        others = included.below(self._folder)
+        if others:
+            for name in tables:
+                folder = folder_with(join_paths(self._folder, name), included.seen)
+                if folder and folder != self._folder:
+                    message = f"the stage name `{show(name)}` begins with `{show(folder)}/`, as those of a Pipefile do that is included"
+                    raise FaultError(message, ("stage", name))
+            reader.protect([f"{folder}/{NAME}" for folder in included.seen])
+        try:
+            stages = {name: reader.read(name, stage, name in self._mains) for name, stage in tables.items()}
+        except params.LackingFileError as fault:
+            raise params.explained(fault, files, tables, reader) from None
+        self._check_shells(settings, stages)
+        stages.update(others)
+        params.check_makers(files, stages)
+        self._check_after(tables, stages)
+        return policies.checked(stages, tables, reader, self._disk)
+
+    # --- included Pipefiles
+
+    def _include(
+        self, root: Settings, folders: Sequence[str], resources: Mapping[str, int | str], overlay: Overlay, included: Included
+    ) -> None:
+        """Read the Pipefiles of folders below, and those that they include."""
+        for index, text in enumerate(folders):
+            folder = place(self._disk, self._folder, self._file, text, index, included)
+            file = f"{folder}/{NAME}"
+            data = read_bytes(self._disk, file, may_lack=True)
+            if data is None:
+                message = f"`{show(text)}` in `include` of `[pipefile]`: there is no `{show(file)}`"
+                raise FaultError(message, ("pipefile", "include", index))
+            included.files[file] = digest_of(self._disk, file, data, root.hash)
+            source = decode(data, file)
+            loader = Loader(self._disk, file, parse(source, file))
+            included.reading.append(os.path.realpath(self._disk.at(folder)))
+            with loader.located(source):
+                loader._join(root, resources, overlay, included)
+            included.reading.pop()
+
+    def _join(self, root: Settings, resources: Mapping[str, int | str], overlay: Overlay, included: Included) -> None:
+        """Read this Pipefile as one that is included, and add what it declares."""
+        self._check_sections()
+        check_own(self._document.get("pipefile", {}), self._file)
+        if overlay.profile in self._document.get("profile", {}):
+            self._document = applied(self._document, Overlay(overlay.profile))
+        settings = settings_of(root, self.settings(self._document.get("pipefile", {})))
+        self._include(root, settings.include, resources, overlay, included)
+        files = params.ParamFiles(self._disk, self._folder, settings.hash)
+        reader = self.reader(settings, resources, files)
+        stages = self._stages(settings, reader, files, included)
+        aliases = self._aliases(self._document.get("alias", {}), settings, stages, included)
+        tables, prefix = self._document.get("stage", {}), self._folder + "/"
+        included.stages.update([(prefix + name, renamed(stages[name], settings)) for name in tables])
+        included.tables.update([(prefix + name, table) for name, table in tables.items()])
+        for name in self._document.get("alias", {}):
+            targets = [prefix + target if target in stages or target in aliases else self._from_root(target) for target in aliases[name]]
+            included.aliases[prefix + name] = tuple(targets)
+        included.files.update(files.files)
+        included.scopes[self._folder] = self._document.get("global", {})
+        included.documents[self._folder] = {name: table for name, table in self._document.items() if name != "stage"}
+        included.resources = {**section(self._document.get("resources", {})), **included.resources}
+
+    def reader(self, settings: Settings, resources: Mapping[str, int | str], files: params.ParamFiles) -> StageReader:
+        """What reads the stages of this Pipefile as one that is included.
+
+        Args:
+            settings: As `settings_of` gives them.
+            resources: `[resources]` of the root, which come first.
+            files: Takes the files of params.
+        """
+        there = {**section(self._document.get("resources", {})), **resources}
+        table = values.Globals(self._document.get("global", {}))
+        return StageReader(self._disk.root, self._file, settings, params.Params(table, files), there)
+
+    def _from_root(self, target: str) -> str:
+        return normalise(join_paths(self._folder, target))
 
     def _bad_section(self, name: str, value: object) -> FaultError:
         if name in SECTIONS:
@@ -224,27 +315,30 @@ class Loader:
             if stage.shell is settings.shell and isinstance(stage.action, Command) and stage.action.text:
                 raise not_posix(name, settings.shell)
 
-    def _check_after(self, stages: dict[str, Stage]) -> None:
-        for name, stage in stages.items():
-            for index, before in enumerate(stage.after):
+    def _check_after(self, tables: Mapping[str, Any], stages: dict[str, Stage]) -> None:
+        for name in tables:
+            for index, before in enumerate(stages[name].after):
                 if before not in stages:
-                    raw = self._document["stage"][name]["after"]
+                    raw = tables[name]["after"]
                     key: KeyPath = ("stage", name, "after", index) if type(raw) is list else ("stage", name, "after")
                     raise FaultError(f"`after` of stage `{show(name)}` names `{show(before)}`, which is no stage", key, did_you_mean(before, stages))
 
     # --- aliases and default targets
 
-    def _aliases(self, table: dict[str, Any], settings: Settings, stages: dict[str, Stage]) -> dict[str, tuple[str, ...]]:
-        aliases: dict[str, tuple[str, ...]] = {}
+    def _aliases(
+        self, table: dict[str, Any], settings: Settings, stages: dict[str, Stage], included: Included
+    ) -> dict[str, tuple[str, ...]]:
+        aliases = included.aliases_below(self._folder)
+        own: dict[str, tuple[str, ...]] = {}
         for name, value in table.items():
             if type(value) is not str and type(value) is not list:
                 raise FaultError(f"alias `{show(name)}` must be an array of strings or a string, not {kind_of(value)}", ("alias", name))
             if not name:
                 raise FaultError("the name of an alias is empty", ("alias", name))
-            aliases[name] = values.strings(value, f"alias `{show(name)}`", ("alias", name))
-        for name, targets in aliases.items():
+            aliases[name] = own[name] = values.strings(value, f"alias `{show(name)}`", ("alias", name))
+        for name, targets in own.items():
             self._check_targets(targets, f"alias `{show(name)}`", ("alias", name), aliases, stages)
-        self._check_alias_cycle(aliases)
+        self._check_alias_cycle(own)
         if settings.default is not None:
             self._check_targets(settings.default, "`default`", ("pipefile", "default"), aliases, stages)
         for name, profile in self._document.get("profile", {}).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipefile.base.locations import KeyPath, Locator, Position
+from pipefile.base.paths import folder_of
 from pipefile.model.ports import Disk
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ def make_locator(disk: Disk) -> Locator:
     known: dict[str, tuple[Spans, Lines] | None] = {}
 
     def locate(file: str, key: KeyPath) -> Position | None:
+        prefix = folder_of(file) + "/"
+        if len(prefix) > 1 and len(key) > 1 and str(key[1]).startswith(prefix):  # the name by which the root knows a stage of an included Pipefile
+            key = (key[0], str(key[1])[len(prefix) :], *key[2:])
         from pipefile.load.scanner import Lines, position_of, spans
 
         if file not in known:

@@ -72,6 +72,7 @@ SECTIONS: dict[str, Key] = {
 
 PIPEFILE: dict[str, Key] = {
     "default": Key(("strings", "string"), "Stages, aliases or targets built when none is named; absent: all stages that have outputs"),
+    "include": Key(("strings",), "Folders below whose Pipefiles join: their stages are `FOLDER/NAME`"),
     "python": Key(("strings",), "Python files whose `@stage` functions and `@pipeline`s join the graph"),
     "store": Key(("string",), "Folder of what pipefile keeps: runs, records, index", nonempty=True),
     "hash": Key(("string",), "How contents are hashed", choices=("blake3", "sha256")),

@@ -7,7 +7,7 @@ A Pipefile of ten thousand stages is normal, and every build reads it: the plain
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeGuard
 
 from pipefile.base.dataclass import replace
@@ -69,6 +69,10 @@ class StageReader:
         self._store = settings.store
         self._store_below = settings.store + "/"
         self._taken = frozenset([settings.store, file])
+
+    def protect(self, files: Iterable[str]) -> None:
+        """Refuse outputs at the places of these files too."""
+        self._taken = self._taken.union(files)
 
     def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
         """Check one stage and make it.
@@ -291,7 +295,7 @@ class StageReader:
 
     def _own_place(self, path: str, directory: bool, stage: str, key: KeyPath) -> None:
         try:
-            check_own_place(path, directory, self._file, self._store)
+            check_own_place(path, directory, self._file, self._taken, self._store)
         except BadOutputError as error:
             raise FaultError(f"output `{show(path)}` of stage `{show(stage)}` {error.why}", key) from None
 

@@ -288,6 +288,7 @@ class Settings:
     cache_size: int = 10_000_000_000
     log_limit: int = 64_000_000
     python: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     track_packages: bool = False
     value_in_memory: int = 1_000_000
     value_limit: int = 100_000_000
@@ -328,6 +329,7 @@ class Pipeline:
         partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
         document: The Pipefile as TOML has it: the index keeps it, so that a later build can read single stages again without the file.
         resources: `[resources]`: how much there is, by name; "auto" for GPUs that are to be counted.
+        scopes: `[global]` of each included Pipefile, by its folder.
     """
 
     root: str
@@ -343,3 +345,8 @@ class Pipeline:
     partial: Mapping[str, Stage] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, int | str] = field(default_factory=dict)
+    scopes: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+
+    def globals_of(self, folder: str) -> Mapping[str, Value]:
+        """`[global]` as the stages of the Pipefile in a folder see it."""
+        return self.scopes[folder] if folder else self.globals

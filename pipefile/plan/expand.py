@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
-from pipefile.base.paths import BadPathError, relative, show, within
+from pipefile.base.paths import BadPathError, join, name_of, relative, show, within
 from pipefile.model.ports import World
 from pipefile.model.stage import Axis, Output, Pipeline, Stage, Value
 from pipefile.plan.instances import BadInstanceError, Instances
@@ -61,7 +61,8 @@ def expand(pipeline: Pipeline, world: World) -> Expanded:
 def instances_of(stage: Stage, pipeline: Pipeline) -> Instances:
     """What makes instances of *stage*."""
     settings = pipeline.settings
-    return Instances(stage, pipeline.root, pipeline.file, settings.store, settings.outside)
+    taken = frozenset([pipeline.file, *[join(folder, name_of(pipeline.file)) for folder in pipeline.scopes]])
+    return Instances(stage, pipeline.root, taken, settings.store, settings.outside)
 
 
 class _Expander:
@@ -109,15 +110,16 @@ class _Expander:
             if is_glob(axis.source):
                 names += [name for name, other in self._each.items() if other is not stage and self._may_match(axis.source, stage, other)]
             else:
-                maker = self._maker(axis.source)
+                maker = self._maker(axis.source, _prefix(stage))
                 names += [maker[0].name] if maker is not None and maker[0].name in self._each else []
         return names
 
     def _refers(self, name: str, other: str) -> bool:
         """Whether a stage goes by name through what another one makes, or is sure to match it."""
-        for_each = self._each[name].for_each
+        stage = self._each[name]
+        for_each = stage.for_each
         assert for_each is not None
-        makers = [self._maker(axis.source) for axis in for_each.axes if axis.source and not is_glob(axis.source)]
+        makers = [self._maker(axis.source, _prefix(stage)) for axis in for_each.axes if axis.source and not is_glob(axis.source)]
         return any(maker is not None and maker[0].name == other for maker in makers)
 
     def _may_match(self, glob: str, stage: Stage, other: Stage) -> bool:
@@ -258,12 +260,17 @@ class _Expander:
 
     # -- references
 
-    def _maker(self, text: str) -> tuple[Stage, str] | None:
-        """The stage and the output that a reference names."""
+    def _maker(self, text: str, prefix: str) -> tuple[Stage, str] | None:
+        """The stage and the output that a reference names.
+
+        Args:
+            text: The reference.
+            prefix: What stages are called that the Pipefile with the reference knows: its folder, with a `/`.
+        """
         stages = self._pipeline.stages
         cut = text.find(".")
         while cut > 0:
-            stage = stages.get(text[:cut])
+            stage = stages.get(prefix + text[:cut])
             if stage is not None:
                 wanted = text[cut + 1 :]
                 if (wanted == "outputs" and stage.outputs) or any(output.name == wanted for output in stage.outputs):
@@ -272,11 +279,12 @@ class _Expander:
         return None
 
     def _referred(self, axis: Axis, stage: Stage) -> list[str]:
-        found = self._maker(axis.source)
+        found = self._maker(axis.source, _prefix(stage))
         what = f"`{show(axis.source)}` in `for_each` of stage `{show(stage.name)}`"
         place = self._place(stage, "for_each")
         if found is None:
-            stages = self._pipeline.stages
+            prefix = _prefix(stage)
+            stages = {name[len(prefix) :]: other for name, other in self._pipeline.stages.items() if name.startswith(prefix)}
             names = [f"{name}.{wanted}" for name, other in stages.items() for wanted in ["outputs", *{o.name: None for o in other.outputs if o.name}]]
             near = nearest(axis.source, names)
             hint = f"did you mean `{show(near)}`?" if near else f'a list of one is `["{show(axis.source)}"]`'
@@ -322,6 +330,10 @@ class _Expander:
 
     def _place(self, stage: Stage, key: str) -> Place:
         return Place(stage.file, ("stage", stage.name, key), f"`{show(stage.name)}`")
+
+
+def _prefix(stage: Stage) -> str:
+    return f"{stage.folder}/" if stage.folder else ""
 
 
 def _matches(matches: Callable[[str], object], output: Output) -> bool:

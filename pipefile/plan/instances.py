@@ -40,17 +40,17 @@ class Instances:
     Args:
         stage: The stage, with `for_each`.
         root: Absolute path of the project root.
-        pipefile: The Pipefile, from the root.
+        taken: The Pipefiles, from the root: no output can lie there.
         store: The store's folder.
         outside: Folders outside of the project where outputs may lie.
     """
 
-    def __init__(self, stage: Stage, root: str, pipefile: str, store: str, outside: tuple[str, ...]) -> None:
+    def __init__(self, stage: Stage, root: str, taken: frozenset[str], store: str, outside: tuple[str, ...]) -> None:
         assert stage.for_each is not None
         self._stage = stage
         self._for_each: ForEach = stage.for_each
         self._root = root
-        self._pipefile = pipefile
+        self._taken = taken
         self._store = store
         self._store_below = store + "/"
         self._outside = outside
@@ -118,7 +118,7 @@ class Instances:
             path, directory = f"{folder}/{file_name(name)}/{name_of(output.path)}", False
         else:
             filled = text(item)
-            if PLAIN.fullmatch(filled) and filled[-1] != "/" and filled != self._pipefile and not filled.startswith(self._store_below):
+            if PLAIN.fullmatch(filled) and filled[-1] != "/" and filled not in self._taken and not filled.startswith(self._store_below):
                 path, directory = filled, output.directory
             else:
                 path, directory = self._place(filled, f"output `{show(filled)}`" if filled else "an output", "outputs")
@@ -130,7 +130,7 @@ class Instances:
     def _place(self, text: str, what: str, key: str) -> tuple[str, bool]:
         try:
             path, directory = output_path(text, "", self._root, self._outside)
-            check_own_place(path, directory, self._pipefile, self._store)
+            check_own_place(path, directory, self._stage.file, self._taken, self._store)
         except BadOutputError as error:
             raise BadInstanceError(f"{what} {error.why}", key, error.hint) from None
         return path, directory

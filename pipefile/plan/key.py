@@ -12,6 +12,7 @@ from json import dumps
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass
+from pipefile.base.paths import relative
 from pipefile.model.graph import Edge, FileSet, Need
 from pipefile.model.record import ABSENT, Component
 from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Template
@@ -31,7 +32,7 @@ class Facts:
 
     Args:
         digest: Path of an input -> its digest, ABSENT if nothing is there.
-        set_digest: A set of files -> one digest over its paths and their digests.
+        set_digest: A set of files, and a folder -> one digest over its paths, from the folder, and their digests.
         set_paths: A set of files -> its paths; for late sets as they are now.
         value_text: What stands in a command for a value that another stage returns.
         env: The environment of stages, tracked variables included.
@@ -42,7 +43,7 @@ class Facts:
     """
 
     digest: Callable[[str], str]
-    set_digest: Callable[[FileSet], str]
+    set_digest: Callable[[FileSet, str], str]
     set_paths: Callable[[FileSet], tuple[str, ...]]
     value_text: ValueText
     env: Mapping[str, str]
@@ -76,9 +77,9 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
         found.append(Component("lists", "", "", " ".join(dict.fromkeys(lists))))
     found += facts.code
     for need in edge.needs:
-        found.append(_input(need, facts))
+        found.append(_input(need, facts, stage.folder))
         if need.files is not None and need.files.value:
-            found.append(_taken_as(need, need.files))
+            found.append(_taken_as(need, need.files, stage.folder))
     for output in edge.outputs:
         kind = "directory" if output.directory else f"value:{output.value}" if output.value else "file"
         found.append(_component(("output", output.name or "", output.path, kind)))
@@ -105,8 +106,10 @@ def hidden(part: Component) -> Component:
     return part
 
 
-def key_of(parts: list[Component], algorithm: str) -> str:
-    """The key: one digest over all components in order."""
+def key_of(parts: list[Component], algorithm: str, folder: str = "") -> str:
+    """The key: one digest over all components in order, with paths as the Pipefile in *folder* sees them: it may be included, or stand alone."""
+    if folder:
+        parts = [part._replace(path=relative(part.path, folder)) if part.path else part for part in parts]
     if "env" in [part[0] for part in parts]:
         parts = [hidden(part) for part in parts]
     text = "\0".join(["\0".join(part) for part in parts])
@@ -115,12 +118,14 @@ def key_of(parts: list[Component], algorithm: str) -> str:
     return digests.of_text(text, algorithm)
 
 
-def set_digest(paths: tuple[str, ...], digest: Callable[[str], str], algorithm: str) -> str:
-    """One digest over a list of files: their paths and digests, in order."""
+def set_digest(paths: tuple[str, ...], digest: Callable[[str], str], algorithm: str, folder: str = "") -> str:
+    """One digest over a list of files: their paths, from a folder, and digests, in order."""
+    if folder:
+        return digests.of_text("\0".join([f"{relative(path, folder)}\0{digest(path)}" for path in paths]), algorithm)
     return digests.of_text("\0".join([f"{path}\0{digest(path)}" for path in paths]), algorithm)
 
 
-def _input(need: Need, facts: Facts) -> Component:
+def _input(need: Need, facts: Facts, folder: str) -> Component:
     name = need.name or ""
     files = need.files
     if files is None:
@@ -128,19 +133,21 @@ def _input(need: Need, facts: Facts) -> Component:
     if files.kind in ("file", "directory"):
         path = files.paths[0]
         return _component(("input", name, path, facts.digest(path) or ABSENT))
-    return Component("set", set_label(need), "", facts.set_digest(files))
+    return Component("set", set_label(need, folder), "", facts.set_digest(files, folder))
 
 
-def _taken_as(need: Need, files: FileSet) -> Component:
+def _taken_as(need: Need, files: FileSet, folder: str) -> Component:
     """That an input is a value, of which kind, and which part of it: the same bytes are another argument otherwise."""
     if files.kind == "file":
         return Component("value-kind", need.name or "", files.paths[0], f"{files.value}.{files.entry}" if files.entry else files.value)
-    return Component("value-kind", set_label(need), "", files.value)
+    return Component("value-kind", set_label(need, folder), "", files.value)
 
 
-def set_label(need: Need) -> str:
-    """What a set of files is called in components and records: its text, after the input's name if it has one."""
+def set_label(need: Need, folder: str = "") -> str:
+    """What a set of files is called in components and records: its text, from the stage's folder, after the input's name if it has one."""
     text = "" if need.files is None else need.files.text
+    if folder and need.files is not None and need.files.kind in ("glob", "late"):
+        text = relative(text, folder)
     return f"{need.name} = {text}" if need.name else text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from pipefile.base.paths import BadPathError, join, normalise, show, within
 
@@ -59,14 +60,23 @@ def output_path(text: str, folder: str, root: str, outside: tuple[str, ...]) -> 
     return path, directory
 
 
-def check_own_place(path: str, directory: bool, file: str, store: str) -> None:
-    """See that an output is neither the Pipefile nor anything of the store.
+def check_own_place(path: str, directory: bool, file: str, taken: Container[str], store: str) -> None:
+    """See that an output is neither a Pipefile nor anything of the store.
+
+    Args:
+        path: Of the output.
+        directory: It is a directory.
+        file: The Pipefile that declares it.
+        taken: All Pipefiles that were read; the store may be among them.
+        store: The store's folder.
 
     Raises:
         BadOutputError: It is.
     """
     if path == file:
         raise BadOutputError("is the Pipefile itself")
+    if path in taken and path != store:
+        raise BadOutputError("is a Pipefile that is included")
     if path == store or within(path, store) or (directory and within(store, path)):
         where = "lies in" if within(path, store) else "is" if path == store else "holds"
         raise BadOutputError(f"{where} pipefile's own store `{show(store)}`")

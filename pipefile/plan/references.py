@@ -158,9 +158,10 @@ class References:
             found = self._global(text, stage)
             if found is not None:
                 return found
+        prefix = f"{stage.folder}/" if stage.folder else ""  # an included Pipefile knows its own stages, and those that it includes
         cut = text.find(".")
         while cut > 0:
-            maker = self._stages.get(text[:cut])
+            maker = self._stages.get(prefix + text[:cut])
             if maker is not None:
                 wanted = text[cut + 1 :]
                 outputs = maker.outputs if wanted == "outputs" else tuple([output for output in maker.outputs if output.name == wanted])
@@ -204,7 +205,7 @@ class References:
         return FileSet(output.path, "file", (output.path,), self._by_stage[maker.name][0], value=output.value, entry=key)
 
     def _global(self, text: str, stage: Stage) -> GlobalValue | None:
-        at: Value | Mapping[str, Value] = self._pipeline.globals
+        at: Value | Mapping[str, Value] = self._pipeline.globals_of(stage.folder)
         walked = "global"
         for key in text.split(".")[1:]:
             if not isinstance(at, Mapping) or key not in at:

@@ -21,8 +21,8 @@ Kept = Callable[[Field], bool]
 
 SetPaths = Callable[[FileSet], tuple[str, ...]]
 
-ValueText = Callable[[str, str, str], str]
-"""Path, kind and entry of a value that another stage returns -> what stands for it in a command."""
+ValueText = Callable[[str, str, str, str], str]
+"""Path, kind and entry of a value that another stage returns, and the folder of a command -> what stands for it in that."""
 
 
 _LIKE_A_PLACEHOLDER = re.compile(r"(?<!\$)\{(?=[^\W\d][\w.-]*(?:\[[0-9]+\])?\}|\Z)")
@@ -96,7 +96,7 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths, text_of: ValueTe
             return text
     if field.name.startswith("params."):
         return _at(field, value_text(_param(edge.stage.params, field.name[7:])), edge)
-    wanted = None if field.name == "inputs" else field.name
+    wanted, folder = None if field.name == "inputs" else field.name, edge.stage.folder
     values: list[str] = []
     many = wanted is None
     known = wanted is None
@@ -111,7 +111,10 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths, text_of: ValueTe
             many = many or not isinstance(text, str)
         elif need.files.value:
             files = need.files
-            values += [text_of(path, kind, files.entry) if kind else as_argument(path) for path, kind in zip(files.paths, files.kinds, strict=True)]
+            pairs = zip(files.paths, files.kinds, strict=True)
+            values += [text_of(path, kind, files.entry, folder) if kind else as_argument(path, folder) for path, kind in pairs]
+        elif folder:
+            values += [as_argument(path, folder) for path in set_paths(need.files)]
         else:
             values += [as_argument(path) for path in set_paths(need.files)]
     if not known:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pipefile.base.paths import relative
 from pipefile.model.stage import Value
 
 
-def as_argument(path: str) -> str:
-    """A path as commands get it: one that begins with a dash would be read as an option."""
+def as_argument(path: str, folder: str = "") -> str:
+    """A path as commands that run in a folder get it: one that begins with a dash would be read as an option."""
+    if folder:
+        path = relative(path, folder)
     return "./" + path if path.startswith("-") else path
 
 

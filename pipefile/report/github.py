@@ -137,7 +137,8 @@ def _spelled(match: re.Match[str]) -> str:
 
 
 def _without_brackets(text: str) -> str:
-    return text.replace("##[", "##\\x5b")
+    """Spelled so that JSON reads the same."""
+    return text.replace("##[", "##\\u005b")
 
 
 def _data(text: str) -> str:

@@ -72,6 +72,9 @@ class TerminalReport:
         self._lines = (verbose >= 0 and not out.terminal) or verbose > 0  # a lasting line for each stage that ends
         self.live = out.terminal and verbose >= 0
         self._beats = not out.terminal and verbose >= 0
+        self.entering = ""
+        """Said once on each stream before what names files, where the user stands elsewhere than these names start."""
+        self._entered: list[Stream] = []
         self._shows = verbose >= 0
         self._done = 0
         self._total = 0
@@ -211,6 +214,7 @@ class TerminalReport:
         if not command and not output:
             out.write(f"{line}\n")
             return
+        self._enter(out)
         out.group(line)
         if command:
             from pipefile.report.failures import indented
@@ -266,9 +270,15 @@ class TerminalReport:
             from pipefile.report.failures import show_failure
 
             self._out.flush()
+            self._enter(self._err)
             for failure in failures:
                 show_failure(failure, self._err, self._root)
             self._err.flush()
+
+    def _enter(self, stream: Stream) -> None:
+        if self.entering and stream not in self._entered:
+            self._entered.append(stream)
+            stream.write(f"{self.entering}\n")
 
     # -- what is redrawn
 

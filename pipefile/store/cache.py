@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import errno
 import stat as stat_bits
+from _thread import RLock  # threading's, without its import
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from pipefile.base import digest as digests
@@ -53,6 +54,8 @@ def space_of(size: int) -> int:
 class LocalCache:
     """The cache in a project's store (model/ports.py: Cache). Nothing is looked at or made before it is needed.
 
+    A second thread may call `store` and `put`, for large files: bytes are copied without keeping the first one from anything.
+
     Args:
         disk: The project's disk.
         store: The store's folder, from the root.
@@ -77,13 +80,16 @@ class LocalCache:
         self._clones = True
         self._size: int | None = None
         self._added = -1  # bytes; -1 before the first one
+        self._lock = RLock()
+        self._places = ["new-too~", "new~"]  # where files are copied to, beside their place: one for each thread
         self._used_keys: set[str] = set()
         self._used_blobs: set[str] = set()
 
     # -- questions
 
     def entries(self, key: str) -> Sequence[Entry]:
-        return self._shelves.results(key)
+        with self._lock:
+            return self._shelves.results(key)
 
     def _notice(self, error: RecordError) -> None:
         if not self._warned:
@@ -91,7 +97,8 @@ class LocalCache:
             self._warn(f"results of format {error.unknown_format} in the cache are of another version of pipefile: they are not used")
 
     def has_entries(self, keys: Collection[str]) -> frozenset[str]:
-        return frozenset(filter(self._shelves.has, keys))
+        with self._lock:
+            return frozenset(filter(self._shelves.has, keys))
 
     def has(self, blobs: Mapping[str, int]) -> frozenset[str]:
         return frozenset([blob for blob, size in blobs.items() if self._file_size(place_of(self._root, blob)) == size])
@@ -144,8 +151,15 @@ class LocalCache:
             if seen is not None and self.has({blob: seen.st_size}):
                 self._used_blobs.add(blob)
                 return blob
-        self._begin()
-        temporary = f"{self._root}/blobs/new~"
+        with self._lock:
+            self._begin()
+            place = self._places.pop()
+        try:
+            return self._copy_in(blob, source, f"{self._root}/blobs/{place}", only_clone)
+        finally:
+            self._places.append(place)
+
+    def _copy_in(self, blob: str, source: str, temporary: str, only_clone: bool) -> str:
         if self._disk.lstat(temporary) is not None:
             self._disk.remove(temporary)
         digest = self._take_in(blob, source, temporary, only_clone)
@@ -154,9 +168,10 @@ class LocalCache:
             return ""
         seen = self._disk.lstat(temporary)
         final = place_of(self._root, digest)
-        make_way(self._disk, final, lambda: self._disk.rename(temporary, final))
-        self._added += space_of(seen.st_size if seen is not None else 0)
-        self._used_blobs.add(digest)
+        with self._lock:
+            make_way(self._disk, final, lambda: self._disk.rename(temporary, final))
+            self._added += space_of(seen.st_size if seen is not None else 0)
+            self._used_blobs.add(digest)
         return digest
 
     def _take_in(self, blob: str, source: str, temporary: str, only_clone: bool) -> str:
@@ -166,6 +181,10 @@ class LocalCache:
         return "" if only_clone else self._disk.copy(source, temporary, self._algorithm, 0o444)
 
     def put(self, entry: Entry) -> None:
+        with self._lock:
+            self._put(entry)
+
+    def _put(self, entry: Entry) -> None:
         self._used_keys.add(entry.key)
         known = next((each for each in self._shelves.results(entry.key) if each.discovered == entry.discovered), None)
         if known is not None and (known.outputs, known.own) == (entry.outputs, entry.own):
@@ -179,18 +198,20 @@ class LocalCache:
 
     def drop(self, entry: Entry) -> None:
         try:
-            self._shelves.drop(entry)
+            with self._lock:
+                self._shelves.drop(entry)
         except OSError:
             pass  # it is a miss next time too
 
     def used(self, entry: Entry) -> None:
         self._used_keys.add(entry.key)
         self._used_blobs.update(entry.blobs)
+        line = mark(entry.key, self._now)
         try:
-            line = mark(entry.key, self._now)
-            self._begin()
-            self._shelves.add(entry.key, line)
-            self._added += len(line)
+            with self._lock:
+                self._begin()
+                self._shelves.add(entry.key, line)
+                self._added += len(line)
         except OSError:
             pass  # it goes sooner than it had to
 

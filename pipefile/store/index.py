@@ -1,6 +1,7 @@
 """The index: what stat said of every file and folder when it was last looked at, and what that meant, in columns.
 
-It is a cache. Without it everything is found again from the files and the records beside them. One file, `STORE/index`, replaced whole:
+It is a cache. Without it everything is found again from the files and the records beside them. One file, `STORE/index`, replaced whole, and after
+small builds a second one that says what has changed in it since (store/changes.py):
 
     16 bytes   b"pipefile-index" + two bytes: the format number, big-endian
     32 bytes   blake3 of the table that follows
@@ -54,8 +55,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from pipefile.store.changes import Changes
+
+    Stamps = tuple[tuple[int, ...], tuple[int, ...] | None]
+
 FORMAT = 2
 NAME = "index"
+CHANGES = ".changes"  # after that name; store/changes.py
 MAGIC = b"pipefile-index"
 SECTIONS = (
     "meta", "paths", "stats", "digests", "flags", "makers", "folders", "folder_stats", "folder_flags", "folder_rows", "folder_starts",
@@ -97,11 +103,23 @@ class Reader:
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         self._kept: dict[tuple[str, str], Any] = {}
+        self.table = b""
+        """Digest of the table: no two indexes have the same."""
+        self.changes: Changes | None = None
+        self.changes_stamp: tuple[int, ...] | None = None
         try:
             self._entries = self._table()
+            if os.path.lexists(path + CHANGES):
+                self._read_changes(path + CHANGES)
         except BaseException:
             os.close(self._fd)
             raise
+
+    def _read_changes(self, path: str) -> None:
+        from pipefile.store import changes
+
+        self.changes, seen = changes.read(path, FORMAT, self.table)
+        self.changes_stamp = None if seen is None else stamp_of(seen)
 
     def _table(self) -> dict[str, tuple[int, int, bytes]]:
         from blake3 import blake3
@@ -121,6 +139,7 @@ class Reader:
         table = data[_HEAD + 32 :]
         if len(data) != size or blake3(table).digest() != data[_HEAD : _HEAD + 32]:
             raise Damaged
+        self.table = data[_HEAD : _HEAD + 32]
         entries = {}
         for at, name in enumerate(SECTIONS):
             entry = table[at * _ENTRY : (at + 1) * _ENTRY]
@@ -138,10 +157,19 @@ class Reader:
         data, digest = self.raw(name)
         if blake3(data).digest() != digest:
             raise Damaged
+        if self.changes is not None:
+            try:
+                return self.changes.apply(SECTIONS.index(name), data)
+            except ValueError:
+                raise Damaged from None
         return data
 
+    def is_changed(self, name: str) -> bool:
+        """Whether a section is not any more what the index itself says."""
+        return self.changes is not None and SECTIONS.index(name) in self.changes.patches
+
     def raw(self, name: str) -> tuple[bytes, bytes]:
-        """The bytes of a section and their digest, unchecked: for whoever writes both again, and believes neither.
+        """The bytes of a section as the index has them, and their digest, unchecked: for whoever writes both again, and believes neither.
 
         Raises:
             Damaged: They are not all there.
@@ -172,6 +200,20 @@ class Reader:
         """The stat of the file that is read, whatever has come to stand in its place."""
         return stamp_of(os.fstat(self._fd))
 
+    def stamps(self) -> Stamps:
+        """As the function, of what is read."""
+        return self.stamp(), self.changes_stamp
+
+    def digest(self, name: str) -> bytes:
+        """Tells a section from what it is in other indexes.
+
+        Raises:
+            Damaged: It is not what was written.
+        """
+        from blake3 import blake3
+
+        return blake3(self.section(name)).digest() if self.is_changed(name) else self._entries[name][2]
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -186,8 +228,8 @@ def pack(sections: dict[str, bytes], kept: Reader | None = None) -> bytes:
     table = []
     parts = []
     for name in SECTIONS:
-        if name in sections or kept is None:
-            data = sections.get(name, b"")
+        if name in sections or kept is None or kept.is_changed(name):
+            data = sections[name] if name in sections else b"" if kept is None else kept.section(name)
             digest = blake3(data).digest()
         else:
             data, digest = kept.raw(name)
@@ -314,6 +356,11 @@ class Index:
             self._row_of = dict(zip(self.paths, range(len(self.paths)), strict=True))
         return self._row_of.get(path, -1)
 
+    @property
+    def stats(self) -> list[array[int]]:
+        """The columns of stat, each with a number for every row."""
+        return self._columns
+
     def stat_of(self, row: int) -> tuple[int, ...]:
         return tuple([column[row] for column in self._columns])
 
@@ -344,6 +391,22 @@ class Index:
     def code(self, edge: int) -> array[int]:
         """Rows of the files of its code."""
         return self._rows[self._starts[3 * edge + 2] : self._starts[3 * edge + 3]]
+
+
+def stamps_of(path: str) -> Stamps:
+    """The stats of an index, and of the file that says what has changed in it: a build that writes anything changes one of them.
+
+    Args:
+        path: Absolute path of the index.
+
+    Raises:
+        OSError: There is none.
+    """
+    try:
+        changes: tuple[int, ...] | None = stamp_of(os.lstat(path + CHANGES))
+    except OSError:
+        changes = None
+    return stamp_of(os.lstat(path)), changes
 
 
 def columns(numbers: array[int], count: int) -> list[array[int]]:

@@ -18,7 +18,7 @@ import fcntl
 import os
 import stat
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -55,15 +55,18 @@ class Lock:
         store: The store's folder, from the root; made when the lock is taken.
         clock: Used while waiting.
         command: Our command line, for the messages of those who wait.
+        also: Folders that are locked as well, from the root.
     """
 
-    def __init__(self, disk: Disk, store: str, clock: Clock, command: tuple[str, ...]) -> None:
+    def __init__(self, disk: Disk, store: str, clock: Clock, command: tuple[str, ...], also: Sequence[str] = ()) -> None:
         self._disk = disk
         self._store = store
         self._clock = clock
         self._command = command
         self._first = -1
         self._fd = -1
+        self._also = tuple(sorted(also))
+        self._others: list[int] = []
         self._ours = False
         self.taken_over = False
         """The last owner did not give it back: it was killed, perhaps just now."""
@@ -104,6 +107,10 @@ class Lock:
             self.taken_over = os.fstat(self._first).st_size > 0
             text = f"{os.getpid()}\n{' '.join(self._command)}\n".encode("utf-8", "surrogateescape")
             self._say(text[:_TEXT_LIMIT])
+            for folder in self._also:
+                if not self._take_also(folder, text[:_TEXT_LIMIT], lambda fd: self._take(fd, wait, on_wait, should_stop)):
+                    self.release()
+                    return False
             prepare_store(self._disk, self._store)
             path = self._disk.at(f"{self._store}/lock")
             self._fd = _open(path, os.path.dirname(path))
@@ -116,12 +123,35 @@ class Lock:
             raise
         return True
 
+    def _take_also(self, folder: str, text: bytes, take: Callable[[int], bool]) -> bool:
+        """Take the lock of a folder whose Pipefile is included: somebody may build it by itself."""
+        path = self._disk.at(f"{folder}/{NAME}")
+        fd = _open(path, os.path.dirname(path))
+        taken = False
+        try:
+            taken = take(fd)
+        finally:
+            if not taken:
+                os.close(fd)
+        if taken:
+            self._others.append(fd)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, text, 0)
+        return taken
+
     def release(self) -> None:
         """Give the lock back. Does nothing when it is not held."""
         if self._fd >= 0:
             fcntl.flock(self._fd, fcntl.LOCK_UN)  # closing alone would leave it to those who inherited the descriptor
             os.close(self._fd)
             self._fd = -1
+        for other in self._others:
+            try:
+                os.ftruncate(other, 0)
+            except OSError:
+                pass  # as below
+            os.close(other)
+        self._others.clear()
         if self._first >= 0:
             first, self._first = self._first, -1
             try:
@@ -176,8 +206,10 @@ class Lock:
 def _forget_first(reference: weakref.ref[Lock]) -> None:
     lock = reference()
     if lock is not None and lock._first >= 0:
-        os.close(lock._first)
+        for fd in (lock._first, *lock._others):
+            os.close(fd)
         lock._first = -1
+        lock._others.clear()
 
 
 def _open(path: str, folder: str) -> int:

@@ -29,6 +29,7 @@ import errno
 import json
 from collections.abc import Mapping
 from math import isfinite
+from stat import S_ISDIR
 from typing import TypeVar
 
 from pipefile.base.paths import show
@@ -50,25 +51,43 @@ _T = TypeVar("_T")
 
 def output_path(store: str, run: str, stage: str, instance: str) -> str:
     """The file that tells what an edge came to."""
-    return f"{log_folder(store, run, stage)}/{'outputs.jsonl' if instance else 'output.json'}"
+    return f"{log_folder(store, run, stage)}/{_file(instance)}"
 
 
-def write_output(disk: Disk, store: str, run: str, output: StageOutput) -> None:
+def _file(instance: str) -> str:
+    return "outputs.jsonl" if instance else "output.json"
+
+
+def kind_of_folder(disk: Disk, store: str, run: str, stage: str) -> str:
+    """What stands where a stage has its folder in a run, for its log or for artifacts: "directory", "other", or "" for nothing."""
+    seen = disk.lstat(log_folder(store, run, stage))
+    return "" if seen is None else "directory" if S_ISDIR(seen.st_mode) else "other"
+
+
+def write_output(disk: Disk, store: str, run: str, output: StageOutput, kind: str | None = None) -> None:
     """Keep what an edge came to. A link, or anything else, that stands in its place is replaced, never followed.
+
+    Args:
+        disk: The project's disk.
+        store: The store's folder, from the root.
+        run: The run's id.
+        output: That.
+        kind: What `kind_of_folder` has just said; None where nobody has asked.
 
     Raises:
         OSError: The disk does not take it.
     """
     folder = log_folder(store, run, output.stage)
-    seen = disk.lstat(folder)
-    if seen is None or seen.st_mode & 0o170000 != 0o040000:
-        if seen is not None:
-            disk.remove(folder)
+    if kind is None:
+        kind = kind_of_folder(disk, store, run, output.stage)
+    if kind == "other":
+        disk.remove(folder)
+    if kind != "directory":
         disk.mkdirs(folder)
-    path = output_path(store, run, output.stage, output.instance)
+    path = f"{folder}/{_file(output.instance)}"
     values = _values(output)
     if not output.instance:
-        lines = ",\n".join([f"  {_to_json(name)}: {_to_json(value)}" for name, value in values.items()])
+        lines = ",\n".join([f'  "{name}": {_to_json(value) if value else "[]" if value == [] else "{}"}' for name, value in values.items()])
         text = f"{{\n{lines}\n}}\n".encode("ascii")
         try:
             disk.write(path, text)

@@ -20,19 +20,29 @@ class Chain:
         self._causes: list[frozenset[str]] = []
         self._ran: list[frozenset[str]] = []
 
-    def is_loop(self, causes: Collection[str], all_during: bool) -> bool:
+    @property
+    def is_long(self) -> bool:
+        """It may be a loop: the round that runs has to come to its end, so that there is no doubt about it."""
+        return self.length >= LONGEST
+
+    def is_loop(self, causes: Collection[str], all_during: bool, whole: bool = True) -> bool:
         """Whether a round that is about to begin goes on with what goes round in circles. It counts as begun, unless it does.
+
+        A stage changes the same file each time it runs, or every other time if two take turns; a person who saves files while builds run hardly does.
 
         Args:
             causes: Paths that have changed.
             all_during: All of them did so while the round before ran.
+            whole: That one was not interrupted.
         """
         if not all_during:
             self.clear()
             return False
-        again = any(not before.isdisjoint(causes) for before in self._causes)
-        if self.length >= LONGEST and again:
-            return True
+        if self.is_long and whole:
+            each = frozenset(causes).intersection(*self._causes[-LONGEST:])
+            often = any(sum(path in before for before in self._causes) >= LONGEST for path in causes)
+            if each or (often and self.length >= 2 * LONGEST):
+                return True
         self.length += 1
         self._causes.append(frozenset(causes))
         return False

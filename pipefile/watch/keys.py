@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -13,9 +14,14 @@ class Keys:
     """
     Args:
         fd: Standard input. Where it is no terminal, or belongs to another job, no key is read.
+
+    Attributes:
+        stopping: Called before Ctrl-Z stops this process, and `going_on` when it goes on.
     """
 
     def __init__(self, fd: int = 0) -> None:
+        self.stopping: Callable[[], None] = lambda: None
+        self.going_on: Callable[[], None] = lambda: None
         self._fd = fd
         self._before: list[Any] | None = None
         self._previous: object = None
@@ -59,11 +65,13 @@ class Keys:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # the signature of handlers
         """Ctrl-Z: the shell gets its terminal back as it was."""
+        self.stopping()
         self._restore()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)  # goes on from here with SIGCONT
         signal.signal(signal.SIGTSTP, self._stop)
         self._begin()
+        self.going_on()
 
     def fileno(self) -> int:
         """A descriptor that polls readable when a key was pressed; -1 where none is read."""

@@ -19,7 +19,7 @@ from pipefile.engine.fastlane import Seen
 from pipefile.engine.globs import GlobMatch, stands_in
 from pipefile.engine.world import is_made_by
 from pipefile.store.free import NAME as LOCK
-from pipefile.store.index import ASKED, CODE, GLOBBED, INSIDE, PRESENT, TRUSTED, Damaged, Reader, folder_stamp_of, stamp_of
+from pipefile.store.index import ASKED, CODE, GLOBBED, INSIDE, PRESENT, TRUSTED, Damaged, Reader, folder_stamp_of, stamp_of, stamps_of
 from pipefile.store.index import NAME as INDEX
 from pipefile.watch.hints import Hints
 from pipefile.watch.names import is_code, is_own, is_passing
@@ -52,7 +52,7 @@ class Known:
         self._request = request
         self._environ = environ
         self._disk = OsDisk(root)
-        self._stamp: Stamp | None = None
+        self._stamps: tuple[tuple[int, ...], tuple[int, ...] | None] | None = None
         self._reader: Reader | None = None
         self._tried: dict[str, Stamp] = {}
         self._tried_folders: dict[str, Stamp] = {}
@@ -65,10 +65,10 @@ class Known:
         path = f"{self._disk.at(self.store)}/{INDEX}"
         reader = None
         try:
-            if stamp_of(os.stat(path, follow_symlinks=False)) == self._stamp:
+            if stamps_of(path) == self._stamps:
                 return
             reader = Reader(path)
-            self.memory = Remembered(reader, self._request, self._environ)
+            self.memory = Remembered(reader, self._request, self._environ, self.memory)
         except (Damaged, OSError, ValueError, KeyError, IndexError, MemoryError):
             if reader is not None:
                 reader.close()
@@ -76,13 +76,13 @@ class Known:
         if self._reader is not None:
             self._reader.close()
         self._reader = reader
-        self._stamp = reader.stamp()
+        self._stamps = reader.stamps()
 
     def forget(self) -> None:
         """Nothing is known any more."""
         self.close()
         self.memory = Remembered(None, self._request, self._environ)
-        self._stamp = self.mending = None
+        self._stamps = self.mending = None
         self._tried.clear()
         self._tried_folders.clear()
         self._doubtful.clear()
@@ -151,7 +151,7 @@ class Known:
     def _paths_in(self, hints: Hints) -> set[str]:
         memory = self.memory
         if hints.everything:
-            found = {*memory.paths(), *self._tried}
+            found = {*memory.suspects(self.root), *self._tried}
         else:
             found = {path for path in hints.names if path in memory.row_of or path in self._tried}
             for folder in hints.folders:
@@ -222,8 +222,12 @@ class Known:
         return bool(flags & GLOBBED) and not all(self._stands(pattern, match, folder) for pattern, match in self.memory.globs.get(folder, ()))
 
     def _stands(self, pattern: str, match: GlobMatch, folder: str) -> bool:
+        def is_dead(path: str) -> bool:
+            return is_made_by(self._disk, path, pipefiles)
+
+        pipefiles = [self.pipefile, *[path for path in self.memory.row_of if path.endswith(f"/{fastlane.PIPEFILE}")]]  # those that it includes
         try:
-            return stands_in(self._disk, pattern, match, folder, lambda path: is_made_by(self._disk, path, self.pipefile), self.store)
+            return stands_in(self._disk, pattern, match, folder, is_dead, self.store)
         except OSError:
             return False
 
@@ -322,6 +326,6 @@ class Known:
 
     def _is_outdated(self) -> bool:
         try:
-            return stamp_of(os.stat(f"{self._disk.at(self.store)}/{INDEX}", follow_symlinks=False)) != self._stamp
+            return stamps_of(f"{self._disk.at(self.store)}/{INDEX}") != self._stamps
         except OSError:
             return True

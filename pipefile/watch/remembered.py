@@ -6,7 +6,7 @@ import json
 import os
 import stat as stat_bits
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from pipefile.base.paths import folder_of
 from pipefile.engine import fastlane
@@ -29,6 +29,7 @@ class Remembered:
         reader: The index, open; closed by whoever opened it. None for no index.
         request: Targets, as the index has them.
         environ: The environment of the builds.
+        before: What was in memory before: what is the same in both is not made again.
 
     Raises:
         Damaged: It is not what was written.
@@ -47,7 +48,7 @@ class Remembered:
         asked: Which rows these are.
     """
 
-    def __init__(self, reader: Reader | None, request: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, reader: Reader | None, request: str, environ: Mapping[str, str], before: Remembered | None = None) -> None:
         self.index = Index(reader)
         self.row_of: dict[str, int] = {}
         self.in_folder: dict[str, list[int]] = {}
@@ -61,10 +62,12 @@ class Remembered:
         self._makers = array("i")
         self._scope: bytearray | None = None
         self.columns: Columns | None = None
+        self._digests: tuple[bytes, ...] = ()
         if reader is not None:
-            self._read(reader, request, environ)
+            self._read(reader, request, environ, before)
 
-    def _read(self, reader: Reader, request: str, environ: Mapping[str, str]) -> None:
+    def _read(self, reader: Reader, request: str, environ: Mapping[str, str], before: Remembered | None) -> None:
+
         index = self.index
         columns = Columns(reader, index)
         if not columns.whole:
@@ -72,14 +75,12 @@ class Remembered:
         self.columns = columns
         paths, edges = index.paths, index.edge_flags
         self._makers = makers = columns.makers
-        self.row_of = dict(zip(paths, range(len(paths)), strict=True))
-        folders = self.in_folder
-        for row, path in enumerate(paths):
-            folder = path.rpartition("/")[0]
-            if folder in folders:
-                folders[folder].append(row)
-            else:
-                folders[folder] = [row]
+        self._digests = tuple(reader.digest(name) for name in ("paths", "makers", "folders", "folder_flags"))
+        if before is not None and before._digests[:1] == self._digests[:1]:
+            self.row_of, self.in_folder = before.row_of, before.in_folder
+        else:
+            self.row_of = dict(zip(paths, range(len(paths)), strict=True))
+            self._sort(paths)
         self.folders = dict(zip(index.folders, index.folder_flags, strict=True))
         globs = unpack_globs(index.globs)
         for text in columns.sets:
@@ -103,6 +104,15 @@ class Remembered:
             for row in numbers[6 : 6 + plain + absent]:
                 self.asked[row] = 1
 
+    def _sort(self, paths: list[str]) -> None:
+        folders = self.in_folder
+        for row, path in enumerate(paths):
+            folder = path.rpartition("/")[0]
+            if folder in folders:
+                folders[folder].append(row)
+            else:
+                folders[folder] = [row]
+
     def _scope_of(self, columns: Columns) -> bytearray | None:
         """Which rows the request bears on; None for all."""
         flags = self.index.edge_flags
@@ -119,10 +129,24 @@ class Remembered:
                 scope[row] = 1
         return scope
 
-    def paths(self) -> Iterable[str]:
-        """The files that matter."""
-        paths, scope = self.index.paths, self._scope
-        return paths if scope is None else [path for path, wanted in zip(paths, scope, strict=True) if wanted]
+    def suspects(self, here: str) -> set[str]:
+        """The files that matter and are not as the index has them, or of which it says too little.
+
+        Args:
+            here: Absolute path of the root: where the process stands there, looking is cheaper.
+        """
+        index, flags, scope = self.index, self.index.flags, self._scope
+        at = "" if os.path.realpath(os.curdir) == os.path.realpath(here) else here.rstrip("/") + "/"
+        whole = [path if path[:1] == "/" else at + path for path in index.paths] if at else index.paths
+        plain: list[int] = []
+        rest: list[int] = []
+        for row, each in enumerate(flags):
+            if scope is None or scope[row]:
+                (plain if each & (PRESENT | DIRECTORY | NAMED) == PRESENT else rest).append(row)
+        rows: Sequence[int] = range(len(plain)) if plain == list(range(len(plain))) else plain
+        found = {index.paths[row] for row in fastlane.changed_rows(whole, index.stats, rows, len(plain))}
+        found.update(index.paths[row] for row in rest if flags[row] & (DIRECTORY | NAMED) or os.path.lexists(whole[row]))
+        return found | {index.paths[row] for row in self.unknown if scope is None or scope[row]}
 
     def matters(self, path: str) -> bool:
         row = self.row_of.get(path, -1)
@@ -131,6 +155,11 @@ class Remembered:
     def count(self) -> int:
         """How many files matter."""
         return len(self.index.paths) if self._scope is None else sum(self._scope)
+
+    @property
+    def places(self) -> object:
+        """Equal for two indexes whose files and folders that matter are the same."""
+        return (self._digests, self._scope)
 
     def watched(self) -> tuple[set[str], set[str]]:
         """Folders with files or names that matter, and of these the ones where all files are outputs."""

@@ -30,6 +30,7 @@ class Sight:
         self.folders = Folders(known.root, make, mounts)
         self._targets: dict[str, set[str]] = {}  # absolute path of a file -> paths of links that lead to it
         self._complete = False
+        self._placed: object = None
 
     def at(self, path: str) -> str:
         return path if path.startswith("/") else f"{self.root}/{path}" if path else self.root
@@ -47,6 +48,9 @@ class Sight:
             Where something may have changed before it was watched.
         """
         hints = Hints()
+        placed, self._placed = self._placed, (self.known.memory.places, self.known.mending)
+        if self._complete and placed == self._placed:
+            return self.renew()
         for _ in range(_LINKS):
             new = self.folders.want(self._wanted())
             hints.folders.update(self.path_of(folder) for folder in new)

@@ -19,8 +19,7 @@ class Standing:
 
     Attributes:
         failures: Those that stand after this build.
-        live: As the report's.
-        every: As the report's.
+        every, due, flush: The report's.
     """
 
     def __init__(self, report: Callable[[Event], None], before: Mapping[str, Any], names: Callable[[], Container[str]]) -> None:
@@ -28,8 +27,8 @@ class Standing:
         self._names = names
         self._old = dict(before)
         self._new: dict[str, Any] = {}
-        self.live = bool(getattr(report, "live", False))
         self.every = bool(getattr(report, "every", False))
+        self.due: Callable[[], float | None] = getattr(report, "due", lambda: None)
         self.flush: Callable[[], None] = getattr(report, "flush", lambda: None)
 
     @property

@@ -32,7 +32,7 @@ from pipefile.watch.rounds import OnBusy, Rounds
 from pipefile.watch.sight import Sight
 
 _LISTEN = 0.1  # seconds between two looks at the queue of events while a build runs: what it writes shall not wake us each time
-_IDLE = 30.0  # seconds at least between two looks at everything while nothing happens
+IDLE = 30.0  # seconds at least between two looks at everything while nothing happens
 _POLL = 0.5  # the same where no event tells of changes
 _SHARE, _POLL_SHARE = 200.0, 20.0  # looking takes at most one of so many seconds
 _RETURN = 0.2  # seconds between two looks for a root that is gone
@@ -83,7 +83,7 @@ class Setup:
     quiet: float = 0.05
     make: Callable[[], Queue] | None = None
     mounts: Mounts = field(default_factory=Mounts)
-    idle: float = _IDLE
+    idle: float = IDLE
 
 
 class Watcher:
@@ -99,6 +99,8 @@ class Watcher:
         self._say = setup.say
         self._interrupts = interrupts
         self._keys = keys
+        keys.stopping = lambda: self._hand_on(signal.SIGTSTP)
+        keys.going_on = lambda: self._hand_on(signal.SIGCONT)
         self._known = Known(setup.root, setup.pipefile, setup.request, setup.environ)
         self._sight = Sight(self._known, setup.make, setup.mounts)
         self._rounds = Rounds(setup.on_busy, setup.quiet)
@@ -114,8 +116,10 @@ class Watcher:
         self._began_at = 0
         self._told = ""
         self._first = True
+        self._whole = True  # the last build was not interrupted
         self._quit = False
         self._next_look = 0.0
+        self._cost = 0.0  # seconds of the last look around
         self._ready: set[int] = set()
         self._root = self._identity()
 
@@ -130,6 +134,10 @@ class Watcher:
         finally:
             self._end()
         return 128 + self._interrupts.number if self._interrupts.number else 0
+
+    def _hand_on(self, number: int) -> None:
+        if self._host is not None:
+            self._host.signal(number)
 
     # -- waiting
 
@@ -204,7 +212,7 @@ class Watcher:
 
     def _look_around(self) -> None:
         """Look at what no event tells of; at everything now and then, since events are hints alone."""
-        if self._identity() != self._root:
+        if self._host is None and self._identity() != self._root:
             self._await_root()
             return
         started = time.monotonic()
@@ -214,24 +222,29 @@ class Watcher:
             hints.add(self._sight.renew())
         if self._known.changed(hints, sources_only=self._host is not None):
             self._take(hints)
-        self._schedule_look(time.monotonic() - started)
+        self._cost = time.monotonic() - started
+        self._schedule_look()
 
-    def _schedule_look(self, cost: float) -> None:
-        polled = bool(self._sight.folders.polled)
-        self._next_look = time.monotonic() + (max(_POLL, _POLL_SHARE * cost) if polled else max(self._setup.idle, _SHARE * cost))
+    def _schedule_look(self) -> None:
+        least, share = (_POLL, _POLL_SHARE) if self._sight.folders.polled else (self._setup.idle, _SHARE)
+        self._next_look = time.monotonic() + max(least, share * self._cost)
 
     def _judge(self) -> None:
         """What was heard has settled: has anything really changed?"""
-        if self._identity() != self._root:
+        if self._host is None and self._identity() != self._root:
             self._await_root()
             return
         if self._host is not None:  # "restart"
             changed = self._known.changed(self._during, sources_only=True)
-            if self._rounds.looked(bool(changed)) == "interrupt":
+            if self._rounds.looked(bool(changed) and not self._chain.is_long) == "interrupt":
                 self._host.signal(signal.SIGINT)
             return
         self._known.load()
+        started = time.monotonic()
         changed = self._known.changed(self._hints)
+        if self._hints.everything:
+            self._cost = time.monotonic() - started
+            self._schedule_look()
         if changed and self._is_somebody_elses(changed):
             self._rounds.heard(time.monotonic())
             return
@@ -243,7 +256,7 @@ class Watcher:
         """Build for what has changed, unless builds do nothing but cause each other."""
         last, later = self._last, self._later
         during = bool(changed) and all(last.cover(path) and not later.cover(path) for path in changed)
-        if not self._chain.is_loop(changed, during):
+        if not self._chain.is_loop(changed, during, self._whole):
             self._begin(changed)
             return
         self._rounds.called_off()
@@ -303,13 +316,14 @@ class Watcher:
         known.load()
         known.settle(self._during, self._began_at)
         self._chain.ran(ended.get("ran", ()))
+        self._whole = not ended.get("interrupted", False)
         self._last, self._later, self._during = self._during, Hints(), Hints()
         hints = self._sight.place()
         hints.add(self._last)
         self._hints = hints
         if hints:
             self._rounds.heard(time.monotonic())
-        self._schedule_look(0.0)
+        self._schedule_look()
 
     def _take_silent(self) -> None:
         """Where no event tells of changes, anything may have happened during the build."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from xml.etree import ElementTree
 
@@ -44,7 +45,7 @@ def test_github_actions(mixed: Project) -> None:
     summary = os.path.join(mixed.side, "summary.md")
     outcome = mixed.cli("-j1", env=actions(mixed, GITHUB_STEP_SUMMARY=summary))
     assert (timeless(outcome.out), outcome.exit_status) == (
-        "::group::[1/3] talks  T\n\\x3a:set-output name=a::b\n ##\\x5berror]no\n::endgroup::\n"
+        "::group::[1/3] talks  T\n\\x3a:set-output name=a::b\n ##\\u005berror]no\n::endgroup::\n"
         "[2/3] fails failed  T\n1 ran, 1 failed, 1 skipped in T\n",
         1,
     )
@@ -86,7 +87,7 @@ def test_switched_off(mixed: Project) -> None:
     summary = os.path.join(mixed.side, "summary.md")
     outcome = mixed.cli("--no-github", "-j1", env=actions(mixed, GITHUB_STEP_SUMMARY=summary))
     assert timeless(outcome.out) == (
-        "[1/3] talks  T\n\\x3a:set-output name=a::b\n ##\\x5berror]no\n[2/3] fails failed  T\n1 ran, 1 failed, 1 skipped in T\n"
+        "[1/3] talks  T\n\\x3a:set-output name=a::b\n ##\\u005berror]no\n[2/3] fails failed  T\n1 ran, 1 failed, 1 skipped in T\n"
     )
     assert outcome.err.endswith("\n\\x3a:error::no 100%\n")
     assert not os.path.exists(summary)
@@ -115,6 +116,14 @@ def test_names_and_targets_on_github(project: Project) -> None:
     outcome = project.cli("\n::error::x", env=actions(project))
     assert [line for line in outcome.err.splitlines() if line.lstrip().startswith("::")] == [outcome.err.splitlines()[-1]]
     assert outcome.err.splitlines()[-1].startswith("::error title=pipefile::no alias, stage or output is called `\\n::error::x`")
+
+
+def test_json_on_github(mixed: Project) -> None:
+    """It reads back as it is anywhere, and is no command either."""
+    outcome = mixed.cli("-j1", "--json", env=actions(mixed))
+    assert "##[" not in outcome.out
+    (said,) = [event["text"] for line in outcome.out.splitlines() if (event := json.loads(line)).get("stage") == "talks" and "text" in event]
+    assert said == "::set-output name=a::b\n ##[error]no\n"
 
 
 def cases(project: Project, path: str) -> dict[str, str]:

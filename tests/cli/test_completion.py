@@ -77,6 +77,7 @@ def words(project: Project, *line: str, cwd: str = ".") -> list[str]:
         (["query", "rdeps", "clean", ""], []),
         (["runs", "d"], ["diff"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
+        (["editor", "v"], ["vscode"]),
         (["clean", "--d"], ["--dead", "--dry-run"]),
         (["status", "--no-such-option", "cl"], ["clean"]),
     ],

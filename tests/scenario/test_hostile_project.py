@@ -20,6 +20,7 @@ LOOKS = (
     ("completion", "--for", "zsh", "pipefile", "build", ""),
     ("completion", "--for", "fish", "pipefile", "why", "s"),
     ("schema",),
+    ("editor", "vscode", "--print"),
     ("status",),
     ("graph",),
     ("check",),

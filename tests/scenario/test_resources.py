@@ -137,6 +137,26 @@ def test_what_can_never_run(project: Project, needs: dict[str, object], message:
     outcome = project.build()
     assert (outcome.exit_status, outcome.ran, outcome.output) == (2, [], f"error: {message}\n")
     assert not project.exists("a")
+    dry = project.cli("-n", "-j2")
+    assert (dry.exit_status, dry.out, dry.err) == (2, "", f"error: {message}\n")
+
+
+def test_check_tells_of_all_that_can_never_run(project: Project) -> None:
+    """Each of them, as a build would; not what is fresh, though it was made where there was more."""
+    project.resources(license=1, disk=3)
+    project.stage("a", outputs="a", run="touch {outputs}", resources={"license": 2})
+    project.stage("b", outputs="b", run="touch {outputs}", resources={"disk": 4})
+    project.stage("c", outputs="c", run="touch {outputs}", resources={"disk": 3})
+    assert project.build("c").ran == ["c"]
+    project.resources(license=1, disk=2)
+    outcome = project.cli("check")
+    assert (outcome.exit_status, outcome.out) == (1, "3 stages: 2 faults\n")
+    hint = "hint: `[resources]` says how many there are\n"
+    assert outcome.err == (
+        f"error: stage `a` needs 2 of `license`, and there are 1\n  Pipefile.toml:8  `a`\n{hint}"
+        f"error: stage `b` needs 4 of `disk`, and there are 2\n  Pipefile.toml:13  `b`\n{hint}"
+    )
+    assert project.cli("-n", "c").exit_status == 0
 
 
 def test_memory_of_the_machine(project: Project) -> None:

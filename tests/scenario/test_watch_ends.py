@@ -156,6 +156,19 @@ def test_a_project_that_nobody_trusts(project: Project) -> None:
     assert not os.path.exists(canary)
 
 
+def test_nobody_reads_what_it_says(copied: Project) -> None:
+    """`pipefile watch | head -1`: it ends with the next line that it has to say, and so does its build (case 36)."""
+    running = copied.program("bash", "-c", f"{sys.executable} -m pipefile watch | head -1; echo ${{PIPESTATUS[0]}}")
+    running.until(lambda: "pipefile: build started\n" in running.out)
+    for number in range(1000):  # each is one line more, until it has ended
+        if running.process.poll() is not None:
+            break
+        copied.write("src.txt", f"{number}\n")
+        select.select([], [], [], 0.01)
+    assert running.wait().out == "pipefile: build started\n0\n"
+    assert copied.processes() == []
+
+
 class Terminal:
     """`pipefile watch` on a terminal of its own."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 from kit import Project, Watch
@@ -122,3 +123,29 @@ def test_a_root_that_goes_and_comes_back(project: Project) -> None:
     assert project.read("a.txt") == "3\n"
     watch.stop()
     project.settled()
+
+
+def test_changes_that_send_no_event(project: Project) -> None:
+    """They are found by the look at everything that is done now and then: a queue that tells nothing, in a program of its own."""
+    project.write("src.txt", "1\n")
+    project.traced("a", inputs="src.txt", outputs="a.txt", run="cp {inputs} {outputs}")
+    program = os.path.join(project.side, "deaf.py")
+    with open(program, "w") as file:
+        file.write(
+            "import os, sys\n"
+            "from pipefile.cli.request import Request\n"
+            "from pipefile.cli.watch import start\n"
+            "from pipefile.watch.inotify import Inotify\n\n\n"
+            "class Deaf(Inotify):\n"
+            "    def read(self):\n"
+            "        super().read()\n"
+            "        return []\n\n\n"
+            "given = dict(targets=(), jobs=1, keep_going=False, load=None, why=False, schedule='eager', mode=None, no_cache=True,\n"
+            "             as_json=False, on_busy='queue', debounce=10, poll=False)\n"
+            "sys.exit(start(Request(('watch',)), given, make=Deaf, idle=0.05))\n"
+        )
+    running = project.program(sys.executable, program)
+    for number in range(3):
+        running.until(lambda number=number: running.out.count("build finished") == number + 1)  # type: ignore[misc]
+        project.write("src.txt", f"new {number}\n")
+    running.until(lambda: project.exists("a.txt") and project.read("a.txt") == "new 2\n")

@@ -27,6 +27,14 @@ def test_a_stage_that_changes_its_own_source(project: Project) -> None:
     assert watch.next().startswith("pipefile: build started (1 changed: other.txt)\n")
 
 
+def test_a_stage_that_restarts_itself(project: Project) -> None:
+    """With `--on-busy restart` its change ends its own build each time, until one is let to its end."""
+    project.write("count.txt", "1\n")
+    project.stage("a", inputs="count.txt", outputs="a.txt", run="cat {inputs} > {outputs}; date +%N >> count.txt; sleep 0.4")
+    text = Watch(project, "--on-busy", "restart").until("error: stage `a` changes `count.txt`")
+    assert text.endswith("pipefile: build finished: 1 failed, 0 ok, 0 skipped in Ns\n")
+
+
 def test_stages_that_change_each_others_sources(project: Project) -> None:
     """What one of them appends to is what the other reads, round and round: both are named."""
     for name, other in (("a", "b"), ("b", "a")):

@@ -23,7 +23,7 @@ ROOT = os.path.join(HERE, "..", "..", "..")
 
 # Faults that are seen in the types, names and forms of keys alone; all others need a look at several keys, or at the disk.
 OF_FORM = re.compile(r"unknown key|unknown section|must be|must not be empty|has no `path`|holds `@`|begins or ends with `/`|has no `max_attempts`")
-NOT_OF_FORM = re.compile(r"must be one of|must be a file, not a directory|must be a folder of its own|must be `module:function`")
+NOT_OF_FORM = re.compile(r"must be one of|must be two or three|must be a file, not a directory|must be a folder of its own|must be `module:function`")
 
 
 def validator() -> Any:
@@ -68,7 +68,7 @@ def test_every_key_is_explained() -> None:
 # A value for each kind of key that its name alone does not make plain; all else comes from the schema.
 VALUES = {
     "default": ["a"], "python": ["made.py"], "outside": ["/elsewhere"], "call": "steps:f", "setup": "steps:g", "after": ["b"], "fallback": "spare",
-    "should_run": True, "depfile": "a.d", "metrics": ["a"],
+    "should_run": True, "depfile": "a.d", "metrics": ["a"], "for_each": {"n": [1, 2]},
     "store": "kept", "shell": ["sh", "-c"], "secret_env": ["TOKEN"], "retry_policy": {"max_attempts": 2}, "params": {"n": 1},
     "resources": {"cpu": 1}, "inputs": ["x"], "outputs": ["a"], "run": "cp {inputs} {outputs}",
 }  # fmt: skip

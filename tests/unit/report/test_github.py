@@ -32,7 +32,7 @@ class Captured(GitHubStream):
         ("\u00ad::stop-commands::x", "\\u00ad::stop-commands::x"),
         (":\u200b:error::x", ":\\u200b:error::x"),
         ("\ufeff \u2060::error::x", "\\ufeff \\u2060::error::x"),
-        ("text ##[error]x ##[group]y", "text ##\\x5berror]x ##\\x5bgroup]y"),
+        ("text ##[error]x ##[group]y", "text ##\\u005berror]x ##\\u005bgroup]y"),
         ("#\u200d#[error]x", "#\\u200d#[error]x"),
         ("\u65e5\u672c: \U0001f469\u200d\U0001f469", "\u65e5\u672c: \U0001f469\u200d\U0001f469"),
         ("", ""),
@@ -50,7 +50,7 @@ def test_lines_are_looked_at_whole_however_they_are_written() -> None:
     whole = Captured()
     whole.write(text)
     whole.flush()
-    assert whole.text == "ok\n\\x3a:error::a\n x ##\\x5bgroup]b\n  \\x3a:c::d\nend"
+    assert whole.text == "ok\n\\x3a:error::a\n x ##\\u005bgroup]b\n  \\x3a:c::d\nend"
     for size in range(1, 7):
         pieces = Captured()
         for at in range(0, len(text), size):

@@ -33,11 +33,28 @@ def test_edits_of_other_files_are_no_loop() -> None:
         assert not chain.is_loop([f"s{number}"], all_during=True)
 
 
+def test_one_file_saved_now_and_then_is_no_loop() -> None:
+    """Not in each round, and not three times in all."""
+    chain = Chain()
+    for causes in (["s"], ["t"], ["s", "u"], ["v"], ["w"]):
+        assert not chain.is_loop(causes, all_during=True)
+
+
+def test_interrupted_rounds_are_no_proof() -> None:
+    """With `--on-busy restart` a person may well save one file in each of many rounds: the next one is let to its end."""
+    chain = Chain()
+    for _ in range(3):
+        assert not chain.is_loop(["s"], all_during=True, whole=False)
+    assert chain.is_long
+    assert not chain.is_loop(["s"], all_during=True, whole=False)
+    assert chain.is_loop(["s"], all_during=True, whole=True)
+
+
 def test_several_stages_in_turn() -> None:
     """All that ran are named if none ran each time."""
     chain = Chain()
     found = False
-    for name in ("a", "b") * 4:
+    for name in ("a", "b") * 9:
         if found := chain.is_loop([f"{name}.in"], all_during=True):
             break
         chain.ran([name])
