@@ -551,3 +551,27 @@ def test_a_chain_of_instances_from_the_index(photos: Project):
     ran, looked = looked_at(photos.build())
     assert (sorted(ran), looked) == (["page", *thumbs("a"), "tiny@build/a.png"], 3)
     photos.settled()
+
+
+def test_in_an_included_pipefile(project: Project):
+    """Globs, values and references are from the folder of the Pipefile that has them; from the index as well."""
+    for name in ("a", "b"):
+        project.write(f"media/photos/{name}.jpg", f"{name}\n")
+    project.write(
+        "media/Pipefile.toml",
+        '[stage.thumbs]\nfor_each = { photo = "photos/*.jpg" }\ninputs = { src = "{photo}" }\noutputs = { dst = "out/{photo.stem}" }\n'
+        'run = "echo {photo} > {dst}; cat {src} >> {dst}"\n\n'
+        '[stage.tiny]\nfor_each = { t = "thumbs.dst" }\ninputs = { src = "{t}" }\noutputs = { dst = "tiny/{t.name}" }\nrun = "cat {src} > {dst}"\n\n'
+        '[stage.all]\ninputs = { all = "tiny.dst" }\noutputs = ["all.txt"]\nrun = "cat {all} > {outputs}"\n',
+    )
+    project.settings(include=["media"])
+    project.stage("page", {"all": "media/tiny.dst"}, "page.txt", "cat {all} > {outputs}")
+
+    assert sorted(project.build().ran) == sorted(
+        ["page", "media/all", *[f"media/thumbs@photos/{name}.jpg" for name in "ab"], *[f"media/tiny@out/{name}" for name in "ab"]]
+    )
+    assert project.read("page.txt") == project.read("media/all.txt") == "photos/a.jpg\na\nphotos/b.jpg\nb\n"
+    project.write("media/photos/b.jpg", "B\n")
+    ran, looked = looked_at(project.build())
+    assert (sorted(ran), looked) == (["media/all", "media/thumbs@photos/b.jpg", "media/tiny@out/b", "page"], 4)
+    assert project.build("media/thumbs@photos/a.jpg").ran == []
