@@ -37,6 +37,14 @@ def open_cache(session: Session, warn: Callable[[str], None]) -> Cache | None:
     return LocalCache(session.disk, session.store, settings.cache_size, settings.hash, int(session.project.clock.now()), warn)
 
 
+def has_results(session: Session) -> bool:
+    """Whether the project's cache has anything at all."""
+    try:
+        return next(iter(session.disk.names(f"{session.store}/cache/entries")), None) is not None
+    except OSError:
+        return False
+
+
 class CacheKeys:
     """
     Args:

@@ -127,6 +127,11 @@ class Decider:
         found = self._remembered.get(edge.id)
         return found is not None and not found.faults and not any(found.records)
 
+    def never(self, edge: Edge) -> bool:
+        """Whether nothing stands in the places of an edge's records, so that it is stale whatever its inputs are."""
+        self.remembered(edge)
+        return self.is_bare(edge)
+
     def record(self, edge: Edge) -> Record | None:
         """The main record, if all records of the edge are there and of one attempt."""
         remembered = self.remembered(edge)

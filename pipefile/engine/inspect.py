@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import GraphError, InputError
-from pipefile.engine.cached import Cached, open_cache
+from pipefile.engine.cached import Cached, has_results, open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
 from pipefile.engine.extra import ancestors, extra_dependencies
@@ -22,7 +22,7 @@ from pipefile.model.run import RunResult
 from pipefile.plan.estimate import estimate
 from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
-from pipefile.plan.stale import FORCED, describe
+from pipefile.plan.stale import FORCED, NEVER, describe, runs_anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ def _look(session: Session, requested: Sequence[int], force: bool, caching: bool
     nodes, extra = extra_dependencies(session, decider, requested)
     cache = open_cache(session, lambda _: None) if caching and not force else None
     cached = None if cache is None else Cached(session, decider, cache, ancestors(graph, extra))
+    if cached is not None and not has_results(session):
+        cached = None
     schedule = Schedule(graph, nodes, extra, jobs=1)
     found: list[EdgeStatus] = []
     moving: set[int] = set()
@@ -149,6 +151,9 @@ def _foresee(session: Session, decider: Decider, cached: Cached, number: int) ->
 
 def _decided(decider: Decider, session: Session, number: int, cached: Cached | None = None) -> EdgeStatus:
     edge = session.graph.edges[number]
+    if cached is None and decider.never(edge):
+        anyway = runs_anyway(edge)
+        return EdgeStatus(edge.name, edge.stage.name, "stale", (NEVER,) if anyway is None else (anyway, NEVER))
     try:
         decision = decider.decide(edge)
     except InputError as error:

@@ -178,7 +178,7 @@ class References:
             what = f"the outputs of stage `{show(maker.name)}`" if whole else f"an output of stage `{show(maker.name)}`"
             raise self._ambiguous(text, what, stage)
         if maker.for_each is not None:
-            return self._fan_in(text, whole, maker)
+            return self._fan_in(text, None if whole else outputs[0].name, maker)
         (number,) = self._by_stage[maker.name]
         if whole or len(outputs) > 1 or outputs[0].many:
             kinds = [output.value for output in outputs]
@@ -186,10 +186,10 @@ class References:
         output = outputs[0]
         return FileSet(output.shown, "directory" if output.directory else "file", (output.path,), number, value=output.value)
 
-    def _fan_in(self, text: str, whole: bool, maker: Stage) -> FileSet:
-        """The outputs of all instances of a stage, in the order of its items."""
+    def _fan_in(self, text: str, name: str | None, maker: Stage) -> FileSet:
+        """The outputs of all instances of a stage, in the order of its items; *name*: those of that name alone."""
         edges = self._by_stage[maker.name]
-        outputs = [output for edge in edges for output in self._by_number[edge].outputs if whole or output.name == text[len(maker.name) + 1 :]]
+        outputs = [output for edge in edges for output in self._by_number[edge].outputs if name is None or output.name == name]
         kinds = [output.value for output in outputs]
         values = ",".join(kinds) if any(kinds) else ""
         return FileSet(text, "outputs", tuple([output.path for output in outputs]), self._node(edges), value=values)

@@ -17,6 +17,7 @@ _CALL = ("call", "", "")
 _ALWAYS = Reason("always")
 _NOTHING_TO_COMPARE = Reason("no-files")
 FORCED = Reason("forced")
+NEVER = Reason("never")
 
 
 def runs_anyway(edge: Edge, discovered: Collection[str] | None = None) -> Reason | None:
@@ -52,7 +53,7 @@ def compare(
         members: For each set of files in *parts*, by its name: its files and their digests now.
     """
     if record is None:
-        return (Reason("never"),)
+        return (NEVER,)
     reasons: list[Reason] = []
     if record.degraded:
         reasons.append(Reason("degraded", record.degraded))
