@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from kit import Project
 
+PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipefile")
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compile pipefile's modules, as installing it does: the programs that tests start write no bytecode, and would each compile all that they import."""
+    """Compile pipefile's modules, as installing it does: programs that tests start write no bytecode, and would each compile all that they import."""
     if not hasattr(session.config, "workerinput"):
-        compileall.compile_dir(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipefile"), quiet=2)
+        compileall.compile_dir(PACKAGE, quiet=2)
 
 
 @pytest.fixture
