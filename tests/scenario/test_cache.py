@@ -106,7 +106,7 @@ def test_as_the_program_tells_it(cached):
         "0 would run, 3 would be restored, 0 fresh\n"
     )
     assert "  an earlier result is in the cache: a build restores it\n" in cached.cli("why", "o/c").out
-    assert cached.cli("-n", "--no-cache").out.splitlines()[-1] == "3 would run, 0 fresh"
+    assert cached.cli("-n", "--no-cache").out.splitlines()[-2] == "3 would run, 0 fresh"
     out = cached.cli("--why").out.splitlines()
     assert [line.rpartition("  ")[0] or line for line in out[:-1]] == [
         "a: input `x` changed",
