@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import pytest
 from kit import Project
-from kit.outcome import BuildOutcome
-
-from pipefile.model.event import PlanMade
-
-PHOTOS = {"photo": "photos/**/*.jpg"}
+from kit.photos import PHOTOS, thumbs, with_photos
 
 
 @pytest.fixture
 def photos(project: Project) -> Project:
-    """Three photos, a thumbnail of each, and a page with all of them."""
-    for name in ("a", "b", "sub/c"):
-        project.write(f"photos/{name}.jpg", f"{name}\n")
-    project.stage("thumbs", {"src": "{photo}"}, {"dst": "build/{photo.stem}.png"}, "cp {src} {dst}", for_each=PHOTOS)
-    project.stage("page", {"all": "thumbs.outputs"}, "page.txt", "cat {all} > {outputs}")
-    return project
-
-
-def thumbs(*names: str) -> list[str]:
-    return [f"thumbs@photos/{name}.jpg" for name in names]
+    return with_photos(project)
 
 
 def test_an_instance_for_each_file(photos: Project):
@@ -107,105 +94,6 @@ def test_a_build_of_one_target_removes_nothing(photos: Project):
     assert photos.build("page").ran == ["page"]
     assert photos.exists("build/b.png")
     assert photos.build().output == "note: removed `build/b.png`, which no stage makes any more\n"
-
-
-# --- losses
-
-
-def stopped(what: str, line: int = 5) -> str:
-    return (
-        f"error: `for_each` of stage `thumbs` has lost {what}\n"
-        f"  Pipefile.toml:{line}  `thumbs`\n"
-        "hint: if that is right, `--allow-removal` builds without them, and `pipefile clean --dead` removes what they made\n"
-    )
-
-
-def test_all_items_are_gone(photos: Project):
-    """A folder that is not mounted looks like this: nothing is removed, nothing runs, exit status 2."""
-    photos.build()
-    photos.rename("photos", "elsewhere")
-    before = photos.tree()
-    outcome = photos.build()
-
-    assert (outcome.exit_status, outcome.ran, outcome.output) == (2, [], stopped("all of its 3 instances"))
-    assert photos.build(dry_run=True).output == stopped("all of its 3 instances")
-    assert photos.cli("build", "-n").err == stopped("all of its 3 instances")
-    assert {path for path in photos.tree() if path.startswith("build")} == {path for path in before if path.startswith("build")}
-
-
-def test_all_items_are_gone_on_purpose(photos: Project):
-    """`--allow-removal` builds without them: the fan-in is empty, and their outputs are removed."""
-    photos.stage("page", {"all": "thumbs.outputs"}, "page.txt", "cat /dev/null {all} > {outputs}")
-    photos.build()
-    photos.remove("photos")
-    outcome = photos.cli("--allow-removal")
-
-    assert (outcome.exit_status, outcome.err) == (0, "warning: stage `thumbs` has no instances: nothing matches `photos/**/*.jpg`\n")
-    assert not photos.exists("build")
-    assert photos.read("page.txt") == ""
-    again = photos.cli()
-    assert (again.exit_status, again.err) == (0, "warning: stage `thumbs` has no instances: nothing matches `photos/**/*.jpg`\n")
-    assert again.out.startswith("1 fresh in ")
-
-
-def test_clean_dead_after_a_loss(photos: Project):
-    """`clean --dead` says yes to a loss as well; the build after it stops no more."""
-    photos.build()
-    for name in ("a", "b"):
-        photos.remove(f"photos/{name}.jpg")
-    photos.rename("photos/sub/c.jpg", "photos/d.jpg")
-
-    assert photos.build().output == stopped("all of its 3 instances")
-    assert photos.cli("clean", "--dead").out == "removed build/a.png\nremoved build/b.png\nremoved build/c.png\n"
-    assert photos.build().ran == [*thumbs("d"), "page"]
-    photos.settled()
-
-
-def test_most_items_are_gone(project: Project):
-    """More than half, and over ten: 11 of 20 stop a build, 10 of 19 do not."""
-    for number in range(20):
-        project.write(f"in/{number:02}", f"{number}\n")
-    project.stage("thumbs", "{x}", "out/{x.name}", "cp {inputs} {outputs}", for_each={"x": "in/*"})
-    project.build()
-    for number in range(11):
-        project.rename(f"in/{number:02}", f"away/{number:02}")
-
-    assert project.build().output == stopped("11 of its 20 instances")
-    project.rename("away/10", "in/10")
-    outcome = project.build()
-    assert (outcome.exit_status, outcome.ran, outcome.output.count("removed")) == (0, [], 10)
-    project.settled()
-
-
-def test_a_loss_is_seen_without_an_index(photos: Project):
-    """Records alone tell what there was; case 65."""
-    photos.build()
-    photos.remove("pipeline_outputs")
-    photos.rename("photos", "elsewhere")
-
-    assert photos.build().output == stopped("all of its 3 instances")
-
-
-def test_a_loss_is_seen_later_as_well(photos: Project):
-    """A build of another target goes on to say so: what is dead stays known."""
-    photos.stage("other", outputs="other.txt", run="echo > {outputs}")
-    photos.build()
-    photos.rename("photos", "elsewhere")
-
-    assert photos.build("other").output == stopped("all of its 3 instances")
-    assert photos.build("other").output == stopped("all of its 3 instances")
-
-
-def test_a_stage_that_is_gone_is_no_loss(photos: Project):
-    """Who takes the whole stage away, or renames it, has said what he wants; case 26."""
-    photos.build()
-    photos.drop("thumbs")
-    photos.drop("page")
-    photos.stage("pictures", {"src": "{photo}"}, {"dst": "build/{photo.stem}.gif"}, "cp {src} {dst}", for_each=PHOTOS)
-    outcome = photos.build()
-
-    assert (outcome.exit_status, len(outcome.ran), outcome.output.count("removed")) == (0, 3, 4)
-    photos.settled()
 
 
 # --- kinds of items
@@ -491,87 +379,3 @@ def test_restoring_instances(photos: Project):
     outcome = photos.build()
 
     assert (outcome.ran, sorted(outcome.restored)) == ([], ["page", "thumbs@photos/b.jpg"])
-
-
-# --- from the index
-
-
-def looked_at(outcome: BuildOutcome) -> tuple[list[str], int]:
-    """What ran, and how many edges were looked at; all of them where the build started from the Pipefile."""
-    plan = next(event for event in outcome.events if isinstance(event, PlanMade))
-    return outcome.ran, plan.total - plan.fresh
-
-
-def test_a_small_change_looks_at_what_it_bears_on(photos: Project):
-    """One photo is edited: of the instances its own is looked at, and what is below it; no Pipefile is read."""
-    photos.build()
-    photos.write("photos/b.jpg", "B\n")
-    assert looked_at(photos.build()) == ([*thumbs("b"), "page"], 2)
-
-    photos.write("build/b.png", "tampered\n")
-    assert looked_at(photos.build()) == (thumbs("b"), 2)
-
-    photos.write("photos/.new", "saved as editors do\n")
-    photos.rename("photos/.new", "photos/b.jpg")
-    assert looked_at(photos.build()) == ([*thumbs("b"), "page"], 2)
-    photos.settled()
-
-
-def test_params_and_variables_from_the_index(project: Project):
-    """An instance that is made from the index has the params, variables, depfile and values of its item."""
-    project.write("in/a", "a\n")
-    project.write("in/b", "b\n")
-    project.stage(
-        "show",
-        "in/{x}",
-        "out/{x}",
-        "echo {x} {y} {params.p} $WHERE > {outputs}; echo x: more/{x} > {depfile}",
-        for_each=[{"x": "a", "y": 1}, {"x": "b", "y": 2.5}],
-        params={"p": "{y}"},
-        env={"WHERE": "at {x}"},
-        depfile="out/{x}.d",
-    )
-    for name in ("a", "b"):
-        project.write(f"more/{name}", "")
-    project.build()
-    project.write("more/b", "changed\n")
-    assert looked_at(project.build()) == (["show@x=b,y=2.5"], 1)
-    project.write("in/b", "changed\n")
-    assert looked_at(project.build()) == (["show@x=b,y=2.5"], 1)
-    assert project.read("out/b") == "b 2.5 2.5 at b\n"
-    project.settled()
-
-
-def test_a_chain_of_instances_from_the_index(photos: Project):
-    """What is below an instance is found without a look at the others."""
-    photos.stage("tiny", {"src": "{t}"}, "tiny/{t.name}", "tr a-z A-Z < {src} > {outputs}", for_each={"t": "thumbs.dst"})
-    photos.build()
-    photos.write("photos/a.jpg", "other\n")
-
-    ran, looked = looked_at(photos.build())
-    assert (sorted(ran), looked) == (["page", *thumbs("a"), "tiny@build/a.png"], 3)
-    photos.settled()
-
-
-def test_in_an_included_pipefile(project: Project):
-    """Globs, values and references are from the folder of the Pipefile that has them; from the index as well."""
-    for name in ("a", "b"):
-        project.write(f"media/photos/{name}.jpg", f"{name}\n")
-    project.write(
-        "media/Pipefile.toml",
-        '[stage.thumbs]\nfor_each = { photo = "photos/*.jpg" }\ninputs = { src = "{photo}" }\noutputs = { dst = "out/{photo.stem}" }\n'
-        'run = "echo {photo} > {dst}; cat {src} >> {dst}"\n\n'
-        '[stage.tiny]\nfor_each = { t = "thumbs.dst" }\ninputs = { src = "{t}" }\noutputs = { dst = "tiny/{t.name}" }\nrun = "cat {src} > {dst}"\n\n'
-        '[stage.all]\ninputs = { all = "tiny.dst" }\noutputs = ["all.txt"]\nrun = "cat {all} > {outputs}"\n',
-    )
-    project.settings(include=["media"])
-    project.stage("page", {"all": "media/tiny.dst"}, "page.txt", "cat {all} > {outputs}")
-
-    assert sorted(project.build().ran) == sorted(
-        ["page", "media/all", *[f"media/thumbs@photos/{name}.jpg" for name in "ab"], *[f"media/tiny@out/{name}" for name in "ab"]]
-    )
-    assert project.read("page.txt") == project.read("media/all.txt") == "photos/a.jpg\na\nphotos/b.jpg\nb\n"
-    project.write("media/photos/b.jpg", "B\n")
-    ran, looked = looked_at(project.build())
-    assert (sorted(ran), looked) == (["media/all", "media/thumbs@photos/b.jpg", "media/tiny@out/b", "page"], 4)
-    assert project.build("media/thumbs@photos/a.jpg").ran == []
