@@ -296,6 +296,17 @@ class Known:
         found.update(f"{folder}/" for folder in self._folders_in(explicit) if memory.folders[folder] & (INSIDE | CODE | ASKED))
         return found
 
+    def doubt(self, folders: Iterable[str], since: int) -> None:
+        """Doubt what the index says of folders that nobody watched while the build ran: it may have a newer state than the build has seen.
+
+        Args:
+            folders: Those that are watched from now on.
+            since: As for `settle`.
+        """
+        if not self.memory.vouched:
+            known = self.memory.folders
+            self._doubtful.update(f"{folder}/" for folder in folders if folder in known and max(self._folder_now(folder)) >= since)
+
     def _is_other(self, folder: str) -> bool:
         return folder in self.memory.folders and self.memory.index.folder_stamp(folder) != self._folder_now(folder)
 

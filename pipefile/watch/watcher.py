@@ -319,6 +319,8 @@ class Watcher:
         self._whole = not ended.get("interrupted", False)
         self._last, self._later, self._during = self._during, Hints(), Hints()
         hints = self._sight.place()
+        if not hints.everything:
+            known.doubt(hints.folders, self._began_at)
         hints.add(self._last)
         self._hints = hints
         if hints:
