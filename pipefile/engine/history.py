@@ -150,6 +150,7 @@ class History:
             log=self._writer.log_path(edge.name) if completion.log_size else "",
             mode_reason=mode.reason,
             code=code_of(parts),
+            undeclared={} if attempt is None else {name: paths for name, paths in attempt.beyond._asdict().items() if paths},
         )
 
     def _time(self, seconds: float) -> str:

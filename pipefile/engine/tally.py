@@ -134,4 +134,5 @@ class Tally:
             edge.stage.file,
             line,
             command,
+            undeclared={} if attempt is None else {name: paths for name, paths in attempt.beyond._asdict().items() if paths},
         )

@@ -29,6 +29,7 @@ Of a dry run, where something would run (`unsure`: so many of the stages run onl
 
 `status` of a stage is "ran", "restored", "degraded" (its fallback made the outputs; `error` says why it failed itself), "failed", "fresh", "skipped"
 (with `reason` where a condition said so) or "interrupted". The `stage_started` and `stage_retried` of a fallback have its name as `fallback`.
+A stage that did something beyond its declaration has `"undeclared": {"reads": [...], "writes": [...], "removes": [...]}`, of these what there is.
 `text` is the beginning of what the stage printed, undecodable bytes replaced; `truncated` says that there is more in the
 log. Readers ignore fields and events that they do not know.
 """
@@ -138,5 +139,6 @@ def _stage_finished(event: StageFinished) -> list[tuple[str, dict[str, object]]]
         found.append(("stage_output", {**who, "text": text, "truncated": event.log_size > len(event.output), **log}))
     fields = {"status": event.status, "seconds": round(event.seconds, 6), "error": event.error, "file": event.file, "line": event.line}
     reason = {"reason": event.reason} if event.reason else {}
-    found.append(("stage_finished", {**who, **fields, **reason, "command": event.command, **log}))
+    beyond = {"undeclared": {name: list(paths) for name, paths in event.undeclared.items()}} if event.undeclared else {}
+    found.append(("stage_finished", {**who, **fields, **reason, "command": event.command, **log, **beyond}))
     return found

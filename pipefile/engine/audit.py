@@ -1,0 +1,222 @@
+"""The audit of a build: has Python code watched (execute/audit.py), or one edge traced, and finds what is beyond the declarations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from pipefile.base.digest import of_text
+from pipefile.base.errors import InputError
+from pipefile.base.paths import parents, show
+from pipefile.engine.files import State
+from pipefile.engine.places import temporary
+from pipefile.model.audit import NOTHING, Access, Beyond
+from pipefile.model.graph import Edge
+from pipefile.model.ports import Audited, Task
+from pipefile.model.stage import Call, Stage
+
+if TYPE_CHECKING:
+    from pipefile.engine.session import Session
+    from pipefile.execute.strace import Strace
+
+_LIMIT = 256 << 20  # bytes of what was seen of one attempt
+_KEPT = 10_000  # paths of one stage that are remembered for what is said at the end
+
+
+class Audits:
+    """Audits the edges of one build.
+
+    Args:
+        session: The project.
+        trace: Name of the edge that runs under strace; "" for none.
+        strace: What runs it so.
+    """
+
+    def __init__(self, session: Session, trace: str = "", strace: Strace | None = None) -> None:
+        self._session = session
+        self._disk = session.disk
+        self._files = session.files
+        self._trace = trace
+        self._strace = strace
+        self._folder = f"{session.store}/audit"
+        self._begun = False
+        self._starts: dict[int, bool] = {}
+        self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
+        self._found: dict[str, dict[str, dict[str, None]]] = {}
+        self.accesses: list[Access] = []
+        """All that the traced edge did to the project's files."""
+
+    # -- before
+
+    def watched(self, edge: Edge, task: Task) -> Task:
+        """A task with what has it watched; itself where nothing is."""
+        if edge.name == self._trace:
+            return self._traced(edge, task)
+        stage = edge.stage
+        if stage.audit == "off" or not self._starts_python(stage):
+            return task
+        from pipefile.base.dataclass import replace
+
+        audited = Audited(self._disk.root, self._disk.at(self._begin(edge)), stage.audit != "report")
+        if task.function is not None:
+            return replace(task, audited=audited)
+        from pipefile.execute.audit import environment
+
+        return replace(task, env={**task.env, **environment(audited, task.env.get("PYTHONPATH"))})
+
+    def _starts_python(self, stage: Stage) -> bool:
+        if stage.audit != "report" or isinstance(stage.action, Call):
+            return stage.action is not None
+        key = id(stage.action)  # commands live as long as their stages
+        found = self._starts.get(key)
+        if found is None:
+            from pipefile.plan.audit import starts_python
+
+            found = self._starts[key] = starts_python(stage)
+        return found
+
+    def _begin(self, edge: Edge) -> str:
+        """The file that is written to, which is not there yet. Its name is the same in every build: it is in the environment of commands."""
+        if not self._begun:
+            self._begun = True
+            self._disk.remove(self._folder)
+            self._disk.mkdirs(self._folder)
+        path = self._file(edge)
+        self._disk.unlink(path)
+        return path
+
+    def _file(self, edge: Edge) -> str:
+        return f"{self._folder}/{of_text(edge.name)[7:39]}"
+
+    def _traced(self, edge: Edge, task: Task) -> Task:
+        assert self._strace is not None
+        return self._strace.traced(task, self._disk.at(self._begin(edge)))
+
+    # -- after
+
+    def drop(self, edge: Edge) -> None:
+        """What was seen of an attempt does not count."""
+        if self._begun:
+            self._disk.unlink(self._file(edge))
+
+    def take(self, edge: Edge, inputs: Mapping[str, State]) -> Beyond:
+        """What an attempt that has ended well did beyond its declaration.
+
+        Args:
+            edge: Which one.
+            inputs: What is known that it reads: declared inputs and code.
+
+        Raises:
+            InputError: What was seen cannot be read.
+        """
+        if not self._begun:
+            return NOTHING
+        path = self._file(edge)
+        try:
+            data = self._disk.read(path, _LIMIT)
+        except FileNotFoundError:
+            return NOTHING
+        except OSError as error:
+            raise InputError(f"what the audit saw of it cannot be read: {os.strerror(error.errno or 0)}") from error
+        self._disk.unlink(path)
+        return self._beyond(edge, self._parsed(edge, data), inputs)
+
+    def _parsed(self, edge: Edge, data: bytes) -> list[Access]:
+        if edge.name != self._trace:
+            from pipefile.plan.audit import parse
+
+            return parse(data, os.fsdecode)
+        from pipefile.plan.strace import accesses
+
+        root, folder = os.path.realpath(self._disk.root), os.path.realpath(self._disk.at(edge.stage.folder or "."))
+        self.accesses = accesses(data.decode("utf-8", "surrogateescape").splitlines(), root, folder, os.fsdecode)
+        return self.accesses
+
+    def _beyond(self, edge: Edge, accesses: list[Access], inputs: Mapping[str, State]) -> Beyond:
+        from pipefile.plan.audit import is_among, is_ignored, sort_out
+
+        store = self._session.store
+        known = {*inputs, *edge.literal, *self._params(edge.stage)}
+        real: set[str] = set()
+        outputs = {path for output in edge.outputs for path in (output.path, temporary(output.path))} | {edge.stage.depfile}
+
+        def declared(path: str) -> bool:
+            if is_ignored(path, store) or is_among(path, known):
+                return True
+            if not real:  # where links lead is asked only if it matters
+                real.update([self._session.world.real(each) for each in known], ["."])
+            return is_among(self._session.world.real(path), real)
+
+        accesses = [each for each in accesses if not self._is_folder(each.path)]
+        found = sort_out(accesses, declared, lambda path: is_among(path, outputs), self._stands)
+        return Beyond(*[tuple([path for path in paths if not self._is_cached(path)]) for paths in found])
+
+    def _params(self, stage: Stage) -> set[str]:
+        """Files that params are read from: the stage depends on the values that it names."""
+        return set(self._session.pipeline.files) if stage.params else set()
+
+    def _is_folder(self, path: str) -> bool:
+        return os.path.isdir(self._disk.at(path))
+
+    def _is_cached(self, path: str) -> bool:
+        """Whether a file lies in a folder that a tool has tagged as its cache: what is in there makes no difference."""
+        return any(self._stands(f"{folder}/CACHEDIR.TAG") for folder in parents(path))
+
+    def _stands(self, path: str) -> bool:
+        try:
+            return self._disk.lstat(path) is not None
+        except OSError:
+            return False
+
+    def judged(self, edge: Edge, beyond: Beyond, discovered: Collection[str]) -> Beyond:
+        """What of it is to be told: reads that have become inputs are none that nobody knows, and what is not there nobody could declare."""
+        if not any(beyond):
+            return NOTHING
+        tracked = edge.stage.audit == "track"
+        reads = () if tracked else [path for path in beyond.reads if path not in discovered and self._stands(path)]
+        return beyond._replace(reads=tuple(reads))
+
+    # -- what is said
+
+    def fault(self, edge: Edge, beyond: Beyond) -> tuple[str, str]:
+        """Why a strict stage fails, and what to do; ("", "") if it does not."""
+        from pipefile.plan.audit import joined, line_to_add, sentences
+
+        done = {"reads": "read", "writes": "wrote", "removes": "removed"}
+        found = sentences(beyond)
+        text = ", and ".join([f"{done[verb]} {joined(paths)}" for verb, _, paths in found])
+        lines = [f"`{line_to_add(edge.stage, key, paths)}`" for _, key, paths in found if key]
+        return (f"{text}, which it does not declare" if text else ""), (f"add {' and '.join(lines)}" if lines else "")
+
+    def note(self, edge: Edge, beyond: Beyond) -> None:
+        """Remember what to say at the end of the build: of all instances of a stage together."""
+        if not any(beyond):
+            return
+        from pipefile.plan.audit import sentences
+
+        self._stages.setdefault(edge.stage.name, edge)
+        found = self._found.setdefault(edge.stage.name, {})
+        for verb, _, paths in sentences(beyond):
+            kept = found.setdefault(verb, {})
+            if len(kept) < _KEPT:
+                kept.update(dict.fromkeys(paths))
+
+    def warnings(self) -> list[str]:
+        """What the build has found, a text a stage and kind of access, in the order of the Pipefile."""
+        from pipefile.plan.audit import joined, line_to_add, sentences
+
+        texts = []
+        for name in sorted(self._found, key=lambda name: self._stages[name].id):
+            stage = self._stages[name].stage
+            place = f"{show(stage.file)}:{line}" if (line := self._session.line_of(stage)) else show(stage.file)
+            found = self._found[name]
+            beyond = Beyond(*[tuple(found.get(verb, ())) for verb in ("reads", "writes", "removes")])
+            for verb, key, paths in sentences(beyond):
+                text = f"stage `{show(name)}` {verb} {joined(paths)}, which it does not declare\n  {place}  `{show(name)}`"
+                texts.append(text + (f"\nhint: add `{line_to_add(stage, key, paths)}`" if key else ""))
+        return texts
+
+    def close(self) -> None:
+        if self._begun:
+            self._disk.remove(self._folder)
