@@ -11,7 +11,8 @@ from pipefile.base.errors import InputError
 from pipefile.base.paths import parents, show
 from pipefile.engine.files import State
 from pipefile.engine.places import temporary
-from pipefile.model.audit import NOTHING, Access, Beyond
+from pipefile.model.audit import NOTHING, Access, Beyond, by_kind
+from pipefile.model.event import Traced
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Audited, Task
 from pipefile.model.stage import Call, Stage
@@ -44,8 +45,8 @@ class Audits:
         self._starts: dict[int, bool] = {}
         self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
         self._found: dict[str, dict[str, dict[str, None]]] = {}
-        self.accesses: list[Access] = []
-        """All that the traced edge did to the project's files."""
+        self.traced: Traced | None = None
+        """What the traced edge did, once it has ended well."""
 
     # -- before
 
@@ -120,7 +121,11 @@ class Audits:
         except OSError as error:
             raise InputError(f"what the audit saw of it cannot be read: {os.strerror(error.errno or 0)}") from error
         self._disk.unlink(path)
-        return self._beyond(edge, self._parsed(edge, data), inputs)
+        accesses = self._parsed(edge, data)
+        beyond = self._beyond(edge, accesses, inputs)
+        if edge.name == self._trace:
+            self.traced = self._all_of(edge, accesses, beyond)
+        return beyond
 
     def _parsed(self, edge: Edge, data: bytes) -> list[Access]:
         if edge.name != self._trace:
@@ -130,8 +135,26 @@ class Audits:
         from pipefile.plan.strace import accesses
 
         root, folder = os.path.realpath(self._disk.root), os.path.realpath(self._disk.at(edge.stage.folder or "."))
-        self.accesses = accesses(data.decode("utf-8", "surrogateescape").splitlines(), root, folder, os.fsdecode)
-        return self.accesses
+        return accesses(data.decode("utf-8", "surrogateescape").split("\n"), root, folder, os.fsdecode)
+
+    def _all_of(self, edge: Edge, accesses: list[Access], beyond: Beyond) -> Traced:
+        """What the traced edge did altogether, and what it need not have declared."""
+        from pipefile.plan.audit import is_ignored
+
+        store = self._session.store
+        files = [each for each in accesses if not self._is_folder(each.path) and not is_ignored(each.path, store)]
+        read = {path for kind, path in files if kind == "r"}
+        above = {folder for path in read for folder in parents(path)}
+        declared = [path for need in edge.needs if need.files is not None and not need.files.value for path in self._files.set_paths(need.files)]
+        real = self._session.world.real
+        unread = [path for path in dict.fromkeys(declared) if path not in read and path not in above and self._stands(path)]
+        if unread:
+            really = {real(path) for path in read | above}
+            unread = [path for path in unread if real(path) not in really]
+        written = {path for kind, path in files if kind == "w"} | {output.path for output in edge.outputs}
+        name = edge.name[len(edge.stage.name) + 1 :]
+        told = by_kind(beyond._replace(reads=tuple([path for path in beyond.reads if self._stands(path)])))
+        return Traced(edge.stage.name, name, tuple(sorted(read)), tuple(sorted(written)), tuple(unread), told)
 
     def _beyond(self, edge: Edge, accesses: list[Access], inputs: Mapping[str, State]) -> Beyond:
         from pipefile.plan.audit import is_among, is_ignored, sort_out
@@ -209,13 +232,19 @@ class Audits:
         texts = []
         for name in sorted(self._found, key=lambda name: self._stages[name].id):
             stage = self._stages[name].stage
-            place = f"{show(stage.file)}:{line}" if (line := self._session.line_of(stage)) else show(stage.file)
             found = self._found[name]
             beyond = Beyond(*[tuple(found.get(verb, ())) for verb in ("reads", "writes", "removes")])
             for verb, key, paths in sentences(beyond):
+                place = self._place(stage, key)
                 text = f"stage `{show(name)}` {verb} {joined(paths)}, which it does not declare\n  {place}  `{show(name)}`"
                 texts.append(text + (f"\nhint: add `{line_to_add(stage, key, paths)}`" if key else ""))
         return texts
+
+    def _place(self, stage: Stage, key: str) -> str:
+        """Where the line to add belongs: at the key, if the stage has it."""
+        position = self._session.locator(stage.file, ("stage", stage.name, key)) if key else None
+        line = position.line if position is not None else self._session.line_of(stage)
+        return f"{show(stage.file)}:{line}" if line else show(stage.file)
 
     def close(self) -> None:
         if self._begun:

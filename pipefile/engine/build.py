@@ -199,6 +199,7 @@ class _Build:
         self.decider = work.decider
         self.places = Places(self.session.files, self.session.pipeline.settings.outside)
         self.began = 0
+        self.beyond = False  # what was traced did something that it does not declare
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
@@ -250,6 +251,9 @@ class _Build:
         self._tell_left_out(plan.requested)
         for text in audits.warnings():
             self.warn(text)
+        if audits.traced is not None:
+            self.beyond = bool(audits.traced.undeclared)
+            self.emit(audits.traced)
         return self._finish(loop, writer, tick, plan.nodes, started)
 
     def _audits(self) -> Audits:
@@ -319,7 +323,7 @@ class _Build:
         counts = (len(loop.tally.ran), loop.tally.fresh, len(loop.tally.failed), len(loop.tally.skipped))
         self.emit(BuildFinished(status, *counts, seconds, run, len(loop.tally.degraded), len(loop.tally.restored)))
         _flush(self.emit)
-        exit_status = 128 + number if number else 1 if loop.tally.failed or (options.strict and self.warnings) else 0
+        exit_status = 128 + number if number else 1 if loop.tally.failed or self.beyond or (options.strict and self.warnings) else 0
         return RunResult(
             status,
             exit_status,

@@ -74,8 +74,8 @@ class Discovery:
             edge: Which one.
             before: What `before` gave for this attempt.
             decision: What was known.
-            when: The disk's stamp when the attempt started, ns, only used where there is a depfile or an audit that tracks; and whether it is the last
-                one, which is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
+            when: The disk's stamp when the attempt started, ns, only used where there is a depfile or an audit that tracks; and whether it is the
+                last one, which is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
             tracked: What the audit has seen it read.
         """
         start, last = when

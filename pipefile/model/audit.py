@@ -32,3 +32,8 @@ class Beyond(NamedTuple):
 
 
 NOTHING = Beyond()
+
+
+def by_kind(beyond: Beyond) -> dict[str, tuple[str, ...]]:
+    """"reads", "writes", "removes" -> paths, those of them that there are."""
+    return {name: paths for name, paths in zip(Beyond._fields, beyond, strict=True) if paths}

@@ -152,6 +152,25 @@ class Foreseen:
 
 
 @dataclass(frozen=True, slots=True)
+class Traced:
+    """What `pipefile audit` has seen a stage do to the project's files.
+
+    Args:
+        read: All that it read, sorted.
+        written: All that it wrote, outputs at their temporary places too, sorted.
+        unread: Declared inputs that it never opened.
+        undeclared: As in StageFinished.
+    """
+
+    stage: str
+    instance: str
+    read: tuple[str, ...]
+    written: tuple[str, ...]
+    unread: tuple[str, ...]
+    undeclared: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Another build has the lock."""
 
@@ -179,4 +198,6 @@ class BuildFinished:
     restored: int = 0
 
 
-Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Foreseen | Waiting | BuildFinished
+Event: TypeAlias = (
+    BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Foreseen | Traced | Waiting | BuildFinished
+)
