@@ -267,14 +267,14 @@ class Attempts:
                 verdict.warnings.append(
                     f"stage `{show(edge.name)}` writes `{show(path)}`, which its command names: it is taken as no input; declare it as an output"
                 )
-        attempt.beyond = self.audits.judged(edge, beyond, found.digests)
-        if edge.stage.audit == "strict" and any(attempt.beyond):
-            return Verdict(*self.audits.fault(edge, attempt.beyond))
         named: dict[str, State] = {}
         if names_files(edge.outputs):
             named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
+        attempt.beyond = self.audits.judged(edge, beyond, found.digests, named)
+        if edge.stage.audit == "strict" and any(attempt.beyond):
+            return Verdict(*self.audits.fault(edge, attempt.beyond))
         if made is None:
             made = self._hash_outputs(edge)
         made.update(named)

@@ -192,13 +192,20 @@ class Audits:
         except OSError:
             return False
 
-    def judged(self, edge: Edge, beyond: Beyond, discovered: Collection[str]) -> Beyond:
-        """What of it is to be told: reads that have become inputs are none that nobody knows, and what is not there nobody could declare."""
+    def judged(self, edge: Edge, beyond: Beyond, discovered: Collection[str], named: Collection[str]) -> Beyond:
+        """What of it is to be told: reads that have become inputs are none that nobody knows, and what is not there nobody could declare.
+
+        Args:
+            edge: Which one.
+            beyond: What `take` gave.
+            discovered: Its discovered inputs.
+            named: Files that its function has named when it returned: they are outputs.
+        """
         if not any(beyond):
             return NOTHING
         tracked = edge.stage.audit == "track"
-        reads = () if tracked else [path for path in beyond.reads if path not in discovered and self._stands(path)]
-        return beyond._replace(reads=tuple(reads))
+        reads = [path for path in beyond.reads if not tracked and path not in discovered and path not in named and self._stands(path)]
+        return beyond._replace(reads=tuple(reads), writes=tuple([path for path in beyond.writes if path not in named]))
 
     # -- what is said
 
