@@ -1,6 +1,6 @@
 """Watching what Python code of stages reads and writes: in this process, and in those that it or a command starts.
 
-Each task that is watched has a file of its own, which all of its processes append to (execute/audited/_pipefile_audit.py has the format). In this
+Each task that is watched has a file of its own, which all of its processes append to (execute/audited/sitecustomize.py has the format). In this
 process an audit hook sees everything: it belongs to the process and cannot be removed, so there is one, which asks whose thread it is. Other Python
 programs are reached by a folder on their search path: a file in it is imported at their start.
 """
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from pipefile.execute.audited._pipefile_audit import Watch
+from pipefile.execute.audited.sitecustomize import Watch
 from pipefile.model.ports import Audited
 
 VARIABLE = "PIPEFILE_AUDIT"

@@ -19,7 +19,7 @@ _PRINTS_ENVIRONMENT = re.compile(r"(?:^|[\s;&|({`/])(?:printenv\b|env\s*(?:$|[;&
 
 
 def parse(data: bytes, decode: Callable[[bytes], str]) -> list[Access]:
-    """The entries of a file that Python processes have written (execute/audited/_pipefile_audit.py); one that was cut off is left out."""
+    """The entries of a file that Python processes have written (execute/audited/sitecustomize.py); one that was cut off is left out."""
     return [Access(entry[:1].decode("ascii", "replace"), decode(entry[1:])) for entry in data.split(b"\0")[:-1] if len(entry) > 1]
 
 
