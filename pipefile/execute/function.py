@@ -19,7 +19,7 @@ from time import monotonic, thread_time
 from typing import Any
 
 from pipefile.base.dataclass import replace
-from pipefile.execute.audit import Inheritance, label, watch_of, watcher
+from pipefile.execute.audit import Inheritance, Watch, label, watch_of, watcher
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
 from pipefile.execute.environ import encoded, is_now, set_environ
@@ -38,7 +38,8 @@ _SHARED = 'functions share it, but for those with `mode = "process"`'
 
 class _Running:
     __slots__ = (
-        "calling", "cancelled", "cpu", "due", "failure", "interrupting", "last", "over", "peak", "printer", "started", "task", "temporary", "thread"
+        "calling", "cancelled", "cpu", "due", "failure", "interrupting", "last", "over", "peak", "printer", "started", "task", "temporary",
+        "thread", "watch",
     )  # fmt: skip
 
     def __init__(self, task: Task, printer: Printer, started: float) -> None:
@@ -56,6 +57,7 @@ class _Running:
         self.failure = ""  # what was done to the process while it ran
         self.temporary = ""  # what `ctx.tmpdir` would be; "" until there is a `ctx`
         self.thread: threading.Thread
+        self.watch: Watch | None = None  # what sees what it reads and writes
 
 
 class FunctionExecutor:
@@ -186,7 +188,8 @@ class FunctionExecutor:
             belong(running.thread, running.printer)
             if task.audited is not None:
                 watcher()
-                label(running.thread, watch_of(task.audited))
+                running.watch = watch_of(task.audited)
+                label(running.thread, running.watch)
             with self._lock:
                 self._running[running] = None
             self._pass_on()
@@ -356,6 +359,8 @@ class FunctionExecutor:
 
     def _complete(self, running: _Running, end: Completion) -> None:
         output, size, log_error = running.printer.close()
+        if running.watch is not None:
+            running.watch.close()
         if end.outcome == "ok" and log_error:
             end = replace(end, outcome="failed", error=log_error)
         elapsed = monotonic() - running.started

@@ -36,6 +36,7 @@ class Watch(object):  # noqa: UP004  # of Python 2 as well
     Args:
         root: Absolute path of the project's root.
         file: Absolute path of the file that is appended to.
+        keep: It is kept open, to the end of the process.
     """
 
     events = frozenset(
@@ -43,8 +44,9 @@ class Watch(object):  # noqa: UP004  # of Python 2 as well
     )
     """Those that it heeds."""
 
-    def __init__(self, root, file):
-        # type: (str, str) -> None
+    def __init__(self, root, file, keep=False):
+        # type: (str, str, bool) -> None
+        self._keeps = keep
         self._file = file
         roots = (root, os.path.realpath(root))
         self._roots = tuple({place.rstrip("/") + "/" for place in roots})
@@ -73,6 +75,11 @@ class Watch(object):  # noqa: UP004  # of Python 2 as well
                 action(args)
             except Exception:  # whatever it is, it must not reach the program
                 pass
+
+    def close(self):
+        # type: () -> None
+        """Hear of nothing more: the task is over, though threads of it may go on."""
+        self._actions = {}
 
     # -- events
 
@@ -150,7 +157,8 @@ class Watch(object):  # noqa: UP004  # of Python 2 as well
         fd = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             os.write(fd, data)
-            self._keep(fd)
+            if self._keeps:
+                self._keep(fd)
         finally:
             os.close(fd)
 
@@ -193,7 +201,7 @@ def _begin(here):
         data[encode("PYTHONPATH")] = os.environ.encodevalue(others)
     if hasattr(sys, "addaudithook"):
         size, _, file = told[1:].partition(":")
-        sys.addaudithook(Watch(file[: int(size)], file).hook)
+        sys.addaudithook(Watch(file[: int(size)], file, True).hook)
 
 
 if __name__ == "sitecustomize":
