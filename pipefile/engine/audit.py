@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from pipefile.base.digest import of_text
-from pipefile.base.errors import InputError
+from pipefile.base.errors import InputError, PipefileError
+from pipefile.base.locations import Place
 from pipefile.base.paths import parents, show
 from pipefile.engine.files import State
 from pipefile.engine.places import temporary
@@ -44,7 +45,7 @@ class Audits:
         self._begun = False
         self._starts: dict[int, bool] = {}
         self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
-        self._found: dict[str, dict[str, dict[str, None]]] = {}
+        self._found: dict[str, tuple[dict[str, None], ...]] = {}  # as Beyond has it, by stage
         self.traced: Traced | None = None
         """What the traced edge did, once it has ended well."""
 
@@ -151,12 +152,12 @@ class Audits:
         if unread:
             really = {real(path) for path in read | above}
             unread = [path for path in unread if real(path) not in really]
-        written = {path for kind, path in files if kind == "w"} | {output.path for output in edge.outputs}
+        written = {path for kind, path in files if kind == "w" and self._stands(path)} | {output.path for output in edge.outputs}
         name = edge.name[len(edge.stage.name) + 1 :]
         told = by_kind(beyond._replace(reads=tuple([path for path in beyond.reads if self._stands(path)])))
         return Traced(edge.stage.name, name, tuple(sorted(read)), tuple(sorted(written)), tuple(unread), told)
 
-    def _beyond(self, edge: Edge, accesses: list[Access], inputs: Mapping[str, State]) -> Beyond:
+    def _beyond(self, edge: Edge, accesses: list[Access], inputs: Collection[str]) -> Beyond:
         from pipefile.plan.audit import is_among, is_ignored, sort_out
 
         store = self._session.store
@@ -223,35 +224,33 @@ class Audits:
         """Remember what to say at the end of the build: of all instances of a stage together."""
         if not any(beyond):
             return
-        from pipefile.plan.audit import sentences
-
         self._stages.setdefault(edge.stage.name, edge)
-        found = self._found.setdefault(edge.stage.name, {})
-        for verb, _, paths in sentences(beyond):
-            kept = found.setdefault(verb, {})
+        found = self._found.setdefault(edge.stage.name, tuple({} for _ in beyond))
+        for kept, paths in zip(found, beyond, strict=True):
             if len(kept) < _KEPT:
                 kept.update(dict.fromkeys(paths))
 
-    def warnings(self) -> list[str]:
-        """What the build has found, a text a stage and kind of access, in the order of the Pipefile."""
+    def findings(self) -> list[PipefileError]:
+        """What was found, one a stage and kind of access, in the order of the Pipefile, located."""
         from pipefile.plan.audit import joined, line_to_add, sentences
 
-        texts = []
+        errors = []
         for name in sorted(self._found, key=lambda name: self._stages[name].id):
             stage = self._stages[name].stage
-            found = self._found[name]
-            beyond = Beyond(*[tuple(found.get(verb, ())) for verb in ("reads", "writes", "removes")])
-            for verb, key, paths in sentences(beyond):
-                place = self._place(stage, key)
-                text = f"stage `{show(name)}` {verb} {joined(paths)}, which it does not declare\n  {place}  `{show(name)}`"
-                texts.append(text + (f"\nhint: add `{line_to_add(stage, key, paths)}`" if key else ""))
-        return texts
+            for verb, key, paths in sentences(Beyond(*[tuple(kept) for kept in self._found[name]])):
+                text = f"stage `{show(name)}` {verb} {joined(paths)}, which it does not declare"
+                hint = f"add `{line_to_add(stage, key, paths)}`" if key else ""
+                place = Place(stage.file, ("stage", name, key) if key else ("stage", name), f"`{show(name)}`")
+                errors.append(PipefileError(text, (place,), hint))
+                self._session.locate(errors[-1])
+        return errors
 
-    def _place(self, stage: Stage, key: str) -> str:
-        """Where the line to add belongs: at the key, if the stage has it."""
-        position = self._session.locator(stage.file, ("stage", stage.name, key)) if key else None
-        line = position.line if position is not None else self._session.line_of(stage)
-        return f"{show(stage.file)}:{line}" if line else show(stage.file)
+    def recall(self, edge: Edge, undeclared: Mapping[str, Collection[str]]) -> None:
+        """Note what an earlier run saw, as far as nobody has declared it since."""
+        kinds = {"reads": "r", "writes": "w", "removes": "d"}
+        accesses = [Access(kinds.get(name, ""), path) for name, paths in undeclared.items() for path in paths]
+        inputs = {path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)}
+        self.note(edge, self.judged(edge, self._beyond(edge, accesses, inputs), (), ()))
 
     def close(self) -> None:
         if self._begun:

@@ -249,8 +249,8 @@ class _Build:
             for path in self.places.sweep():
                 self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
         self._tell_left_out(plan.requested)
-        for text in audits.warnings():
-            self.warn(text)
+        for found in audits.findings():
+            self.warn(str(found).removeprefix("error: "))
         if audits.traced is not None:
             self.beyond = bool(audits.traced.undeclared)
             self.emit(audits.traced)

@@ -35,5 +35,8 @@ def check_trace(session: Session, name: str) -> None:
         numbers = graph.by_stage[name]
         hint = f"`{show(graph.edges[numbers[0]].name)}` is one of them" if numbers else ""
         raise UsageError(f"`audit` takes one stage, and `{show(name)}` has {len(numbers)} instances", hint=hint)
+    if name in graph.producer:
+        hint = f"stage `{show(graph.edges[graph.producer[name]].name)}` makes it"
+        raise UsageError(f"`audit` takes one stage, and `{show(name)}` is none", hint=hint)
     near = nearest(name, [edge.name for edge in graph.edges])
     raise UsageError(f"`audit` takes one stage, and `{show(name)}` is none", hint=f"did you mean `{show(near)}`?" if near else "")

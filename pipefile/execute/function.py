@@ -19,7 +19,8 @@ from time import monotonic, thread_time
 from typing import Any
 
 from pipefile.base.dataclass import replace
-from pipefile.execute.audit import Inheritance, Watch, label, watch_of, watcher
+from pipefile.execute.audit import Inheritance, label, watch_of, watcher
+from pipefile.execute.audited.sitecustomize import Watch
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
 from pipefile.execute.environ import encoded, is_now, set_environ
