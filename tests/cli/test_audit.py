@@ -45,10 +45,10 @@ def test_more_than_it_declares(files: Project) -> None:
     )
     assert outcome.err == (
         "warning: stage `make` reads `data/b c.csv`, which it does not declare\n"
-        "  Pipefile.toml:8  `make`\n"
+        "  Pipefile.toml:7  `make`\n"
         'hint: add `inputs = [..., "data/b c.csv"]`\n'
         "warning: stage `make` writes `seen.log`, which it does not declare\n"
-        "  Pipefile.toml:9  `make`\n"
+        "  Pipefile.toml:8  `make`\n"
         'hint: add `outputs = [..., "seen.log"]`\n'
     )
     assert files.read("out/c.txt") == "a\nb\n"
