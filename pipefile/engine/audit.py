@@ -6,23 +6,26 @@ import os
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from pipefile.base.dataclass import replace
 from pipefile.base.digest import of_text
 from pipefile.base.errors import InputError, PipefileError
 from pipefile.base.locations import Place
 from pipefile.base.paths import parents, show
 from pipefile.engine.files import State
 from pipefile.engine.places import temporary
-from pipefile.model.audit import NOTHING, Access, Beyond, by_kind
+from pipefile.model.audit import NOTHING, Beyond
 from pipefile.model.event import Traced
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Audited, Task
-from pipefile.model.stage import Call, Stage
+from pipefile.model.stage import Call, Command, Stage
 
 if TYPE_CHECKING:
     from pipefile.engine.session import Session
     from pipefile.execute.strace import Strace
+    from pipefile.model.access import Access
 
 _LIMIT = 256 << 20  # bytes of what was seen of one attempt
+_HINTS = ("py", "papermill", "uv", "poetry", "pdm", "hatch")  # in each command that plan/audit.py takes for one that starts Python
 _KEPT = 10_000  # paths of one stage that are remembered for what is said at the end
 
 
@@ -58,8 +61,6 @@ class Audits:
         stage = edge.stage
         if stage.audit == "off" or not self._starts_python(stage):
             return task
-        from pipefile.base.dataclass import replace
-
         audited = Audited(self._disk.root, self._disk.at(self._begin(edge)), stage.audit != "report")
         if task.function is not None:
             return replace(task, audited=audited)
@@ -73,10 +74,13 @@ class Audits:
         key = id(stage.action)  # commands live as long as their stages
         found = self._starts.get(key)
         if found is None:
-            from pipefile.plan.audit import starts_python
-
-            found = self._starts[key] = starts_python(stage)
+            found = self._starts[key] = _may_start_python(stage.action) and self._does_start_python(stage)
         return found
+
+    def _does_start_python(self, stage: Stage) -> bool:
+        from pipefile.plan.audit import starts_python
+
+        return starts_python(stage)
 
     def _begin(self, edge: Edge) -> str:
         """The file that is written to, which is not there yet. Its name is the same in every build: it is in the environment of commands."""
@@ -154,7 +158,7 @@ class Audits:
             unread = [path for path in unread if real(path) not in really]
         written = {path for kind, path in files if kind == "w" and self._stands(path)} | {output.path for output in edge.outputs}
         name = edge.name[len(edge.stage.name) + 1 :]
-        told = by_kind(beyond._replace(reads=tuple([path for path in beyond.reads if self._stands(path)])))
+        told = replace(beyond, reads=tuple([path for path in beyond.reads if self._stands(path)])).by_kind()
         return Traced(edge.stage.name, name, tuple(sorted(read)), tuple(sorted(written)), tuple(unread), told)
 
     def _beyond(self, edge: Edge, accesses: list[Access], inputs: Collection[str]) -> Beyond:
@@ -206,7 +210,7 @@ class Audits:
             return NOTHING
         tracked = edge.stage.audit == "track"
         reads = [path for path in beyond.reads if not tracked and path not in discovered and path not in named and self._stands(path)]
-        return beyond._replace(reads=tuple(reads), writes=tuple([path for path in beyond.writes if path not in named]))
+        return replace(beyond, reads=tuple(reads), writes=tuple([path for path in beyond.writes if path not in named]))
 
     # -- what is said
 
@@ -232,6 +236,8 @@ class Audits:
 
     def findings(self) -> list[PipefileError]:
         """What was found, one a stage and kind of access, in the order of the Pipefile, located."""
+        if not self._found:
+            return []
         from pipefile.plan.audit import joined, line_to_add, sentences
 
         errors = []
@@ -247,6 +253,8 @@ class Audits:
 
     def recall(self, edge: Edge, undeclared: Mapping[str, Collection[str]]) -> None:
         """Note what an earlier run saw, as far as nobody has declared it since."""
+        from pipefile.model.access import Access
+
         kinds = {"reads": "r", "writes": "w", "removes": "d"}
         accesses = [Access(kinds.get(name, ""), path) for name, paths in undeclared.items() for path in paths]
         inputs = {path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)}
@@ -255,3 +263,11 @@ class Audits:
     def close(self) -> None:
         if self._begun:
             self._disk.remove(self._folder)
+
+
+def _may_start_python(command: Command | None) -> bool:
+    """Whether it is worth a closer look, for which a small build would have to import something."""
+    if command is None:
+        return False
+    texts = [command.text] if command.text else [piece for words in command.argv for piece in words if isinstance(piece, str)]
+    return any(hint in text for text in texts for hint in _HINTS)

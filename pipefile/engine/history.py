@@ -9,7 +9,6 @@ from pipefile.engine.attempt import Attempt, Verdict, reason_texts
 from pipefile.engine.decide import Decision
 from pipefile.engine.secrets import masked
 from pipefile.engine.session import Session
-from pipefile.model.audit import by_kind
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
 from pipefile.model.record import Component, Reason, Record
@@ -151,7 +150,7 @@ class History:
             log=self._writer.log_path(edge.name) if completion.log_size else "",
             mode_reason=mode.reason,
             code=code_of(parts),
-            undeclared={} if attempt is None else by_kind(attempt.beyond),
+            undeclared={} if attempt is None else attempt.beyond.by_kind(),
         )
 
     def _time(self, seconds: float) -> str:

@@ -8,7 +8,6 @@ from pipefile.engine.attempt import Attempt, Verdict
 from pipefile.engine.decide import Decision
 from pipefile.engine.history import History, instance
 from pipefile.engine.session import Session
-from pipefile.model.audit import by_kind
 from pipefile.model.event import Event, StageFinished, StageRestored
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
@@ -135,5 +134,5 @@ class Tally:
             edge.stage.file,
             line,
             command,
-            undeclared={} if attempt is None else by_kind(attempt.beyond),
+            undeclared={} if attempt is None else attempt.beyond.by_kind(),
         )

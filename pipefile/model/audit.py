@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+
+from pipefile.base.dataclass import dataclass
 
 
-class Access(NamedTuple):
-    """One thing that was done to a file.
-
-    Args:
-        kind: "r": read; "w": written, or made by a rename or a link; "d": removed, or renamed away.
-        path: From the project's root.
-    """
-
-    kind: str
-    path: str
-
-
-class Beyond(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Beyond:
     """What an edge did beyond its declaration: paths from the project's root, in the order in which they were first touched.
 
     Args:
@@ -30,10 +21,12 @@ class Beyond(NamedTuple):
     writes: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
 
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return iter((self.reads, self.writes, self.removes))
+
+    def by_kind(self) -> dict[str, tuple[str, ...]]:
+        """ "reads", "writes", "removes" -> paths, those of them that there are."""
+        return {name: paths for name, paths in zip(("reads", "writes", "removes"), self, strict=True) if paths}
+
 
 NOTHING = Beyond()
-
-
-def by_kind(beyond: Beyond) -> dict[str, tuple[str, ...]]:
-    """"reads", "writes", "removes" -> paths, those of them that there are."""
-    return {name: paths for name, paths in zip(Beyond._fields, beyond, strict=True) if paths}

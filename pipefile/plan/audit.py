@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pipefile.base.paths import folder_of, name_of, parents, relative, show, within
-from pipefile.model.audit import Access, Beyond
+from pipefile.model.access import Access
+from pipefile.model.audit import Beyond
 from pipefile.model.stage import Call, Command, Stage
 from pipefile.plan.outputs import is_own_name
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from pipefile.model.audit import Access
+from pipefile.model.access import Access
 
 CALLS = (
     "open", "openat", "openat2", "creat", "execve", "execveat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "link", "linkat",
