@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LIMIT = 256 << 20  # bytes of what was seen of one attempt
 _HINTS = ("py", "papermill", "uv", "poetry", "pdm", "hatch")  # in each command that plan/audit.py takes for one that starts Python
+_TAGS = ("CACHEDIR.TAG", "pyvenv.cfg", "conda-meta")
 _KEPT = 10_000  # paths of one stage that are remembered for what is said at the end
 
 
@@ -46,6 +47,7 @@ class Audits:
         self._strace = strace
         self._folder = f"{session.store}/audit"
         self._begun = False
+        self._watched: set[int] = set()  # edges on their way
         self._starts: dict[int, bool] = {}
         self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
         self._found: dict[str, tuple[dict[str, None], ...]] = {}  # as Beyond has it, by stage
@@ -90,6 +92,7 @@ class Audits:
             self._disk.mkdirs(self._folder)
         path = self._file(edge)
         self._disk.unlink(path)
+        self._watched.add(edge.id)
         return path
 
     def _file(self, edge: Edge) -> str:
@@ -103,7 +106,8 @@ class Audits:
 
     def drop(self, edge: Edge) -> None:
         """What was seen of an attempt does not count."""
-        if self._begun:
+        if edge.id in self._watched:
+            self._watched.discard(edge.id)
             self._disk.unlink(self._file(edge))
 
     def take(self, edge: Edge, inputs: Mapping[str, State]) -> Beyond:
@@ -116,8 +120,9 @@ class Audits:
         Raises:
             InputError: What was seen cannot be read.
         """
-        if not self._begun:
+        if edge.id not in self._watched:
             return NOTHING
+        self._watched.discard(edge.id)
         path = self._file(edge)
         try:
             data = self._disk.read(path, _LIMIT)
@@ -147,7 +152,9 @@ class Audits:
         from pipefile.plan.audit import is_ignored
 
         store = self._session.store
-        files = [each for each in accesses if not self._is_folder(each.path) and not is_ignored(each.path, store)]
+        paths = {path for _, path in accesses if not is_ignored(path, store)}
+        paths = {path for path in paths if not self._is_folder(path) and not self._is_installed(path)}
+        files = [each for each in accesses if each.path in paths]
         read = {path for kind, path in files if kind == "r"}
         above = {folder for path in read for folder in parents(path)}
         declared = [path for need in edge.needs if need.files is not None and not need.files.value for path in self._files.set_paths(need.files)]
@@ -178,7 +185,7 @@ class Audits:
 
         accesses = [each for each in accesses if not self._is_folder(each.path)]
         found = sort_out(accesses, declared, lambda path: is_among(path, outputs), self._stands)
-        return Beyond(*[tuple([path for path in paths if not self._is_cached(path)]) for paths in found])
+        return Beyond(*[tuple([path for path in paths if not self._is_installed(path)]) for paths in found])
 
     def _params(self, stage: Stage) -> set[str]:
         """Files that params are read from: the stage depends on the values that it names."""
@@ -187,9 +194,9 @@ class Audits:
     def _is_folder(self, path: str) -> bool:
         return os.path.isdir(self._disk.at(path))
 
-    def _is_cached(self, path: str) -> bool:
-        """Whether a file lies in a folder that a tool has tagged as its cache: what is in there makes no difference."""
-        return any(self._stands(f"{folder}/CACHEDIR.TAG") for folder in parents(path))
+    def _is_installed(self, path: str) -> bool:
+        """Whether a file lies in a folder that a tool has tagged as its cache, or in an environment of Python: nobody declares these file by file."""
+        return any(self._stands(f"{folder}/{tag}") for folder in parents(path) for tag in _TAGS)
 
     def _stands(self, path: str) -> bool:
         try:

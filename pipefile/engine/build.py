@@ -265,7 +265,7 @@ class _Build:
 
     def _tell_left_out(self, requested: Sequence[int]) -> None:
         """Say of what was named on the command line that a condition has kept it from running."""
-        for number in requested if self.options.targets else ():
+        for number in requested if self.options.targets or self.options.trace else ():
             why = self.session.left_out.get(number)
             if why is not None:
                 self.emit(Note("note", f"stage `{show(self.session.graph.edges[number].name)}` is skipped: {why}"))

@@ -12,7 +12,7 @@ from pipefile.model.stage import Call, Command, Stage
 from pipefile.plan.outputs import is_own_name
 
 _MOST = 5  # paths in a message; the run has all of them
-_METADATA = (".egg-info", ".dist-info", ".git", "__pycache__")
+_METADATA = (".egg-info", ".dist-info", ".git", ".hg", ".svn", "__pycache__", "site-packages", "dist-packages", "node_modules")
 
 # Programs that are Python, or that start it: words of a command, the last part of a path.
 _PYTHON = re.compile(r"(?:^|[\s;&|({`'\"/=])(?:(?:i?python|pypy)[0-9.]*|pytest|jupyter|papermill|uv|poetry|pdm|hatch)(?=$|[\s;&|)}`'\"])|\.py\b")

@@ -150,6 +150,9 @@ class _Tracer:
             yield from self._told("w", old)
 
     def _told(self, kind: str, path: str) -> Iterator[Access]:
+        above, compiled, name = path.partition("/__pycache__/")
+        if compiled and name.endswith(".pyc") and kind == "r":  # it counts as its source
+            path = f"{above}/{name.partition('.')[0]}.py"
         if path.startswith(self._root):
             yield Access(kind, path[len(self._root) :])
 

@@ -130,6 +130,14 @@ def test_instances(files: Project) -> None:
     assert "warning: stage `each` reads `data/b c.csv`, which it does not declare\n" in outcome.err
 
 
+def test_a_stage_that_a_condition_leaves_out(files: Project) -> None:
+    """It says so."""
+    files.stage("make", inputs=["b.txt"], outputs=["c.txt"], run="cp {inputs} {outputs}", should_run=False)
+    outcome = files.cli("audit", "make")
+    assert outcome.exit_status == 0
+    assert "stage `make` is skipped: " in outcome.out
+
+
 def test_bad_requests(files: Project) -> None:
     """What is no stage, and a machine without strace."""
     outcome = files.cli("audit", "mak")

@@ -181,6 +181,15 @@ def test_caches_of_tools(files: Project) -> None:
     assert files.build().output == ""
 
 
+def test_environments_in_the_project(files: Project) -> None:
+    """An environment of Python that lies in the project is installed, not written: nobody declares its files."""
+    files.write(".venv/pyvenv.cfg", "")
+    files.write(".venv/share/x.txt", "")
+    files.write("node_modules/x.js", "")
+    script(files, "import sys\nopen('.venv/share/x.txt')\nopen('node_modules/x.js')\nopen(sys.argv[2], 'w').write('x')\n")
+    assert files.build().output == ""
+
+
 def test_what_it_removes(files: Project) -> None:
     """Case 94: a file that it finds and removes, or renames away."""
     script(files, "import os, sys\nos.remove('data/b.csv')\nos.rename('data/c.csv', 'data/d.csv')\nopen(sys.argv[2], 'w').write('x')\n")
@@ -299,6 +308,20 @@ def test_tracked_reads_are_inputs(files: Project) -> None:
         assert files.why("make") == {"make": [f"file it read, `{path}` changed"]}
         assert files.build().ran == ["make"]
         files.settled()
+
+
+def test_tracked_reads_and_the_cache(files: Project) -> None:
+    """Earlier results are told apart by what was read for them."""
+    files.caching = True
+    script(files, SCRIPT.replace("seen.log", "/dev/null"), audit="track")
+    assert files.build().ran == ["make"]
+    files.write("data/b.csv", "edited\n")
+    assert files.build().ran == ["make"]
+    files.write("data/b.csv", "data/b.csv\n")
+    outcome = files.build()
+    assert (outcome.ran, outcome.restored) == ([], ["make"])
+    assert files.read("make.txt") == "in.txt\ndata/b.csv\n"
+    assert files.build().output == ""
 
 
 def test_tracked_reads_of_what_is_not_there(files: Project) -> None:

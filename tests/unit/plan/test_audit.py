@@ -63,7 +63,8 @@ def test_sorting() -> None:
     ("path", "ignored"),
     [
         ("store/values/a.json", True), ("storehouse/a", False), (".a.txt.hash", True), ("d/.pipefile-tmp/a", True), (".pipefile.lock", True),
-        (".git/HEAD", True), ("src/pkg.egg-info/PKG-INFO", True), ("a/__pycache__/b.pyc", True), (".env", False), ("git/HEAD", False),
+        (".git/HEAD", True),
+        ("lib/site-packages/a/b.py", True), ("src/pkg.egg-info/PKG-INFO", True), ("a/__pycache__/b.pyc", True), (".env", False), ("git/HEAD", False),
     ],
 )  # fmt: skip
 def test_what_nobody_declares(path: str, ignored: bool) -> None:

@@ -58,6 +58,7 @@ def test_another_root() -> None:
         ('1 openat(AT_FDCWD</p>, "a", O_RDWR|O_CREAT|O_EXCL, 0600) = 3</p/a>', ["w a"]),
         ('1 openat(AT_FDCWD</p>, "d", O_RDONLY|O_DIRECTORY) = 3</p/d>', []),
         ('1 creat("a", 0666) = 3', ["w a"]),
+        ('1 openat(AT_FDCWD</p>, "m/__pycache__/n.cpython-311.pyc", O_RDONLY) = 3', ["r m/n.py"]),
         ('1 execve("./a.sh", ["./a.sh"], 0x7ffd /* 3 vars */) = 0', ["r a.sh"]),
         ('1 execve("./a.sh", ["./a.sh"], 0x7ffd /* 3 vars */) = -1 EACCES (Permission denied)', []),
         ('1 rename("a", "b") = 0', ["d a", "w b"]),
