@@ -176,7 +176,7 @@ class Loop:
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
-        if self._options.force or (decision.fresh and edge.name == self._options.debug):
+        if self._options.force or (decision.fresh and edge.name == self._options.alone):
             decision.reasons = (FORCED, *decision.reasons)
         elif number in self._reuse.resume.below:
             decision.reasons = (Reason("resumed", self._reuse.resume.stage), *decision.reasons)
@@ -197,7 +197,7 @@ class Loop:
     def _restore(self, edge: Edge, decision: Decision) -> bool:
         """Whether a stale edge need not run, because it has what it made before."""
         dropped, below = self._schedule.dropped, self._reuse.resume.below
-        if self._options.force or edge.name == self._options.debug or edge.id in dropped or edge.id in below:
+        if self._options.force or edge.name == self._options.alone or edge.id in dropped or edge.id in below:
             return False
         clock = self._session.project.clock
         began = clock.monotonic()
@@ -341,12 +341,15 @@ class Loop:
             self._doubt(verdict.changed)
         if verdict.again and not self._schedule.stopping:
             self._repeat(edge, decision)
-        elif verdict.error or verdict.again:
+            return
+        if verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
             if not verdict.kept:
                 self._clean_up(attempt)
             self._failed(Failure(attempt, completion, text, verdict.hint, verdict.own))
-        elif attempt.fallback:
+            return
+        self._attempts.audits.note(edge, attempt.beyond)
+        if attempt.fallback:
             self._degraded(attempt, completion, verdict)
         else:
             self.tally.has_run(attempt, completion, verdict)

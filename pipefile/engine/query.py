@@ -201,7 +201,7 @@ class _Links:
         at = index.edge(edge.name)
         if at >= 0:
             return [index.paths[row] for row in index.discovered(at)]
-        if not edge.literal and not edge.stage.depfile:
+        if not edge.discovers:
             return ()
         record = self._session.records.read(edge.name, edge.outputs).main
         if record is not None:

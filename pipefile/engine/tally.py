@@ -134,4 +134,5 @@ class Tally:
             edge.stage.file,
             line,
             command,
+            undeclared={} if attempt is None else attempt.beyond.by_kind(),
         )

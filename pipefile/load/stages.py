@@ -142,6 +142,7 @@ class StageReader:
             resources=demand(name, table["resources"], self._resources) if "resources" in table else {},
             secret_env=secret_names(name, table["secret_env"], env, settings) if "secret_env" in table else (),
             should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
+            audit=policies.audit(table["audit"], name) if "audit" in table else settings.audit,
             **function,
         )
 

@@ -80,6 +80,9 @@ class Retry:
     retry_on: tuple[str | int, ...] | None = None
 
 
+Audit: TypeAlias = Literal["report", "track", "strict", "off"]
+"""What is done about reads and writes that a stage does not declare."""
+
 ONCE = Retry()
 
 DEFAULT_SHELL = ("sh", "-ec")
@@ -227,6 +230,7 @@ class Stage:
         log_limit: Bytes kept of one attempt's output.
         metrics: Outputs that hold JSON, whose numbers `runs diff` compares: paths from the root.
         cache: Its results are kept for later, whatever their size; None: outputs that are not too large.
+        audit: What is done about reads and writes that it does not declare: its own `audit`, or that of `[pipefile]`.
         params: Names to values, `global.KEY` already looked up.
         file: The Pipefile or Python file that declares it, from the project root.
         folder: The Pipefile's folder, "" for the root: commands run there.
@@ -260,6 +264,7 @@ class Stage:
     resources: Resources = field(default_factory=dict)
     secret_env: tuple[str, ...] = ()
     cache: bool | None = None
+    audit: Audit = "report"
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
 
@@ -282,6 +287,7 @@ class Settings:
     dotenv: tuple[str, ...] = ()
     strict_env: bool = False
     show_env: tuple[str, ...] = ()
+    audit: Audit = "report"
     outside: tuple[str, ...] = ()
     durability: str = "fast"
     keep_runs: int = 50
