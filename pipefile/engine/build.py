@@ -196,7 +196,7 @@ class _Build:
         self.warnings = warnings
         self.interrupts = work.interrupts
         self.decider = work.decider
-        self.places = Places(self.session.files, self.session.pipeline.settings.outside)
+        self.places = Places(self.session.files, self.session.pipeline.settings.outside, self.options.force)
         self.began = 0
 
     def run(self, started: float) -> RunResult:
@@ -244,7 +244,7 @@ class _Build:
             loop.close()
             attempts.close()
             for path in self.places.sweep():
-                self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
+                self.warn(f"`{show(path)}` was left beside a temporary output and is removed; outputs with `atomic = false` are written in place")
         self._tell_left_out(plan.requested)
         return self._finish(loop, writer, tick, plan.nodes, started)
 

@@ -21,14 +21,17 @@ def suits(edge: Edge) -> bool:
     """Whether a build may go on from the index although something about this edge has changed (engine/warm.py). Where it may not, and in doubt,
     the whole graph is looked at, which is always right.
 
-    Directories bring files that come and go with every run: what is known of these is not mended in the index, but found anew. So do values, which
-    may name files of their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
+    What becomes of outputs that come and go depends on all that need them. Directories bring files that come and go with every run: what is known of
+    these is not mended in the index, but found anew. So do values, which may name files of
+    their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
     weighed over all that may run.
     """
     stage = edge.stage
     if stage.resources:
         return False
     if stage.should_run is not None or stage.fallback or any(output.directory or output.value for output in edge.outputs):
+        return False
+    if any(output.temp or output.optional or output.checkpoint for output in stage.outputs):
         return False
     return not any(
         need.files is not None and (need.files.inside or need.files.value or need.files.kind in ("directory", "late")) for need in edge.needs

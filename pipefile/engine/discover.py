@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
-from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, relative, show
+from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, parents, relative, show
 from pipefile.engine.decide import PROGRAMS, Decider, Decision
 from pipefile.engine.depfile import prerequisites
 from pipefile.engine.files import NOTHING, Files, State
@@ -78,7 +78,7 @@ class Discovery:
             last: The attempt is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
         """
         found = Found(own=list(decision.own))
-        outputs = {output.path for output in edge.outputs} | {temporary(output.path) for output in edge.outputs}
+        outputs = {output.path for output in edge.stage.outputs} | {temporary(output.path) for output in edge.outputs}
         skipped = outputs | self._declared(edge) | set(decision.own) | {edge.stage.depfile} | self._decider.code.scripts(edge)
         candidates = [path for path in edge.literal if path not in skipped]
         if edge.stage.depfile:
@@ -86,6 +86,10 @@ class Discovery:
             if found.fault:
                 return found
             listed = [path for path in listed if path not in skipped]
+            if self._graph.checkpoints:
+                listed = self._without_own(edge, listed, found)
+                if found.fault:
+                    return found
             if self._foreign(edge, listed, found):
                 return found
             candidates += listed
@@ -185,6 +189,19 @@ class Discovery:
                 found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(path)}"
                 return True
         return False
+
+
+    def _without_own(self, edge: Edge, listed: list[str], found: Found) -> list[str]:
+        """Without what lies in the edge's own checkpoints; those of others are a fault."""
+        checkpoints, kept = self._graph.checkpoints, []
+        for path in listed:
+            maker = next((checkpoints[place] for place in (path, *parents(path)) if place in checkpoints), -1)
+            if maker < 0:
+                kept.append(path)
+            elif maker != edge.id:
+                found.fault = f"read `{show(path)}`, a checkpoint of stage `{show(self._graph.edges[maker].name)}`, which nobody else reads"
+                found.hint = "what others need is an output of its own"
+        return kept
 
 
 def _has_slash(edge: Edge, path: str) -> bool:

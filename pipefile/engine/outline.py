@@ -228,7 +228,7 @@ def _reader(outline: Outline, head: dict[str, Any]) -> Callable[[str, dict[str, 
             stage: Stage = made[0](name, table)
         except (ChangedError, FaultError) as error:
             raise ValueError from error
-        main = made[1].read(name, stage.outputs[:1]).main
+        main = made[1].read(name, stage.results[:1]).main
         return stage, main.duration if main is not None and main.main else None
 
     return read

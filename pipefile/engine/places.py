@@ -37,14 +37,17 @@ class Places:
     Args:
         files: The project's files.
         outside: Folders outside the project where outputs may lie, as `[pipefile] outside` gives them.
+        anew: All runs as if it never had: checkpoints of earlier builds are removed first.
     """
 
-    def __init__(self, files: Files, outside: tuple[str, ...]) -> None:
+    def __init__(self, files: Files, outside: tuple[str, ...], anew: bool = False) -> None:
         self._files = files
         self._disk = files.disk
         self._outside = outside
         self._real: dict[str, str] = {}
         self._folders: set[str] = set()
+        self._anew = anew
+        self._begun: set[str] = set()  # checkpoints that are of this build
         self._temporary: dict[str, str] = {}  # real folder -> folder: two may be one by way of a link
 
     # -- before anything runs
@@ -58,7 +61,7 @@ class Places:
         checked: dict[str, str] = {}
         edges = list(edges)
         for edge in edges:
-            for output in edge.outputs:
+            for output in edge.stage.outputs:
                 folder = folder_of(output.path)
                 fault = checked.get(folder)
                 if fault is None:
@@ -82,7 +85,7 @@ class Places:
             return
         seen: dict[tuple[str, str], tuple[Edge, Output]] = {}
         for edge in edges:
-            for output in edge.outputs:
+            for output in edge.stage.outputs:
                 other_edge, other = seen.setdefault((real[folder_of(output.path)], name_of(output.path)), (edge, output))
                 if other is not output:
                     places = [Place(each.stage.file, ("stage", each.stage.name, "outputs"), f"`{show(each.name)}`") for each in (other_edge, edge)]
@@ -132,19 +135,17 @@ class Places:
         """
         for output in edge.outputs:
             self.make_ready(output, retry)
+        for output in edge.stage.outputs if len(edge.outputs) < len(edge.stage.outputs) else ():
+            if output.checkpoint:
+                self._hand_over(output)
         if edge.stage.depfile:
-            folder = folder_of(edge.stage.depfile)
-            if folder not in self._folders:
-                self._disk.mkdirs(folder)
-                self._folders.add(folder)
+            self._make_folder(folder_of(edge.stage.depfile))
             self._disk.remove(edge.stage.depfile)
 
     def make_ready(self, output: Output, retry: bool) -> None:
         """As `prepare`, for one output."""
         folder = folder_of(output.path)
-        if folder not in self._folders:
-            self._disk.mkdirs(folder)
-            self._folders.add(folder)
+        self._make_folder(folder)
         if output.in_place:
             self._disk.remove(output.path)
             self._files.forget(output.path)
@@ -162,6 +163,20 @@ class Places:
             self._disk.remove(temporary(output.path))
         if output.directory:
             self._disk.mkdirs(temporary(output.path))
+
+    def _hand_over(self, output: Output) -> None:
+        """Leave a checkpoint where the next attempt finds it."""
+        self._make_folder(folder_of(output.path))
+        if self._anew and output.path not in self._begun:
+            self._disk.remove(output.path)
+        self._begun.add(output.path)
+        if output.directory:
+            self._disk.mkdirs(output.path)
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            self._disk.mkdirs(folder)
+            self._folders.add(folder)
 
     def discard(self, edge: Edge) -> None:
         """Remove what a failed attempt has made. Last good outputs stay where writing was atomic."""

@@ -170,7 +170,7 @@ class Tasks:
 
     def _value(self, edge: Edge, field: Field) -> str | list[str]:
         name = field.name
-        chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+        chosen = [output for output in edge.stage.outputs if name in ("outputs", output.name)]
         if chosen or name == "outputs":
             places = [as_argument(written_at(output), edge.stage.folder) for output in chosen]
             if field.index is not None:
@@ -228,7 +228,7 @@ class Tasks:
                 single[need.name] = found[0]
             else:
                 single[need.name] = None  # type: ignore[assignment]  # an optional input that is absent
-        for output in edge.outputs:
+        for output in edge.stage.outputs:
             if output.value:
                 continue  # it is returned
             ref = FileRef(self._at(written_at(output), folder))
