@@ -53,6 +53,8 @@ def _check(session: Session, decider: Decider, edge: Edge) -> None:
     files = session.files
     for output in edge.outputs:
         state = files.output(output.path)
+        if state.kind == "absent" and output.optional:
+            continue
         if state.kind == "absent":
             error = error or UsageError(f"output `{show(output.shown)}` of stage {name} is not there", place)
         elif state.kind != ("directory" if output.directory else "file"):

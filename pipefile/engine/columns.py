@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from pipefile.base.paths import folder_of
@@ -36,6 +36,34 @@ def suits(edge: Edge) -> bool:
     return not any(
         need.files is not None and (need.files.inside or need.files.value or need.files.kind in ("directory", "late")) for need in edge.needs
     )
+
+
+class ComingAndGoing:
+    """Knows which edges need outputs that come and go, with those that `suits` takes for such because they make them.
+
+    Args:
+        graph: All edges.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._paths = {**graph.temps, **graph.optional}
+        self._makers = frozenset(graph.temps.values())
+        self._sets: dict[int, bool] = {}
+
+    def needed_by(self, edge: Edge, discovered: Iterable[str]) -> bool:
+        """Whether an edge needs one: declared, discovered, or because it comes after a stage that makes one."""
+        if not self._paths:
+            return False
+        if not self._paths.keys().isdisjoint(discovered) or not self._makers.isdisjoint(self._graph.order.get(edge.id, ())):
+            return True
+        return any(need.files is not None and self._has_some(need.files) for need in edge.needs)
+
+    def _has_some(self, files: FileSet) -> bool:
+        found = self._sets.get(id(files))  # they live as long as the graph
+        if found is None:
+            found = self._sets[id(files)] = not self._paths.keys().isdisjoint(files.paths)
+        return found
 
 
 def is_coded(edge: Edge) -> bool:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import InputError
-from pipefile.base.paths import folder_of, name_of
+from pipefile.base.paths import folder_of, name_of, show
 from pipefile.engine.code import CodeReader
 from pipefile.engine.session import Session, python
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
 from pipefile.plan.key import Facts, components, key_of, set_label
 from pipefile.plan.stale import compare, runs_anyway
-from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
+from pipefile.store.index import FRESH, OUTPUT, PRESENT, folder_stamp_of
 from pipefile.store.record import edge_record_path, named_in, record_path
 
 MEMBERS_KEPT = 200_000
@@ -230,6 +230,10 @@ class Decider:
 
     def decide(self, edge: Edge) -> Decision:
         """Whether an edge whose inputs are final is fresh, and why not."""
+        if self._files.optional:
+            for need in edge.needs:
+                if need.files is not None and not need.optional:
+                    self.check_made(need.files)
         code = self.code.of(edge)
         parts = components(edge, self._facts(edge, code.parts))
         if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
@@ -254,6 +258,8 @@ class Decider:
             reasons = (Reason("put-back"),) if record.key != key else compare(parts, same, files.digest, files.output_digest, {})
         else:
             reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
+        if record is not None:
+            reasons += _unmade(edge, record)
         if record is not None and not reasons and record.key != key:
             reasons = (Reason("moved"),)  # with its outputs: paths in it are relative, so that they fit where it stands now
         if anyway is not None:
@@ -266,6 +272,18 @@ class Decider:
             self.owners.update(dict.fromkeys(named, edge.id))
         return Decision(reasons, key, parts, tuple(record.discovered), own, code.files, record.duration, named)
 
+    def check_made(self, files: FileSet) -> None:
+        """See that an output that may be absent is there for an edge that cannot do without.
+
+        Raises:
+            InputError: It is not.
+        """
+        path = files.paths[0] if files.kind in ("file", "directory") else ""
+        if path in self._files.optional and self._files.output(path).kind == "absent":
+            maker = self._session.graph.edges[self._session.graph.optional[path]].name
+            hint = f"an input that may be absent is `{{ path = \"{show(path)}\", optional = true }}`"
+            raise InputError(f"stage `{show(maker)}` did not make `{show(files.text)}`, which is optional", hint=hint)
+
     def _as_indexed(self, edge: Edge, at: int, key: str) -> bool:
         if digests.raw(key) != self._index.edge_keys[32 * at : 32 * at + 32]:
             return False
@@ -274,6 +292,8 @@ class Decider:
             return False
         same = self._files.as_indexed
         discovered = self._index.discovered(at)
+        if any(not self._index.flags[row] & PRESENT and not output.optional for row, output in zip(rows, edge.outputs, strict=False)):
+            return False
         return all(same(row, True) for row in rows) and all(same(row, bool(self._index.flags[row] & OUTPUT)) for row in discovered)
 
     def _facts(self, edge: Edge, code: tuple[Component, ...]) -> Facts:
@@ -322,6 +342,12 @@ class Decider:
                         users[id(need.files)] = users.get(id(need.files), 0) + 1
             self._set_users = users
         return self._set_users.get(id(files), 1)
+
+
+def _unmade(edge: Edge, record: Record) -> tuple[Reason, ...]:
+    """Outputs that were not made when they were optional, and are not optional any more."""
+    pairs = zip(record.outputs, edge.outputs, strict=False)
+    return tuple([Reason("output-missing", made.path) for made, output in pairs if not made.digest and not output.optional])
 
 
 def _of_program(reason: Reason) -> bool:

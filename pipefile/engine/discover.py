@@ -88,9 +88,7 @@ class Discovery:
             listed = [path for path in listed if path not in skipped]
             if self._graph.checkpoints:
                 listed = self._without_own(edge, listed, found)
-                if found.fault:
-                    return found
-            if self._foreign(edge, listed, found):
+            if found.fault or self._foreign(edge, listed, found):
                 return found
             candidates += listed
         for path in dict.fromkeys(candidates):

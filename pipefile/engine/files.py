@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_bits
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from pipefile.base import digest as digests
@@ -73,6 +73,8 @@ class Files:
         self.store = store
         self.left_out: set[str] = set()
         """Outputs of edges that are left out: what still stands there is dead, and no input."""
+        self.optional: Collection[str] = ()
+        """Outputs that may be absent after their stage has run: sets are without those that are."""
         self.late: Callable[[FileSet], tuple[str, ...]] = lambda files: files.paths
 
     # -- single paths
@@ -271,13 +273,16 @@ class Files:
         """The paths of a set; a late one is expanded when it is first asked for, which is after its folder is final."""
         if files.kind != "late":
             if self.left_out and files.kind == "glob":
-                return tuple([path for path in files.paths if not self.is_left_out(path)])
-            return files.paths
+                return self._made([path for path in files.paths if not self.is_left_out(path)])
+            return self._made(files.paths) if self.optional and files.kind in ("glob", "outputs") else files.paths
         found = self._set_paths.get(id(files))
         if found is None:
             found = self._set_paths[id(files)] = self.late(files)
             self._kept_sets.append(files)
         return found
+
+    def _made(self, paths: Sequence[str]) -> tuple[str, ...]:
+        return tuple([path for path in paths if path not in self.optional or self.output(path).kind != "absent"])
 
     def forget_set(self, files: FileSet) -> None:
         self._sets.pop(id(files), None)

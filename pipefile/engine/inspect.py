@@ -10,7 +10,7 @@ from pipefile.engine.cached import Cached, has_results, open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
 from pipefile.engine.extra import ancestors, extra_dependencies
-from pipefile.engine.files import State
+from pipefile.engine.files import NOTHING, State
 from pipefile.engine.outlook import seconds_before
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import Extra
@@ -145,7 +145,7 @@ def _foresee(session: Session, decider: Decider, cached: Cached, number: int) ->
         return False
     entry = cached.find(edge, decider.decide(edge))
     for kept in entry.outputs if entry is not None else ():
-        session.files.known[kept.path] = State("file", kept.digest, None)
+        session.files.known[kept.path] = State("file", kept.digest, None) if kept.digest else NOTHING
     return entry is not None
 
 

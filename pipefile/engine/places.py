@@ -192,7 +192,8 @@ class Places:
         for output in edge.outputs:
             seen = self._disk.lstat(written_at(output))
             if seen is None:
-                missing.append(output)
+                if not output.optional:
+                    missing.append(output)
                 continue
             mode = seen.st_mode
             if stat_bits.S_ISDIR(mode) if output.directory else stat_bits.S_ISREG(mode):
@@ -204,11 +205,22 @@ class Places:
             return f"did not write {names}", ""
         return "", ""
 
+    def is_unmade(self, output: Output) -> bool:
+        """Whether an optional output was not made: nothing stands where it would be written, or a folder with nothing in it, which is removed."""
+        place = written_at(output)
+        if output.directory:
+            return self._disk.lstat(place) is None or self._disk.rmdir(place)
+        return self._disk.lstat(place) is None
+
     def put_in_place(self, output: Output) -> None:
-        """Rename a finished temporary output to its place, over the old one; a directory is swapped whole."""
+        """Rename a finished temporary output to its place, over the old one; a directory is swapped whole. Of one that need not have been made, and
+        was not, the old one is removed."""
         if output.in_place:
             return
         source = temporary(output.path)
+        if output.optional and self._disk.lstat(source) is None:
+            self._disk.remove(output.path)
+            return
         if not output.directory:
             try:
                 self._disk.rename(source, output.path)

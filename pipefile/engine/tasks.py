@@ -215,7 +215,7 @@ class Tasks:
                 found = [_copy(need.value)]
             elif need.files.value:
                 pairs = zip(need.files.paths, need.files.kinds, strict=True)
-                there = [(path, kind) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
+                there = [(path, kind) for path, kind in pairs if path in inputs and not self._is_absent(need, inputs[path])]
                 found = [self._returned(path, kind, need.files, (inputs, folder)) for path, kind in there]
             else:
                 paths = self._files.set_paths(need.files)

@@ -171,6 +171,8 @@ def describe(reason: Reason) -> str:
         return _code(reason)
     if reason.kind == "output-missing":
         return f"output {subject} is missing"
+    if reason.kind == "output-changed" and not reason.old:
+        return f"output {subject} is there, and its stage had not made it"
     if reason.kind == "output-changed":
         return f"output {subject} was changed since"
     if reason.kind == "resumed":

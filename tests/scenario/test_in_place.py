@@ -21,7 +21,10 @@ def test_the_command_gets_the_place_itself(project: Project) -> None:
 
 def test_a_function_gets_the_place_itself(project: Project) -> None:
     """As a command does; the other output of the stage is made beside and renamed."""
-    project.write("steps.py", "def make(a, b):\n    for ref in (a, b):\n        with open(ref, 'w') as file:\n            file.write(ref.path.rpartition('tree/')[2])\n")
+    project.write(
+        "steps.py",
+        "def make(a, b):\n    for ref in (a, b):\n        with open(ref, 'w') as file:\n            file.write(ref.path.rpartition('tree/')[2])\n",
+    )
     project.stage("make", outputs={"a": IN_PLACE, "b": "build/b"}, call="steps:make")
     assert project.build().ran == ["make"]
     assert (project.read("build/a"), project.read("build/b")) == ("build/a", "build/.pipefile-tmp/b")
