@@ -236,10 +236,19 @@ class _Build:
             from pipefile.engine.resume import plan_resume
 
             reuse.resume = plan_resume(session, self.decider, options, plan.nodes, plan.extra, reuse.found)
-        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse))
+        temps = None
+        if session.graph.temps:
+            from pipefile.engine.temps import Temps
+
+            temps = Temps(session, self.decider, options, self.places, reuse, self.warn)
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps))
+        if temps is not None:
+            temps.join(schedule, loop.tally, plan.extra)
         try:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)
+            if temps is not None:
+                temps.step()
         finally:
             loop.close()
             attempts.close()

@@ -9,6 +9,7 @@ from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, name_of, show
 from pipefile.engine.code import CodeReader
+from pipefile.engine.files import GONE, State
 from pipefile.engine.session import Session, python
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
@@ -234,6 +235,8 @@ class Decider:
             for need in edge.needs:
                 if need.files is not None and not need.optional:
                     self.check_made(need.files)
+        if self._session.graph.temps:
+            self.count_gone(edge)
         code = self.code.of(edge)
         parts = components(edge, self._facts(edge, code.parts))
         if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
@@ -272,6 +275,15 @@ class Decider:
             self.owners.update(dict.fromkeys(named, edge.id))
         return Decision(reasons, key, parts, tuple(record.discovered), own, code.files, record.duration, named)
 
+    def count_gone(self, edge: Edge) -> None:
+        """Take temporary outputs of an edge that are not there for what they were when it made them: who needs their bytes has them made again."""
+        for output in edge.outputs:
+            if output.temp and self._files.output(output.path).kind == "absent":
+                record = self.record(edge)
+                for made in record.outputs if record is not None else ():
+                    if made.path == output.path and made.digest and made.kind == ("directory" if output.directory else "file"):
+                        self._files.known[output.path] = State(GONE, made.digest, None, True)
+
     def check_made(self, files: FileSet) -> None:
         """See that an output that may be absent is there for an edge that cannot do without.
 
@@ -292,8 +304,9 @@ class Decider:
             return False
         same = self._files.as_indexed
         discovered = self._index.discovered(at)
-        if any(not self._index.flags[row] & PRESENT and not output.optional for row, output in zip(rows, edge.outputs, strict=False)):
-            return False
+        for row, output in zip(rows, edge.outputs, strict=False):
+            if not self._index.flags[row] & PRESENT and not output.optional and not output.temp:
+                return False
         return all(same(row, True) for row in rows) and all(same(row, bool(self._index.flags[row] & OUTPUT)) for row in discovered)
 
     def _facts(self, edge: Edge, code: tuple[Component, ...]) -> Facts:

@@ -86,8 +86,8 @@ class Discovery:
             if found.fault:
                 return found
             listed = [path for path in listed if path not in skipped]
-            if self._graph.checkpoints:
-                listed = self._without_own(edge, listed, found)
+            if self._graph.checkpoints or self._graph.temps:
+                listed = self._allowed(edge, listed, found)
             if found.fault or self._foreign(edge, listed, found):
                 return found
             candidates += listed
@@ -189,10 +189,17 @@ class Discovery:
         return False
 
 
-    def _without_own(self, edge: Edge, listed: list[str], found: Found) -> list[str]:
-        """Without what lies in the edge's own checkpoints; those of others are a fault."""
-        checkpoints, kept = self._graph.checkpoints, []
+    def _allowed(self, edge: Edge, listed: list[str], found: Found) -> list[str]:
+        """Without what lies in the edge's own checkpoints, which are a fault of others, and in temporary directories, which are inputs as a whole."""
+        checkpoints, temps, kept = self._graph.checkpoints, self._graph.temps, []
         for path in listed:
+            folder = next((place for place in parents(path) if place in temps), "")
+            if folder:
+                if temps[folder] != edge.id and folder not in self._declared(edge):
+                    maker = temps[folder]
+                    found.fault = f"read `{show(path)}` in a temporary output of stage `{show(self._graph.edges[maker].name)}`, without declaring it"
+                    found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(folder + '/')}"
+                continue
             maker = next((checkpoints[place] for place in (path, *parents(path)) if place in checkpoints), -1)
             if maker < 0:
                 kept.append(path)

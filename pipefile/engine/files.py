@@ -30,7 +30,8 @@ class State(NamedTuple):
     """A path as it was when last looked at.
 
     Args:
-        kind: "absent", "file", "directory"; "link" only for places of outputs.
+        kind: "absent", "file", "directory"; "link" only for places of outputs; GONE for a temporary output that
+            was removed: it has its digest still.
         digest: ABSENT for what is absent or no file or directory.
         stamp: None for what is absent and for directories, whose members have their own.
         settled: The digest was made when the stamp could not have hidden another change, or it is the index's own.
@@ -41,6 +42,8 @@ class State(NamedTuple):
     stamp: Stamp | None
     settled: bool = False
 
+
+GONE = "gone"
 
 NOTHING = State("absent", ABSENT, None, True)
 
@@ -302,7 +305,8 @@ class Files:
         state = self.known.get(path) or (self.output(path) if output else self.state(path))
         flags = self.index.flags[row]
         if not flags & 1:
-            return state.kind == "absent"
+            row_digest = self.index.digests[32 * row : 32 * row + 32]
+            return state.kind in ("absent", GONE) and (digests.raw(state.digest) if state.digest else bytes(32)) == row_digest
         if state.kind != ("directory" if flags & DIRECTORY else "file"):
             return False
         return digests.raw(state.digest) == self.index.digests[32 * row : 32 * row + 32]

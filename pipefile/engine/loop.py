@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError, InputError, PipefileError
@@ -31,6 +32,9 @@ from pipefile.plan.fallback import name_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
+
+if TYPE_CHECKING:
+    from pipefile.engine.temps import Temps
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
 _LOOK = 0.1  # seconds between two looks at the load average while nothing happens
@@ -69,6 +73,7 @@ class Parts:
         conditions: What is left out.
         slots: What edges may use while they run.
         reuse: Earlier results.
+        temps: Temporary outputs; None where there are none.
     """
 
     attempts: Attempts
@@ -76,6 +81,7 @@ class Parts:
     conditions: Conditions
     slots: Slots
     reuse: Reuse
+    temps: Temps | None = None
 
 
 class Loop:
@@ -115,6 +121,7 @@ class Loop:
         self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
         self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
+        self._temps = parts.temps
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 
@@ -137,6 +144,8 @@ class Loop:
         while True:
             self._heed_interrupts()
             self._heed_tries()
+            if self._temps is not None:
+                self._temps.step()
             queue.extend(schedule.decidable())
             if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:
                 self._start_ready()
@@ -159,6 +168,9 @@ class Loop:
         if number not in self._schedule.dropped and self._decider.unmoved(number):
             self.tally.unmoved(number)
             return
+        temps = self._temps
+        if temps is not None and temps.waits(number):
+            return
         edge = self._graph.edges[number]
         try:
             why = self._conditions.why_left_out(edge)
@@ -170,6 +182,8 @@ class Loop:
                 self._put_back(edge)
                 return
             decision = self._decider.decide(edge)
+            if temps is not None and decision.fresh:
+                decision.reasons = temps.reasons(edge)
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
@@ -183,6 +197,12 @@ class Loop:
             self.tally.is_fresh(edge, decision)
             return
         if self._restore(edge, decision):
+            return
+        try:
+            if temps is not None and temps.lacks(edge, decision):
+                return
+        except InputError as error:
+            self._fail_undecided(edge, error)
             return
         too_much = self._needs.fault(number)
         if too_much is not None:
@@ -231,6 +251,8 @@ class Loop:
             number = self._schedule.start(self._slots.take)
             if number is None:
                 return
+            if self._temps is not None and self._put_off(number, self._temps):
+                continue
             edge = self._graph.edges[number]
             decision = self._decisions.pop(number)
             if number in self._doubtful:
@@ -243,6 +265,16 @@ class Loop:
             attempt.grant = self._slots.granted(number)
             self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
             self._launch(attempt)
+
+    def _put_off(self, number: int, temps: Temps) -> bool:
+        """Whether an edge cannot start after all, because of something that is made again."""
+        held = temps.holds(number)
+        if not held and not temps.waits(number):
+            return False
+        self._slots.release(number)
+        if not held:
+            del self._decisions[number]  # it is decided again
+        return True
 
     def _launch(self, attempt: Attempt) -> None:
         edge, reasons = attempt.edge, attempt.decision.reasons

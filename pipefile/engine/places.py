@@ -153,13 +153,7 @@ class Places:
             if output.directory:
                 self._disk.mkdirs(output.path)
             return
-        real = self._real.get(folder, folder)
-        if real not in self._temporary:
-            self._temporary[real] = folder
-            holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
-            self._disk.remove(holder)  # what a build that was killed has left, or a planted link
-            self._disk.mkdirs(holder)
-        elif retry:
+        if not self._make_holder(folder) and retry:
             self._disk.remove(temporary(output.path))
         if output.directory:
             self._disk.mkdirs(temporary(output.path))
@@ -177,6 +171,32 @@ class Places:
         if folder not in self._folders:
             self._disk.mkdirs(folder)
             self._folders.add(folder)
+
+    def _make_holder(self, folder: str) -> bool:
+        """Make the temporary folder within a folder; False if this build has done so before."""
+        real = self._real.get(folder, folder)
+        if real in self._temporary:
+            return False
+        self._temporary[real] = folder
+        holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
+        self._disk.remove(holder)  # what a build that was killed has left, or a planted link
+        self._disk.mkdirs(holder)
+        return True
+
+    def remove(self, output: Output) -> None:
+        """Remove an output from its place: a directory at once, although that takes many steps.
+
+        Raises:
+            OSError: The disk does not let go of it.
+        """
+        if not output.directory:
+            self._disk.remove(output.path)
+            return
+        self._make_holder(folder_of(output.path))
+        old = temporary(output.path) + "~"
+        self._disk.remove(old)
+        self._disk.rename(output.path, old)
+        self._disk.remove(old)
 
     def discard(self, edge: Edge) -> None:
         """Remove what a failed attempt has made. Last good outputs stay where writing was atomic."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pipefile.base import digest as digests
 from pipefile.base.paths import folder_of
 from pipefile.engine.columns import ComingAndGoing, graph_sections, is_coded, suits
-from pipefile.engine.files import State
+from pipefile.engine.files import GONE, State
 from pipefile.engine.rows import NO_STAMP, Kept, Rows, place
 from pipefile.engine.session import PIPEFILE, python, version
 from pipefile.engine.world import pack_globs
@@ -165,7 +165,7 @@ class Saver(Rows):
         absent: list[str] = []
         rest: list[str] = []
         for path, (state, _) in self._rows.items():
-            (plain if state.kind == "file" and state.stamp is not None else absent if state.kind == "absent" else rest).append(path)
+            (plain if state.kind == "file" and state.stamp is not None else absent if state.kind in ("absent", GONE) else rest).append(path)
         paths = plain + absent + rest
         row_of = dict(zip(paths, range(len(paths)), strict=True))
         states = [self._rows[path] for path in paths]
