@@ -162,6 +162,7 @@ class Loop:
                 break
             self.tally.report_skipped()
         self.tally.report_skipped()
+        self.tally.tell_fresh()
 
     # -- deciding
 
@@ -202,12 +203,10 @@ class Loop:
         try:
             if temps is not None and temps.lacks(edge, decision):
                 return
-        except InputError as error:
+            if (too_much := self._needs.fault(number)) is not None:
+                raise too_much
+        except PipefileError as error:
             self._fail_undecided(edge, error)
-            return
-        too_much = self._needs.fault(number)
-        if too_much is not None:
-            self._fail_undecided(edge, too_much)
             return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
@@ -252,7 +251,8 @@ class Loop:
             number = self._schedule.start(self._slots.take)
             if number is None:
                 return
-            if self._temps is not None and self._put_off(number, self._temps):
+            if self._temps is not None and self._temps.put_off(number, self._decisions):
+                self._slots.release(number)
                 continue
             edge = self._graph.edges[number]
             decision = self._decisions.pop(number)
@@ -266,16 +266,6 @@ class Loop:
             attempt.grant = self._slots.granted(number)
             self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
             self._launch(attempt)
-
-    def _put_off(self, number: int, temps: Temps) -> bool:
-        """Whether an edge cannot start after all, because of something that is made again."""
-        held = temps.holds(number)
-        if not held and not temps.waits(number):
-            return False
-        self._slots.release(number)
-        if not held:
-            del self._decisions[number]  # it is decided again
-        return True
 
     def _launch(self, attempt: Attempt) -> None:
         edge, reasons = attempt.edge, attempt.decision.reasons

@@ -20,6 +20,10 @@ def _nothing(number: int) -> None:
     """Nobody wants to know."""
 
 
+def _never(edge: Edge) -> bool:  # noqa: ARG001  # whoever has temporary outputs asks of each
+    return False
+
+
 class Tally:
     """Takes each edge when it has ended.
 
@@ -52,11 +56,15 @@ class Tally:
         self.fresh = 0
         self.after: Callable[[int], None] = _nothing
         """Told of each edge that has ended well."""
+        self.is_open: Callable[[Edge], bool] = _never
+        """Whether a fresh edge may have to run all the same (engine/temps.py): that it is fresh is told at the end then."""
+        self._untold: dict[int, Edge] = {}
         self._counted: set[int] = set()  # edges that are among `ran`, `restored` or `skipped`
 
     def reopen(self, number: int) -> None:
         """An edge that has ended well is decided again."""
         self.decided.pop(number, None)
+        self._untold.pop(number, None)
         self.fresh -= number not in self._counted
 
     def counts(self) -> dict[str, int]:
@@ -75,8 +83,17 @@ class Tally:
             self.decided[edge.id] = decision
         self.fresh += edge.id not in self._counted
         self._schedule.end(edge.id, "fresh")
-        self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+        if self.is_open(edge):
+            self._untold[edge.id] = edge
+        else:
+            self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
         self.after(edge.id)
+
+    def tell_fresh(self) -> None:
+        """Nothing more runs: tell of fresh edges that might have had to."""
+        for edge in self._untold.values():
+            self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+        self._untold.clear()
 
     def is_restored(self, edge: Edge, decision: Decision, record: Record, began: float) -> None:
         """An edge has what it made before; since *began*, by the clock, that was put back."""

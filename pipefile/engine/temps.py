@@ -129,6 +129,7 @@ class Temps:
         """Begin with a build of what is in a schedule. *extra*: edges that some need besides what the graph says."""
         self._schedule, self._tally = schedule, tally
         tally.after = self.ended
+        tally.is_open = self._has_gone
         for node in schedule.order:
             if node < len(self._graph.edges):
                 edge = self._graph.edges[node]
@@ -187,6 +188,9 @@ class Temps:
     def _is_gone(self, path: str) -> bool:
         return self._files.known.get(path, NOTHING).kind == GONE
 
+    def _has_gone(self, edge: Edge) -> bool:
+        return any(output.temp and self._is_gone(output.path) for output in edge.outputs)
+
     def lacks(self, edge: Edge, decision: Decision) -> bool:
         """Whether an edge that has to run lacks something that has to be made again: it waits then.
 
@@ -219,12 +223,15 @@ class Temps:
 
     # -- running
 
-    def holds(self, number: int) -> bool:
-        """Whether an edge that is about to start has to wait until what reads its outputs just now has ended."""
-        if number not in self._reopened or not any(self._schedule.is_busy(each) for each in self._schedule.dependents(number)):
+    def put_off(self, number: int, decisions: dict[int, Decision]) -> bool:
+        """Whether an edge that is about to start cannot: what reads its outputs has to end first, or what it needs is to be made again."""
+        if number in self._reopened and any(self._schedule.is_busy(each) for each in self._schedule.dependents(number)):
+            self._schedule.hold(number)
+            self._held.add(number)
+            return True
+        if not self.waits(number):
             return False
-        self._schedule.hold(number)
-        self._held.add(number)
+        del decisions[number]
         return True
 
     def ended(self, number: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from kit import Project
 from kit.restored import whole
 
-from pipefile.model.event import StageStarted
+from pipefile.model.event import StageFinished, StageStarted
 from pipefile.plan.stale import describe
 
 TEMP = {"path": "t", "temp": True}
@@ -37,6 +37,8 @@ def test_a_stale_consumer_has_it_made_again(built: Project) -> None:
     outcome = built.build()
     assert (outcome.ran, outcome.fresh) == (["cut", "left"], 2)
     assert [describe(event.reasons[0]) for event in outcome.events if isinstance(event, StageStarted)] == [reason, "input `l` changed"]
+    ends = [(event.stage, event.status) for event in outcome.events if isinstance(event, StageFinished)]
+    assert sorted(ends) == [("below", "fresh"), ("cut", "ran"), ("left", "ran"), ("right", "fresh")]
     assert not built.exists("t")
     assert built.read("left") == "src\none\nnew\n"
     assert whole(built.build()) == ([], [], 4)
@@ -230,3 +232,14 @@ def test_a_builder_that_is_killed(built: Project) -> None:
     assert sorted(built.build().ran) == ["cut", "left"]
     assert not built.exists("t")
     assert built.build().ran == []
+
+
+def test_who_ends_twice_is_told_of_once(built: Project) -> None:
+    """In a report for CI as in the counts: as it ended last."""
+    built.write("l", "new\n")
+    built.write("../side/gates/stamp", "two\n")
+    outcome = built.cli("-j1", "--junit", "report.xml")
+    assert outcome.out.splitlines()[-1].startswith("4 ran in ")
+    text = built.read("report.xml")
+    assert 'tests="4" failures="0" errors="0" skipped="0"' in text
+    assert [text.count(f' name="{name}"') for name in ("cut", "left", "right", "below")] == [1, 1, 1, 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kit import Project
+from kit import Project, Watch
 from kit.lane import lane
 from kit.restored import whole
 
@@ -368,3 +368,17 @@ def test_accept(built: Project) -> None:
     built.write("l", "new\n")
     assert built.cli("accept", "left", "--reason", "no matter").exit_status == 0
     assert built.build().ran == []
+
+
+def test_watched(chained: Project) -> None:
+    """What a watch removes itself is no change; an edit of one consumer's source makes it again."""
+    watch = Watch(chained, "-j1")
+    assert watch.next().endswith("pipefile: build finished: 0 failed, 3 ok, 0 skipped in Ns\n")
+    assert not chained.exists("build/t")
+    chained.write("l", "new\n")
+    text = watch.next()
+    assert text.startswith("pipefile: build started (1 changed: l)\n")
+    assert not chained.exists("build/t")
+    chained.write("r", "new\n")
+    assert watch.next().startswith("pipefile: build started (1 changed: r)\n")
+    assert chained.build().ran == []
