@@ -15,7 +15,7 @@ from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
 from pipefile.plan.key import Facts, components, key_of, set_label
 from pipefile.plan.stale import compare, runs_anyway
-from pipefile.store.index import FRESH, OUTPUT, PRESENT, folder_stamp_of
+from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
 from pipefile.store.record import edge_record_path, named_in, record_path
 
 MEMBERS_KEPT = 200_000
@@ -304,9 +304,6 @@ class Decider:
             return False
         same = self._files.as_indexed
         discovered = self._index.discovered(at)
-        for row, output in zip(rows, edge.outputs, strict=False):
-            if not self._index.flags[row] & PRESENT and not output.optional and not output.temp:
-                return False
         return all(same(row, True) for row in rows) and all(same(row, bool(self._index.flags[row] & OUTPUT)) for row in discovered)
 
     def _facts(self, edge: Edge, code: tuple[Component, ...]) -> Facts:

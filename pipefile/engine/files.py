@@ -305,6 +305,8 @@ class Files:
         state = self.known.get(path) or (self.output(path) if output else self.state(path))
         flags = self.index.flags[row]
         if not flags & 1:
+            if state.kind == "absent" and output and path not in self.optional:
+                return False  # it was optional when it was not made, and is not any more
             row_digest = self.index.digests[32 * row : 32 * row + 32]
             return state.kind in ("absent", GONE) and (digests.raw(state.digest) if state.digest else bytes(32)) == row_digest
         if state.kind != ("directory" if flags & DIRECTORY else "file"):

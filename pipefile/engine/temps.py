@@ -48,7 +48,9 @@ def asked_for(session: Session, names: Sequence[str]) -> frozenset[str]:
                 opened.add(name)
                 todo += aliases[name]
             continue
-        edges = graph.by_stage.get(name) or [number for number in session.select((name,)) if graph.edges[number].name == name]
+        edges = graph.by_stage.get(name, ())
+        if not edges and "@" in name:
+            edges = tuple([number for number in session.select((name,)) if graph.edges[number].name == name])
         if edges:
             found.update(output.path for number in edges for output in graph.edges[number].outputs if output.temp)
             continue
@@ -56,7 +58,10 @@ def asked_for(session: Session, names: Sequence[str]) -> frozenset[str]:
             path = normalise(name)
         except BadPathError:
             continue
-        found.update(each for each in graph.temps if path in (each, ".") or within(each, path) or within(path, each))
+        if path in graph.producer:
+            found.update({path}.intersection(graph.temps))
+        else:
+            found.update(each for each in graph.temps if path == "." or within(each, path) or within(path, each))
     return frozenset(found)
 
 

@@ -166,3 +166,9 @@ def test_its_place_is_checked(project: Project) -> None:
     assert outcome.output == (
         "error: `build/m.ckpt` is a directory, but stage `train` makes a file there\n  Pipefile.toml:2  `train`\nhint: move `build/m.ckpt` away\n"
     )
+
+
+def test_it_is_no_target(trained: Project) -> None:
+    """Who names it is told whose it is."""
+    outcome = trained.build("build/m.ckpt")
+    assert (outcome.exit_status, outcome.output) == (2, "error: `build/m.ckpt` is a checkpoint of stage `train`, and no result\nhint: name `train`\n")

@@ -286,6 +286,17 @@ def test_of_instances(project: Project) -> None:
     project.settled()
 
 
+def test_an_instance_that_is_asked_for(project: Project) -> None:
+    """It alone is made again, and kept."""
+    project.stage("cut", for_each={"n": [1, 2]}, outputs=[{"path": "t{n}", "temp": True}], run="echo {n} > {outputs}")
+    project.stage("use", inputs=["cut.outputs"], outputs=["u"], run="cat {inputs} > {outputs}")
+    assert len(project.build().ran) == 3
+    assert project.build("cut@2").ran == ["cut@2"]
+    assert (project.exists("t1"), project.exists("t2")) == (False, True)
+    assert project.build("use").ran == []
+    assert not project.exists("t2")
+
+
 def test_named_in_the_command(project: Project) -> None:
     """Written in place, and an input that nobody declared."""
     project.write("k", "1\n")
