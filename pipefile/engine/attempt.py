@@ -15,7 +15,7 @@ from pipefile.base.paths import folder_of, parents, show
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.discover import Discovery, Found
-from pipefile.engine.files import SMALL, Files, State
+from pipefile.engine.files import NOTHING, SMALL, Files, State
 from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
@@ -150,6 +150,8 @@ class Attempts:
                     found[path] = files.state(path)
                 if need.files.value:
                     self._add_named(need.files, found)
+                if self._files.optional and not need.optional:
+                    self._decider.check_made(need.files)
                 if need.files.inside and not need.optional and not any(found[path].kind != "absent" for path in paths):
                     raise InputError(self._not_made(need.files))
         return found
@@ -348,6 +350,9 @@ class Attempts:
         made = {}
         for output in edge.outputs:
             place = written_at(output)
+            if output.optional and self._places.is_unmade(output):
+                made[output.path] = NOTHING
+                continue
             if output.directory:
                 made[output.path] = self._hash_directory(place)
             elif output.value:
@@ -433,6 +438,11 @@ class Attempts:
     def _settle(self, output: Output, made: dict[str, State]) -> None:
         """Take the stamp that the output has at its final place: a rename sets ctime."""
         files, path, place = self._files, output.path, written_at(output)
+        if made[path].kind == "absent":
+            for inner in files.members.pop(path, ((), ()))[0]:
+                files.forget(inner)
+            files.known[path] = NOTHING
+            return
         if output.directory:
             if place != path:
                 for inner in files.members.pop(path, ((), ()))[0]:

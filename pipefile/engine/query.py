@@ -119,7 +119,7 @@ def _durations(project: Project, pipeline: Pipeline, warn: Callable[[str], None]
         found = known.get(stage.name)
         if found or stage.for_each is not None:
             return found or None
-        main = records.read(stage.name, stage.outputs[:1]).main
+        main = records.read(stage.name, stage.results[:1]).main
         return main.duration if main is not None and main.main else None
 
     return seconds

@@ -175,7 +175,7 @@ class Tasks:
 
     def _value(self, edge: Edge, field: Field) -> str | list[str]:
         name = field.name
-        chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+        chosen = [output for output in edge.stage.outputs if name in ("outputs", output.name)]
         if chosen or name == "outputs":
             places = [as_argument(written_at(output), edge.stage.folder) for output in chosen]
             if field.index is not None:
@@ -221,7 +221,7 @@ class Tasks:
                 found = [_copy(need.value)]
             elif need.files.value:
                 pairs = zip(need.files.paths, need.files.kinds, strict=True)
-                there = [(path, kind) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
+                there = [(path, kind) for path, kind in pairs if path in inputs and not self._is_absent(need, inputs[path])]
                 found = [self._returned(path, kind, need.files, (inputs, folder)) for path, kind in there]
             else:
                 paths = self._files.set_paths(need.files)
@@ -234,7 +234,7 @@ class Tasks:
                 single[need.name] = found[0]
             else:
                 single[need.name] = None  # type: ignore[assignment]  # an optional input that is absent
-        for output in edge.outputs:
+        for output in edge.stage.outputs:
             if output.value:
                 continue  # it is returned
             ref = FileRef(self._at(written_at(output), folder))

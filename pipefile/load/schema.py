@@ -164,6 +164,10 @@ INPUT: dict[str, Key] = {
 OUTPUT: dict[str, Key] = {
     "path": Key(("string",), "The path", nonempty=True, required=True),
     "cache": Key(("boolean",), "Whether its bytes are kept for later, as far as its stage's are"),
+    "temp": Key(("boolean",), "It is removed when all that need it are done"),
+    "checkpoint": Key(("boolean",), "It stays across attempts and failures for the next attempt, and no other stage reads it"),
+    "optional": Key(("boolean",), "It may be absent after the run"),
+    "atomic": Key(("boolean",), "`false` has it written in place, not renamed into place when the stage has succeeded"),
 }
 
 RETRY: dict[str, Key] = {

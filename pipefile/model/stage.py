@@ -142,12 +142,17 @@ class Output:
         name: Its key in a table; None in a list.
         path: Normalised, from the project root, without a trailing slash. Absolute only below a folder of `[pipefile] outside`.
         directory: It was written with a trailing slash.
-        in_place: The command names it literally, so it is written where it stands; else it is made under `.pipefile-tmp` and renamed.
+        in_place: It is written where it stands: the command names it literally, or `atomic` says so; else it is made under `.pipefile-tmp` and
+            renamed.
         many: It is one of a list under one name.
         value: What the file holds, where it is a value that a function returns (its path is below `STORE/values/` then): "int", "float", "str",
             "bool", "json", "any" (a Python object), "file" (a FileRef whose path is known at run time), "stream", or "result" (all that a
             function without declared outputs returns). "" for an ordinary file.
         cache: Its bytes are kept for later, as far as the stage's are.
+        temp: It is removed when all that need it are done; its record stays.
+        checkpoint: It is the stage's own, and no result: it stays across attempts and builds, has no record, and nobody else reads it.
+        optional: It may be absent after the run, and its absence is recorded.
+        atomic: False: it is written in place whatever the command says.
     """
 
     name: str | None
@@ -157,6 +162,10 @@ class Output:
     many: bool = False
     value: str = ""
     cache: bool = True
+    temp: bool = False
+    checkpoint: bool = False
+    optional: bool = False
+    atomic: bool = True
 
     @property
     def shown(self) -> str:
@@ -267,6 +276,14 @@ class Stage:
     audit: Audit = "report"
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
+
+    @property
+    def results(self) -> tuple[Output, ...]:
+        """What others can have of it: its outputs without checkpoints."""
+        for output in self.outputs:
+            if output.checkpoint:
+                return tuple([each for each in self.outputs if not each.checkpoint])
+        return self.outputs
 
 
 @dataclass(frozen=True, slots=True)

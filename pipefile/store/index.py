@@ -14,7 +14,8 @@ or set.
 
 Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags, and in `makers` the edge that makes
 the file, -1 for none. Rows of plain files come first as far as possible, then those of files that were not there, then the rest. A row that is
-NAMED says nothing of its file: it has a number so that edges can name it.
+NAMED says nothing of its file: it has a number so that edges can name it. One that is not PRESENT has a digest all the same if it is a temporary
+output that was removed: what that was.
 
 Folders whose names matter: path, four columns of stamp (zeros where no stamp could be believed), flags, which say for what: records of edges, a
 glob, a directory that is an input or output, code, a condition. `folder_rows` has for each folder (from `folder_starts[n]` on) the rows of the
