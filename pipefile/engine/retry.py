@@ -10,6 +10,8 @@ import os
 from heapq import heappop, heappush
 
 from pipefile.base.dataclass import dataclass
+from pipefile.base.errors import InputError
+from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt
 from pipefile.engine.decide import Decision
 from pipefile.execute.output import LOG_FAULT
@@ -140,6 +142,18 @@ class Tries:
 def is_own(completion: Completion) -> bool:
     """Whether an action that did not end well is a failure of its stage: not an interrupt, a worker that could not be started, a log without room."""
     return completion.outcome == "failed" and not completion.error.startswith(LOG_FAULT)
+
+
+def unready(attempt: Attempt, error: InputError | OSError) -> Completion:
+    """How an attempt has ended that could not even be made ready."""
+    return Completion(attempt.edge.id, "failed", error=error.message if isinstance(error, InputError) else disk_text(error))
+
+
+def disk_text(error: OSError) -> str:
+    """What the disk would not do, for people."""
+    path = error.filename if isinstance(error.filename, str) else ""
+    what = error.strerror or str(error)
+    return f"cannot write `{show(path)}`: {what}" if path else f"cannot write: {what}"
 
 
 def keep_log(disk: Disk, log: str, number: int) -> str:

@@ -158,6 +158,7 @@ _NOUNS = {
     "python": "Python version",
     "call": "function",
     "setup": "setup function",
+    "batch": "batch",
 }
 
 

@@ -1,0 +1,63 @@
+"""What the function of a batch returns for each of its items, where it runs, and its report of those that are finished (plan/batches.py)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipefile.execute.modules import CallError
+from pipefile.execute.values import store_returned
+from pipefile.plan.batches import IN_ORDER
+
+if TYPE_CHECKING:
+    from pipefile.execute.context import Context
+    from pipefile.model.ports import FunctionCall
+
+NO_ARTIFACTS = "a batch has none, since nobody knows of which item it would be: yield after each item, or declare an output"
+
+
+def finish_items(returned: object, call: FunctionCall, ctx: Context | None) -> None:
+    """Keep what the function of a batch has returned for each item. A generator runs here, and has finished an item whenever it yields.
+
+    Args:
+        returned: What it has returned.
+        call: For which items.
+        ctx: Its context, if it has one.
+
+    Raises:
+        CallError: There is not one value for each item, or one is not what its stage declares.
+        BaseException: Whatever a generator raises.
+        OSError: The disk does not take it.
+    """
+    batch = call.batch
+    assert batch is not None
+    count = len(batch.returns)
+    steps = isinstance(returned, Iterator)
+    if not steps and not any(batch.returns):
+        return
+    if not steps and (not isinstance(returned, list | tuple) or len(returned) != count):
+        got = f"{len(returned)} values" if isinstance(returned, list | tuple) else "None" if returned is None else f"a `{type(returned).__name__}`"
+        raise CallError(f"must return a list with a value for each of the {count} items of its batch, or yield one after each, but returned {got}")
+    report = os.open(batch.report, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        os.write(report, IN_ORDER + b"\n")
+        _turn(ctx, batch.artifacts, 0)
+        done = 0
+        for value in returned:  # type: ignore[attr-defined]  # an iterator or a list
+            if done == count:
+                raise CallError(f"yields more often than once for each of the {count} items of its batch")
+            store_returned(value, batch.returns[done], call.value_limit)
+            done += 1
+            if done < count:  # what comes after the last yield belongs to the last item
+                os.write(report, b"%d\n" % (done - 1))
+                _turn(ctx, batch.artifacts, done)
+        if done < count:
+            raise CallError(f"has yielded {done} times for the {count} items of its batch: it yields after each")
+    finally:
+        os.close(report)
+
+
+def _turn(ctx: Context | None, artifacts: tuple[str, ...], item: int) -> None:
+    if ctx is not None:
+        ctx.turn_to(artifacts[item])
