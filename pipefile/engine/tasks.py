@@ -100,6 +100,7 @@ class Tasks:
             grant.resources,
             process=mode.name == "process",
             mask=self._session.mask,
+            shared=stage.name if stage.for_each is not None and not stage.external else "",
         )
         return task, shown, mode
 

@@ -167,6 +167,7 @@ class Task:
         resources: What it was granted.
         process: The function runs in a process of its own rather than in the builder.
         mask: Takes what nobody may read out of what it prints; None for nothing.
+        shared: What tasks without a `setup` have in common that may share worker processes, the name of their stage; "" for a process of its own.
     """
 
     id: int
@@ -183,6 +184,7 @@ class Task:
     resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
     mask: Mask | None = None
+    shared: str = ""
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
