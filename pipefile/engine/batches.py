@@ -134,17 +134,21 @@ class Batches:
             return ()
         stage, most = known
         ready = self._ready.get(stage, {})
-        if ready.pop(edge, self) is self:  # it has failed before: it runs alone
-            return ()
+        ready.pop(edge, None)
         wanted = share(most, len(ready) + 1, self._schedule.places(edge)) - 1
         found: list[int] = []
-        for other in list(ready) if wanted else ():
+        for other in ready if wanted else ():
             if len(found) == wanted:
                 break
             if self._schedule.ride(other):
-                del ready[other]
                 found.append(other)
+        for other in found:
+            del ready[other]
         return found
+
+    def leave(self, edge: int) -> None:
+        """An edge has failed by itself: what follows, another attempt or its fallback, is for it alone."""
+        self._stages.pop(edge, None)
 
     def without(self, edge: int) -> None:
         """An edge has not started: what would have run with it alone starts by itself."""

@@ -407,6 +407,7 @@ class Loop:
             return
         attempt, edge = failure.attempt, failure.attempt.edge
         self._schedule.free(edge.id)
+        self._batches.leave(edge.id)
         self._run_again(attempt)
         failure.log = self._keep_log(attempt, failure.completion)
         if again.delay is None:
