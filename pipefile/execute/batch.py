@@ -38,7 +38,7 @@ def finish_items(returned: object, call: FunctionCall, ctx: Context | None) -> N
         return
     if not steps and (not isinstance(returned, list | tuple) or len(returned) != count):
         got = f"{len(returned)} values" if isinstance(returned, list | tuple) else "None" if returned is None else f"a `{type(returned).__name__}`"
-        raise CallError(f"must return a list with a value for each of the {count} items of its batch, or yield one after each, but returned {got}")
+        raise CallError(f"must return a list with a value for each item of its batch ({count}), or yield one after each, but returned {got}")
     report = os.open(batch.report, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         os.write(report, IN_ORDER + b"\n")
@@ -46,14 +46,14 @@ def finish_items(returned: object, call: FunctionCall, ctx: Context | None) -> N
         done = 0
         for value in returned:  # type: ignore[attr-defined]  # an iterator or a list
             if done == count:
-                raise CallError(f"yields more often than once for each of the {count} items of its batch")
+                raise CallError(f"yields more often than once for each item of its batch ({count})")
             store_returned(value, batch.returns[done], call.value_limit)
             done += 1
             if done < count:  # what comes after the last yield belongs to the last item
                 os.write(report, b"%d\n" % (done - 1))
                 _turn(ctx, batch.artifacts, done)
         if done < count:
-            raise CallError(f"has yielded {done} times for the {count} items of its batch: it yields after each")
+            raise CallError(f"has yielded {done} times for a batch of {count}: it yields after each item")
     finally:
         os.close(report)
 
