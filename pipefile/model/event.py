@@ -103,6 +103,8 @@ class StageFinished:
         line: Line of the stage in its Pipefile, for failures.
         command: The command as it ran, for people.
         reason: Which condition left it out, where one did.
+
+    What a batch has printed is told with its first edge: of the others, `output` is b"" and `log_size` 0, though `log` is where it is kept.
     """
 
     stage: str

@@ -154,7 +154,8 @@ class Story:
         return "removed the index"
 
     def edit(self) -> None:
-        edits = (self.new, self.edited, self.edited, self.gone, self.renamed, self.output, self.output, self.size, self.command, self.batches, self.index)
+        items = [self.new, self.edited, self.edited, self.gone, self.renamed, self.output, self.output]
+        edits = [*items, self.size, self.command, self.batches, self.index]
         self.told.append(self.chance.choice(edits)())
 
     # -- builds

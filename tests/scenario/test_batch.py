@@ -183,7 +183,7 @@ def test_lists_of_arguments(photos: Project) -> None:
 
 
 def test_files_that_list_inputs_and_outputs(photos: Project) -> None:
-    """`{inputs.file}` and `{outputs.file}` name files with a line for each, of all items; an output that is listed is put in place when all is well."""
+    """`{inputs.file}` and `{outputs.file}` name files with a line for each, of all items; outputs that are listed are put in place at the end."""
     run = 'paste {inputs.file} {outputs.file} | while read src dst; do cp $src $dst; done; wc -l < {inputs.file} >> "$LOG"'
     declare(photos, run=run)
 

@@ -25,8 +25,8 @@ def model():
         file.write("x")
     return "."
 
-@stage(for_each={"p": "photos/*"}, inputs={"src": "{p}", "style": "style"}, outputs={"dst": "out/{p.name}"}, params={"label": "<{p.name}>", "size": 3},
-       batch=64, mode="MODE", setup=model KEYS)
+@stage(for_each={"p": "photos/*"}, inputs={"src": "{p}", "style": "style"}, outputs={"dst": "out/{p.name}"},
+       params={"label": "<{p.name}>", "size": 3}, batch=64, mode="MODE", setup=model KEYS)
 def up(src, style, dst, p, label, size, setup, ctx):
     print("call", *p)
     assert ctx.params == {"label": label, "size": size}
@@ -196,7 +196,7 @@ def values(project: Project, body: str, outputs: str = "") -> Project:
     return project
 
 
-@pytest.mark.parametrize("body", ["return [x * x for x in n]", "for x in n: yield x * x", "return (x * x for x in n)", "return tuple(x * x for x in n)"])
+@pytest.mark.parametrize("body", ["return [x * x for x in n]", "for x in n: yield x * x", "return (x * x for x in n)", "return (1, 4, 9)"])
 def test_a_value_for_each_item(project: Project, body: str) -> None:
     """A list with a value for each item, or one that is yielded after each: what one call for it alone would have returned."""
     outcome = values(project, body).build(jobs=1)
@@ -231,7 +231,7 @@ def test_values_of_several_names(project: Project) -> None:
         ("yield from range(4)", "3", "yields more often than once for each item of its batch (3)\n"),
         ("yield from (1, object, 3)", "2", "what was returned is a `type`, which is no JSON\n"),
         ("return [1, lambda: 1, 3]", "2", "what was returned is a `function`, which is no JSON\n"),
-        ("return [ctx.artifact('x')]", "1", "ValueError: there are no artifacts here: a batch has none, since nobody knows of which item it would be"),
+        ("return [ctx.artifact('x')]", "1", "ValueError: there are no artifacts here: a batch has none, since nobody knows of which item"),
     ],
 )
 def test_what_is_no_value_for_each_item(project: Project, body: str, failed: str, error: str) -> None:
