@@ -18,7 +18,7 @@ from pipefile.engine.history import instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
 from pipefile.engine.outlook import Look
-from pipefile.engine.retry import Failure, Tries, disk_text, is_own, keep_log, unready
+from pipefile.engine.retry import Failure, Tries, disk_text, is_own, log_of, unready
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.session import Session
 from pipefile.engine.slots import Slots
@@ -104,6 +104,7 @@ class Loop:
         self._decisions: dict[int, Decision] = {}
         self._doubtful: set[int] = set()
         self._running: dict[int, Attempt] = {}
+        self._landed: deque[tuple[Attempt, Completion]] = deque()  # whose action went well, and which nobody has recorded yet
         self._poll = select.poll()
         self._executors = Executors(session, work.inherit, work.options.jobs, self._poll, work.options.debug)
         self._queue: deque[int] = deque()
@@ -124,7 +125,7 @@ class Loop:
 
     @property
     def abandoned(self) -> bool:
-        """A thread of a function stage still runs: the process has to end by os._exit."""
+        """As Executors.abandoned."""
         return self._executors.abandoned
 
     def run(self, total: int, passed: int = 0) -> None:
@@ -147,11 +148,11 @@ class Loop:
                 self._start_ready()
             if queue and not schedule.stopping:
                 self._decide(queue.popleft())
-                if self._running:
+                if self._running or self._landed:
                     self._take(0.0)
-            elif self._running or self._tries.next_due() is not None:
+            elif self._running or self._landed or self._tries.next_due() is not None:
                 self._flush()
-                self._take(0.0 if self._reuse.busy else None)
+                self._take(0.0 if self._reuse.busy or self._landed else None)
                 self._reuse.step()
             elif schedule.done or schedule.stopping:
                 break
@@ -294,8 +295,21 @@ class Loop:
             self._session.project.clock.wait(self._poll, self._patience())
             if starved:
                 self._poll.unregister(starved.fileno())
+        landed = self._landed
+        before = len(landed)
         for completion in self._executors.ended():
-            self._ended(completion)
+            attempt = self._running.pop(completion.id)
+            self._slots.release(completion.id)
+            if completion.outcome == "ok":
+                self._schedule.free(completion.id)
+                landed.append((attempt, completion))
+            else:
+                self._ended(attempt, completion)
+        if len(landed) > before:
+            # other actions run while outputs are hashed and recorded: with short commands that is half of the time
+            self._start_ready()
+        for _ in range(max(1, len(landed) - self._options.jobs) if landed else 0):
+            self._ended(*landed.popleft())
 
     def _patience(self) -> float | None:
         """Longest wait in seconds; None for ever."""
@@ -330,13 +344,10 @@ class Loop:
 
     # -- ending
 
-    def _ended(self, completion: Completion) -> None:
-        attempt = self._running.pop(completion.id)
-        self._slots.release(completion.id)
+    def _ended(self, attempt: Attempt, completion: Completion) -> None:
         if self._batches.ended(completion, self._interrupted(completion)):
             return
         if completion.outcome == "ok":
-            self._make_room(completion.id)
             self._commit(attempt, completion)
         else:
             self._clean_up(attempt)
@@ -344,7 +355,7 @@ class Loop:
                 self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
 
     def _make_room(self, number: int) -> None:
-        """Let another action run while the outputs of one are hashed and recorded: with short commands that is half of the time."""
+        """Let another action run while what one has made is recorded."""
         self._schedule.free(number)
         self._start_ready()
 
@@ -409,7 +420,7 @@ class Loop:
         self._schedule.free(edge.id)
         self._batches.leave(edge.id)
         self._run_again(attempt)
-        failure.log = self._keep_log(attempt, failure.completion)
+        failure.log = log_of(failure, self._session.disk, self._writer.log_path(attempt.edge.name), self._warn)
         if again.delay is None:
             self._needs.fall_back(edge.id)
             self._schedule.mark_ready(edge.id)
@@ -417,16 +428,6 @@ class Loop:
         error = failure.text.partition("\n")[0]
         next_one = attempt.number + 1
         self._emit(StageRetried(edge.stage.name, instance(edge), next_one, again.attempts, again.delay, error, failure.log, attempt.fallback))
-
-    def _keep_log(self, attempt: Attempt, completion: Completion) -> str:
-        if not completion.log_size or attempt.log:
-            return attempt.log if completion.log_size else ""
-        log = self._writer.log_path(attempt.edge.name)
-        try:
-            return keep_log(self._session.disk, log, attempt.number)
-        except OSError as error:
-            self._warn(f"the log of an attempt is not kept: {disk_text(error)}")
-            return ""
 
     def _settle(self, failure: Failure) -> None:
         attempt = failure.attempt

@@ -7,6 +7,7 @@ history, logs and functions all speak of the same ones. What `max_attempts` boun
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from heapq import heappop, heappush
 
 from pipefile.base.dataclass import dataclass
@@ -156,14 +157,27 @@ def disk_text(error: OSError) -> str:
     return f"cannot write `{show(path)}`: {what}" if path else f"cannot write: {what}"
 
 
-def keep_log(disk: Disk, log: str, number: int) -> str:
-    """Put the log of an attempt that is followed by another one aside: `log.txt` becomes `log.1.txt`, `log.2.txt`. Gives its new path.
+def log_of(failure: Failure, disk: Disk, log: str, warn: Callable[[str], None]) -> str:
+    """Put the log of an attempt that is followed by another one aside: `log.txt` becomes `log.1.txt`, `log.2.txt`; one that it shares stays.
 
-    Raises:
-        OSError: The disk does not take it.
+    Args:
+        failure: The attempt.
+        disk: The project's disk.
+        log: Where the log of its edge is, from the root.
+        warn: Told where the disk does not take it.
+
+    Returns:
+        Its path now; "" for none.
     """
-    kept = f"{log.removesuffix('.txt')}.{number}.txt"
-    disk.rename(log, kept)
+    attempt = failure.attempt
+    if not failure.completion.log_size or attempt.log:
+        return attempt.log if failure.completion.log_size else ""
+    kept = f"{log.removesuffix('.txt')}.{attempt.number}.txt"
+    try:
+        disk.rename(log, kept)
+    except OSError as error:
+        warn(f"the log of an attempt is not kept: {disk_text(error)}")
+        return ""
     return kept
 
 
