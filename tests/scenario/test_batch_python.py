@@ -196,7 +196,9 @@ def values(project: Project, body: str, outputs: str = "") -> Project:
     return project
 
 
-@pytest.mark.parametrize("body", ["return [x * x for x in n]", "for x in n: yield x**2", "return (x * x for x in n)", "return tuple([x * x for x in n])"])
+@pytest.mark.parametrize(
+    "body", ["return [x * x for x in n]", "for x in n: yield x * x", "return (x * x for x in n)", "return tuple([x * x for x in n])"]
+)
 def test_a_value_for_each_item(project: Project, body: str) -> None:
     """A list with a value for each item, or one that is yielded after each: what one call for it alone would have returned."""
     outcome = values(project, body).build(jobs=1)
