@@ -220,9 +220,9 @@ class Attempts:
             attempt.command, attempt.mode = command, mode
         return task
 
-    def report(self, first: Attempt) -> bytes:
-        """What the function of a batch has told of its items. *first*: the first of its attempts."""
-        return self._tasks.report(first.edge)
+    def report(self, last: Attempt) -> bytes:
+        """What the function of a batch has told of its items. *last*: the last of its attempts."""
+        return self._tasks.report(last.edge)
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:
         """What a fallback needs was not waited for by anybody, and may be missing."""

@@ -4,6 +4,10 @@ A batch is put together when it starts, of what is ready then, so nothing that i
 its attempt, its input guard, its record. After a failure nobody is blamed for another's fault. Where the function has told which items are finished,
 these are committed, the one that it was at has failed, and the others go on together. Where nobody knows, since files that are half written look like
 whole ones, none is believed: both halves run again, until what fails is one item alone.
+
+What a function tells of is committed while it goes on, so that not even a builder that is killed loses it: an item as soon as the next one is
+finished as well, since a function may close a file only when it is called for the next item. The last item, of which nothing is told before the end,
+is the one that has the batch's place in the schedule.
 """
 
 from __future__ import annotations
@@ -15,14 +19,19 @@ from pipefile.base.paths import folder_of
 from pipefile.engine.attempt import Attempt, Attempts
 from pipefile.engine.retry import Failure, is_own
 from pipefile.engine.session import Session
+from pipefile.engine.slots import Slots
 from pipefile.engine.tasks import Log
 from pipefile.model.event import Event, Note
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.ports import Completion
+from pipefile.model.stage import Call
 from pipefile.plan.batches import finished, share
 from pipefile.plan.schedule import Schedule
 from pipefile.store.runs import RunWriter
+
+LOOK = 1.0
+"""Seconds between two looks at what functions have told."""
 
 PATIENCE = 200
 """Edges that are decided at the most while one waits for others of its stage."""
@@ -55,6 +64,7 @@ class Hands:
         failed: An attempt has failed: retries, the fallback and the end of the edge follow.
         run_again: Keep the decision of an attempt that was no failure of its edge.
         emit: Takes events.
+        latest: The last bytes that a running edge has printed.
     """
 
     make_room: Callable[[int], None]
@@ -64,6 +74,24 @@ class Hands:
     failed: Callable[[Failure], None]
     run_again: Callable[[Attempt], None]
     emit: Callable[[Event], None]
+    latest: Callable[[int], bytes]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One that runs.
+
+    Args:
+        attempts: In the order in which its action has them.
+        since: When it began, or when items of it were last committed, by the clock.
+        early: Positions of the attempts that are committed already.
+        spent: Seconds that these have taken.
+    """
+
+    attempts: list[Attempt]
+    since: float
+    early: set[int] = field(default_factory=set)
+    spent: float = 0.0
 
 
 class Batches:
@@ -89,7 +117,9 @@ class Batches:
         self._left = 0  # edges that may still be decided while some are held
         self._ready: dict[str, dict[int, None]] = {}
         self._groups: dict[int, tuple[int, ...]] = {}
-        self._running: dict[int, list[Attempt]] = {}
+        self._running: dict[int, _Batch] = {}  # by its last edge
+        self._clock = session.project.clock
+        self._next_look = 0.0
         self._count = 0
 
     # -- becoming ready
@@ -157,19 +187,57 @@ class Batches:
             self._ready.get(known[0], {}).pop(edge, None)
             self.mark_ready(self._groups.pop(edge, ()))
 
-    def begin(self, attempts: list[Attempt], writer: RunWriter) -> Log:
-        """Attempts start as one. Gives where their log and their artifacts belong."""
+    def begin(self, attempts: list[Attempt], writer: RunWriter, slots: Slots) -> Log:
+        """Attempts start as one, in the place of the first; they are put in the order of items, and the last has the place then.
+
+        Returns:
+            Where their log and their artifacts belong.
+        """
         disk = self._session.disk
+        holder = attempts[0].edge.id
+        attempts.sort(key=lambda attempt: attempt.edge.id)
+        last = attempts[-1].edge.id
+        if last != holder:
+            self._schedule.hand_over(holder, last)
+            slots.hand_over(holder, last)
         paths = [writer.log_path(attempt.edge.name) for attempt in attempts]
         artifacts = tuple([disk.at(f"{folder_of(path)}/artifacts") for path in paths])
         if len(attempts) == 1:
             return Log(disk.at(paths[0]), artifacts)
-        self._running[attempts[0].edge.id] = attempts
+        self._running[last] = _Batch(attempts, self._clock.monotonic())
         self._count += 1
         path = writer.shared_log_path(attempts[0].edge.stage.name, f"batch-{self._count}.txt")
         for attempt in attempts:
             attempt.log = path
         return Log(disk.at(path), artifacts)
+
+    # -- running
+
+    def next_look(self) -> float | None:
+        """The monotonic time at which `look` may find something; None for never."""
+        return self._next_look if any(map(_tells, self._running.values())) else None
+
+    def look(self) -> None:
+        """Commit the items that functions are finished with, while they go on with others."""
+        telling = [batch for batch in self._running.values() if _tells(batch)] if self._running else ()
+        if not telling or (now := self._clock.monotonic()) < self._next_look:
+            return
+        self._next_look = now + LOOK
+        for batch in telling:
+            told = finished(self._attempts.report(batch.attempts[-1])).items
+            newest = max(told, default=0)
+            new = sorted([at for at in told - batch.early if at < newest])
+            if not new:
+                continue
+            seconds = (now - batch.since) / len(new)
+            batch.spent += now - batch.since
+            batch.since = now
+            batch.early.update(new)
+            printed = len(self._hands.latest(batch.attempts[-1].edge.id))  # the log itself is there at the end
+            for at in new:
+                attempt = batch.attempts[at]
+                attempt.quiet = True
+                self._hands.commit(attempt, Completion(attempt.edge.id, "ok", elapsed=seconds, log_size=printed))
 
     # -- ending
 
@@ -180,11 +248,11 @@ class Batches:
             completion: How it has ended.
             interrupted: The build is, so nothing runs again.
         """
-        attempts = self._running.pop(completion.id, None)
-        if attempts is None:
+        batch = self._running.pop(completion.id, None)
+        if batch is None:
             return False
-        hands = self._hands
-        found = self.sort(attempts, completion, lambda: self._attempts.report(attempts[0]), interrupted)
+        hands, attempts = self._hands, batch.attempts
+        found = self._sort(batch, completion, interrupted)
         if found.done:
             hands.make_room(completion.id)
         for attempt, share_of_it in found.done:
@@ -206,20 +274,15 @@ class Batches:
             self._group([attempt.edge.id for attempt in group])
         return True
 
-    def sort(self, attempts: list[Attempt], completion: Completion, report: Callable[[], bytes], interrupted: bool) -> Ended:
-        """What becomes of each attempt of a batch.
-
-        Args:
-            attempts: All of them, in the order in which the action had them.
-            completion: How it has ended.
-            report: Gives what a function has told of its items.
-            interrupted: Nothing will run again.
-        """
+    def _sort(self, batch: _Batch, completion: Completion, interrupted: bool) -> Ended:
+        """What becomes of each attempt of a batch that has ended, but for those that are committed."""
+        completion = replace(completion, elapsed=max(0.0, completion.elapsed - batch.spent))
+        attempts = [(at, attempt) for at, attempt in enumerate(batch.attempts) if at not in batch.early]
         if completion.outcome == "ok":
-            return Ended(done=_shares(attempts, completion, len(attempts), shown=True))
-        told = finished(report())
-        left = [attempt for at, attempt in enumerate(attempts) if at not in told.items]
-        done = [attempt for at, attempt in enumerate(attempts) if at in told.items]
+            return Ended(done=_shares([attempt for _, attempt in attempts], completion, len(attempts), shown=True))
+        told = finished(self._attempts.report(batch.attempts[-1]))
+        left = [attempt for at, attempt in attempts if at not in told.items]
+        done = [attempt for at, attempt in attempts if at in told.items]
         found = Ended(done=_shares(done, completion, len(done) + 1, shown=False))
         if interrupted or not is_own(completion):
             found.failed = _shares(left, completion, 1, shown=True)
@@ -244,6 +307,11 @@ class Batches:
         found = [edge for first, others in self._groups.items() for edge in (first, *others)]
         self._groups.clear()
         return found
+
+
+def _tells(batch: _Batch) -> bool:
+    """Whether anything can be known of a batch before its end."""
+    return len(batch.attempts) > 2 and isinstance(batch.attempts[0].edge.stage.action, Call)
 
 
 def _of_parts(attempts: list[Attempt], completion: Completion) -> str:

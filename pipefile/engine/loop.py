@@ -115,7 +115,7 @@ class Loop:
         self._load = Load(work.options.load, session.project.clock)
         self._reuse = parts.reuse
         self._cancelled = 0
-        hands = Hands(self._make_room, self._commit, self._clean_up, self._repeat_lost, self._failed, self._run_again, emit)
+        hands = Hands(self._make_room, self._commit, self._clean_up, self._repeat_lost, self._failed, self._run_again, emit, self._executors.latest)
         self._batches = Batches(session, schedule, self._attempts, work.options, hands)
         self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
@@ -267,16 +267,17 @@ class Loop:
         return attempt
 
     def _launch(self, attempts: list[Attempt]) -> None:
-        first = attempts[0]
-        number = first.edge.id
+        log = self._batches.begin(attempts, self._writer, self._slots)
+        last = attempts[-1]
+        number = last.edge.id
         try:
-            task = self._attempts.task(attempts, self._batches.begin(attempts, self._writer))
+            task = self._attempts.task(attempts, log)
         except (InputError, OSError) as error:
             self._slots.release(number)
-            if not self._batches.ended(unready(first, error), False):
-                self._finish_failed(first.edge, None, unready(first, error), first.decision.reasons)
+            if not self._batches.ended(unready(last, error), False):
+                self._finish_failed(last.edge, None, unready(last, error), last.decision.reasons)
             return
-        self._running[number] = first
+        self._running[number] = last
         began = self._session.project.clock.monotonic()
         self._load.started()
         for attempt in attempts:
@@ -305,6 +306,7 @@ class Loop:
                 landed.append((attempt, completion))
             else:
                 self._ended(attempt, completion)
+        self._batches.look()
         if len(landed) > before:
             # other actions run while outputs are hashed and recorded: with short commands that is half of the time
             self._start_ready()
@@ -313,7 +315,8 @@ class Loop:
 
     def _patience(self) -> float | None:
         """Longest wait in seconds; None for ever."""
-        deadline = min([due for due in (self._executors.next_deadline(), self._tries.next_due()) if due is not None], default=None)
+        times = (self._executors.next_deadline(), self._tries.next_due(), self._batches.next_look())
+        deadline = min([due for due in times if due is not None], default=None)
         seconds = self._due()
         if self._options.load is not None:
             seconds = _LOOK if seconds is None else min(seconds, _LOOK)

@@ -69,7 +69,7 @@ class Tasks:
         """The task of an edge, or of a batch of them, its command as a person would type it, and how it is carried out.
 
         Args:
-            edges: Which ones; several only of a stage with `batch`. The task has the id and the name of the first.
+            edges: Which ones; several only of a stage with `batch`. The task has the id of the last, and the name of the first.
             inputs: Their declared inputs as they are now.
             log: Where its log and its artifacts belong.
             number: Which attempt it is, from 1.
@@ -86,7 +86,7 @@ class Tasks:
             shown = f"{stage.action.module}:{stage.action.function}"
         mode = mode_of(stage, self._modes, lambda: self._files.size_of(inputs))
         task = Task(
-            edge.id,
+            edges[-1].id,
             edge.name,
             argv,
             function,
@@ -213,7 +213,7 @@ class Tasks:
 
     def _list(self, edges: Sequence[Edge], field: Field) -> str:
         """Write the file that stands for `{inputs.file}` or `{outputs.file}`: all of them, one a line."""
-        path = self._beside(edges[0], "" if field.name == "inputs" else ".outputs")
+        path = self._beside(edges[-1], "" if field.name == "inputs" else ".outputs")
         lines: list[str] = []
         for edge in edges:
             value = self._value(edge, field)
@@ -243,7 +243,7 @@ class Tasks:
             context = CallContext(number, log.artifacts[0], {name: _copy(value) for name, value in stage.params.items()})
             item = {name: _copy(value) for name, value in stage.item.items()}
             return FunctionCall(action, self._arguments(edge, inputs), self._returns(edge), context, stage.setup, limit, item)
-        report = self._beside(edge, ".finished")
+        report = self._beside(edges[-1], ".finished")  # which runs nowhere else meanwhile
         self._session.disk.remove(report)
         batch = BatchCall(tuple([self._returns(each) for each in edges]), log.artifacts, self._session.disk.at(report))
         params = apart_params(edges)
@@ -255,10 +255,10 @@ class Tasks:
         arguments.update({name: _copy(value) for name, value in params.items()})
         return FunctionCall(action, arguments, (), context, stage.setup, limit, items, batch)
 
-    def report(self, first: Edge) -> bytes:
-        """What the function of a batch has told of its items, as plan/batches.py reads it; b"" for nothing. *first*: the first of its edges."""
+    def report(self, last: Edge) -> bytes:
+        """What the function of a batch has told of its items, as plan/batches.py reads it; b"" for nothing. *last*: the last of its edges."""
         try:
-            return self._session.disk.read(self._beside(first, ".finished"), follow=False)
+            return self._session.disk.read(self._beside(last, ".finished"), follow=False)
         except OSError:
             return b""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,22 @@ def finish_items(returned: object, call: FunctionCall, ctx: Context | None) -> N
             store_returned(value, batch.returns[done], call.value_limit)
             done += 1
             if done < count:  # what comes after the last yield belongs to the last item
+                _flush()
                 os.write(report, b"%d\n" % (done - 1))
                 _turn(ctx, batch.artifacts, done)
         if done < count:
             raise CallError(f"has yielded {done} times for a batch of {count}: it yields after each item")
     finally:
         os.close(report)
+
+
+def _flush() -> None:
+    """Bring out what was printed: who hears that an item is finished looks into its log."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed, or something of the function's own
+            pass
 
 
 def _turn(ctx: Context | None, artifacts: tuple[str, ...], item: int) -> None:

@@ -204,6 +204,12 @@ class Schedule:
         self._state[edge] = _RIDING
         return True
 
+    def hand_over(self, edge: int, other: int) -> None:
+        """A running edge leaves its place to one that it takes along, and rides with that."""
+        self._state[edge], self._state[other] = _RIDING, _RUNNING
+        if self._lines is not None:
+            self._lines.hand_over(edge, other)
+
     def hold(self, edge: int) -> None:
         """An edge that has run is to be taken along once more by one that is ready, or will be."""
         self.free(edge)

@@ -81,6 +81,15 @@ def test_one_command_takes_all_that_is_stale(photos: Project) -> None:
     photos.settled()
 
 
+def test_the_order_of_items(photos: Project) -> None:
+    """Whichever item is the most urgent, all of them stand in their order."""
+    photos.stage("late", {"src": "out/photos/c"}, "late", "cp {src} {outputs}")
+    photos.stage("later", "late", "later", "cp late {outputs}")
+
+    assert photos.build(jobs=1).ran[:5] == names("abcde")
+    assert calls(photos) == ["abcde"]
+
+
 @pytest.mark.parametrize(
     ("jobs", "batch", "expected"),
     [(1, 2, ["ab", "cd", "e"]), (2, 64, ["abc", "de"]), (4, 64, ["ab", "c", "d", "e"]), (8, 3, ["a", "b", "c", "d", "e"])],

@@ -10,6 +10,7 @@ from kit import Project
 
 MEET = '''
 import os
+import time
 from pipefile import FileRef, Stream, stage
 
 def meet():
@@ -17,6 +18,10 @@ def meet():
         file.write("here\\n")
     with open(f"{os.environ['GATES']}/g.go") as file:
         file.readline()
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
 '''
 
 UP = MEET + '''
@@ -41,7 +46,7 @@ def up(src, style, dst, p, label, size, setup, ctx):
             if text == "die":
                 os._exit(7)
             if text == "wait":
-                meet()
+                WAIT
             file.seek(0)
             file.write(f"{text}{setup}{size}{name}\\n")
         with open(ctx.artifact("note.txt"), "w") as file:
@@ -57,11 +62,11 @@ def mode(request: pytest.FixtureRequest) -> str:
     return found
 
 
-def photos(project: Project, mode: str, keys: str = "", end: str = "pass") -> Project:
+def photos(project: Project, mode: str, keys: str = "", end: str = "pass", wait: str = "meet()") -> Project:
     for name in "abcde":
         project.write(f"photos/{name}", f"{name}\n")
     project.write("style", "s\n")
-    project.write("steps.py", UP.replace("MODE", mode).replace("KEYS", keys).replace("END", end))
+    project.write("steps.py", UP.replace("MODE", mode).replace("KEYS", keys).replace("END", end).replace("WAIT", wait))
     project.settings(python=["steps.py"])
     return project
 
@@ -136,6 +141,37 @@ def test_interrupted(project: Project, mode: str) -> None:
     project.write("photos/c", "c")
     assert project.build(jobs=1).ran == names("cde")
     project.settled()
+
+
+def test_killed(project: Project, mode: str) -> None:
+    """What a function is finished with is put in place while it goes on: a builder that is killed loses what is not, and the item before that."""
+    photos(project, mode, wait="wait_for('out/b'); meet()")
+    project.write("photos/d", "wait")
+    gate = project.gate("g")
+    running = project.start("-j1", "--json")
+    gate.wait()
+    running.signal(signal.SIGKILL)
+    running.wait()
+
+    assert project.read("out/a") + project.read("out/b") == "a.3<a>\nb.3<b>\n"
+    assert project.status("up") == {**dict.fromkeys(names("ab"), "fresh"), **dict.fromkeys(names("cde"), "stale")}
+    project.write("photos/d", "d")
+    assert project.build(jobs=1).ran == names("cde")
+    project.settled()
+
+
+def test_what_is_told_while_a_batch_runs(project: Project) -> None:
+    """Items that are put in place early have ended then: with the batch's log, and what depends on them runs beside it."""
+    photos(project, "process", ", resources={'license': 1}", wait="wait_for('copy/b')")
+    project.resources(license=1)
+    project.stage("copy", {"src": "{u}"}, {"dst": "copy/{u.name}"}, "cp {src} {dst}", for_each={"u": "up.dst"})
+    project.write("photos/e", "wait")
+    outcome = project.build(jobs=2)
+
+    assert outcome.exit_status == 0, outcome.output
+    assert outcome.ran.index("copy@out/b") < outcome.ran.index("up@photos/e")
+    assert outcome.output == "call photos/a photos/b photos/c photos/d photos/e\n"
+    assert project.cli("runs", "log", "latest", "up@photos/b").out == outcome.output
 
 
 def test_a_retry_is_for_the_item_that_failed(project: Project) -> None:

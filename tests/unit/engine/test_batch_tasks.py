@@ -10,7 +10,7 @@ from pipefile.plan.mode import Modes
 
 
 def test_a_batch_has_the_time_of_all_its_items(project: Project) -> None:
-    """`timeout` is that of one item, times their number; outputs are those of all, the name is the first one's."""
+    """`timeout` is that of one item, times their number; outputs are those of all, the name is the first one's, the id the last one's."""
     for name in "ab":
         project.write(f"in/{name}", "")
     project.stage("up", {"src": "{p}"}, {"dst": "out/{p.name}"}, "cp {src} {dst}", for_each={"p": "in/*"}, batch=8, timeout="3s")
@@ -19,7 +19,7 @@ def test_a_batch_has_the_time_of_all_its_items(project: Project) -> None:
     inputs = {path: session.files.state(path) for path in ("in/a", "in/b")}
     task, shown, _ = Tasks(session, Modes()).task(edges, inputs, Log("/log", ("/a", "/b")), 1)
 
-    assert (task.timeout, task.name, task.id) == (6.0, "up@in/a", 0)
+    assert (task.timeout, task.name, task.id) == (6.0, "up@in/a", 1)
     assert task.outputs == ["out/.pipefile-tmp/a", "out/.pipefile-tmp/b"]
     assert shown == "cp in/a in/b out/.pipefile-tmp/a out/.pipefile-tmp/b"
     assert list(task.inputs) == ["in/a", "in/b"]
