@@ -57,7 +57,7 @@ class Hands:
     """What the loop of a build does with attempts that have ended.
 
     Args:
-        make_room: The action of an edge has ended well, so that another one may start.
+        start_ready: Start what is ready.
         commit: Take what an attempt has made.
         clean_up: Remove what an attempt has left.
         repeat_lost: Run attempts once more of which nobody knows how they have ended; whether that was so.
@@ -67,7 +67,7 @@ class Hands:
         latest: The last bytes that a running edge has printed.
     """
 
-    make_room: Callable[[int], None]
+    start_ready: Callable[[], None]
     commit: Callable[[Attempt, Completion], None]
     clean_up: Callable[[Attempt], None]
     repeat_lost: Callable[[list[Attempt], Completion], bool]
@@ -254,7 +254,8 @@ class Batches:
         hands, attempts = self._hands, batch.attempts
         found = self._sort(batch, completion, interrupted)
         if found.done:
-            hands.make_room(completion.id)
+            self._schedule.free(completion.id)
+            hands.start_ready()
         for attempt, share_of_it in found.done:
             hands.commit(attempt, share_of_it)
         failed = [attempt for attempt, _ in found.failed]

@@ -116,7 +116,7 @@ class Loop:
         self._load = Load(work.options.load, session.project.clock)
         self._reuse = parts.reuse
         self._cancelled = 0
-        hands = Hands(self._make_room, self._commit, self._clean_up, self._repeat_lost, self._failed, self._run_again, emit, self._executors.latest)
+        hands = Hands(self._start_ready, self._commit, self._clean_up, self._repeat_lost, self._failed, self._run_again, emit, self._executors.latest)
         self._batches = Batches(session, schedule, self._attempts, work.options, hands)
         self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
@@ -358,11 +358,6 @@ class Loop:
             self._clean_up(attempt)
             if not self._repeat_lost([attempt], completion):
                 self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
-
-    def _make_room(self, number: int) -> None:
-        """Let another action run while what one has made is recorded."""
-        self._schedule.free(number)
-        self._start_ready()
 
     def _run_again(self, attempt: Attempt) -> None:
         """An attempt that has failed with others is no failure of its edge: it waits with its decision, which is looked at once more."""
