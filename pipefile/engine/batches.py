@@ -5,7 +5,7 @@ its attempt, its input guard, its record. After a failure nobody is blamed for a
 these are committed, the one that it was at has failed, and the others go on together. Where nobody knows, since files that are half written look like
 whole ones, none is believed: both halves run again, until what fails is one item alone.
 
-What a function tells of is committed while it goes on, so that not even a builder that is killed loses it: an item as soon as the next one is
+What a worker tells of is committed while it goes on, so that not even a builder that is killed loses it: an item as soon as the next one is
 finished as well, since a function may close a file only when it is called for the next item. The last item, of which nothing is told before the end,
 is the one that has the batch's place in the schedule.
 """
@@ -25,7 +25,6 @@ from pipefile.model.event import Event, Note
 from pipefile.model.graph import Edge
 from pipefile.model.options import Options
 from pipefile.model.ports import Completion
-from pipefile.model.stage import Call
 from pipefile.plan.batches import finished, share
 from pipefile.plan.schedule import Schedule
 from pipefile.store.runs import RunWriter
@@ -311,8 +310,8 @@ class Batches:
 
 
 def _tells(batch: _Batch) -> bool:
-    """Whether anything can be known of a batch before its end."""
-    return len(batch.attempts) > 2 and isinstance(batch.attempts[0].edge.stage.action, Call)
+    """Whether anything can be believed of a batch before its end: in the builder another function may be found to have changed the environment."""
+    return len(batch.attempts) > 2 and batch.attempts[0].mode.name == "process"
 
 
 def _of_parts(attempts: list[Attempt], completion: Completion) -> str:

@@ -60,6 +60,15 @@ def finish_items(returned: object, call: FunctionCall, ctx: Context | None) -> N
         os.close(report)
 
 
+def forget_report(call: FunctionCall) -> None:
+    """What was told of the items of a batch is not to be believed: what they were made from may have been another folder or environment."""
+    if call.batch is not None:
+        try:
+            os.unlink(call.batch.report)
+        except OSError:
+            pass
+
+
 def _flush() -> None:
     """Bring out what was printed: who hears that an item is finished looks into its log."""
     for stream in (sys.stdout, sys.stderr):

@@ -143,9 +143,9 @@ def test_interrupted(project: Project, mode: str) -> None:
     project.settled()
 
 
-def test_killed(project: Project, mode: str) -> None:
-    """What a function is finished with is put in place while it goes on: a builder that is killed loses what is not, and the item before that."""
-    photos(project, mode, wait="wait_for('out/b'); meet()")
+def test_killed(project: Project) -> None:
+    """What a worker is finished with is put in place while it goes on: a builder that is killed loses what is not, and the item before that."""
+    photos(project, "process", wait="wait_for('out/b'); meet()")
     project.write("photos/d", "wait")
     gate = project.gate("g")
     running = project.start("-j1", "--json")
@@ -158,6 +158,18 @@ def test_killed(project: Project, mode: str) -> None:
     project.write("photos/d", "d")
     assert project.build(jobs=1).ran == names("cde")
     project.settled()
+
+
+def test_the_environment_is_changed(project: Project) -> None:
+    """Where the builder's folder or environment was changed while a batch ran in it, nothing that its function has told is believed."""
+    photos(project, "function")
+    once = "    if not os.path.exists('once'):\n        open('once', 'w').close()\n        os.environ['NEW'] = '1'\n    print("
+    project.write("steps.py", project.read("steps.py").replace("    print(", once, 1))
+    outcome = project.build(jobs=1, keep_going=True)
+
+    assert sorted(outcome.ran) == names("abcde")
+    assert calls(project) == ["abc", "de"]
+    assert "note: a batch of 5 items of stage `up` failed (os.environ was changed while it ran (`NEW`): functions share it" in outcome.output
 
 
 def test_what_is_told_while_a_batch_runs(project: Project) -> None:
