@@ -99,7 +99,7 @@ def build(
     if library.pipeline is None and warm.allowed(project, options, bool(getattr(emit, "every", False))):
         seen = look() if look is not None else warm.look(project, options)
         start = warm.start(project, options, warn, seen) if seen is not None else None
-    session = start.session if start is not None else Session(project, options.environ, warn, extra)
+    session = start.session if start is not None else Session(project, options.environ, warn, extra, targets=options.asked)
     check_store(project.disk, session.pipeline.settings)
     mask = session.mask
     if mask is not None:
@@ -122,7 +122,7 @@ def build(
         if not lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0):
             return _interrupted(interrupts, project.clock.monotonic() - started)
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
-            session = Session(project, options.environ, warn, extra)
+            session = Session(project, options.environ, warn, extra, targets=options.asked)
             _let_go(start)
             start = None
         running.keep(session.pipeline.settings, warn)

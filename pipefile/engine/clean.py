@@ -43,16 +43,18 @@ class Cleaned:
     records: int
 
 
-def look(project: Project, environ: Mapping[str, str], warn: Callable[[str], None], note: Callable[[str], None]) -> Session:
-    """A look at the project as the last build has left it.
+def look(
+    project: Project, environ: Mapping[str, str], warn: Callable[[str], None], note: Callable[[str], None], targets: tuple[str, ...] = ()
+) -> Session:
+    """A look at the project as the last build has left it, for *targets*.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong.
     """
     try:
-        return Session(project, environ, warn, Extra(Looking(project.disk, note, made=True)))
+        return Session(project, environ, warn, Extra(Looking(project.disk, note, made=True)), targets=targets)
     except PipefileError:  # what the last build learned does not fit what the Pipefile says today
-        return Session(project, environ, warn)
+        return Session(project, environ, warn, targets=targets)
 
 
 class Cleaner:

@@ -166,13 +166,13 @@ def _decided(decider: Decider, session: Session, number: int, cached: Cached | N
 
 def status(project: Project, options: Options, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
     """The status of the targets' closure, in an order in which it could be built. *note* is told where not all of the graph is known."""
-    session = Session(project, options.environ, lambda _: None, note=note)
+    session = Session(project, options.environ, lambda _: None, note=note, targets=options.asked)
     return look(session, session.select(options.targets), caching=options.cache)
 
 
 def why(project: Project, options: Options, target: str, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
     """What is not fresh on the way from the sources to *target*, and then the target's own edges, fresh or not. *note*: as in `status`."""
-    session = Session(project, options.environ, lambda _: None, note=note)
+    session = Session(project, options.environ, lambda _: None, note=note, targets=(target,))
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
     edges = {edge.name: edge for edge in session.graph.edges}
@@ -192,7 +192,7 @@ def dry_run(
 ) -> RunResult:
     """Say what a build would run, and change nothing. *extra*: what joins the Pipefile, where that is known."""
     started = project.clock.monotonic()
-    session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)))
+    session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)), options.asked)
     requested = session.select(options.targets)
     if any(stage.for_each is not None for stage in session.pipeline.stages.values()):
         from pipefile.engine import losses

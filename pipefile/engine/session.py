@@ -93,6 +93,7 @@ class Session:
         warn: Takes warnings: about damaged state, for example.
         extra: What joins the Pipefile. Without, what is known of Python files without running them.
         note: Told where that is not all.
+        targets: What is asked for: pattern rules make it if nobody else does.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong; its places have their lines.
@@ -105,6 +106,7 @@ class Session:
         warn: Callable[[str], None],
         extra: Extra | None = None,
         note: Callable[[str], None] | None = None,
+        targets: Sequence[str] = (),
     ) -> None:
         environ = without(environ)  # where jobs are counted is no concern of keys
         self.project = project
@@ -140,11 +142,13 @@ class Session:
         from pipefile.plan import resolve
 
         try:
-            self.graph: Graph = resolve.resolve(self.pipeline, self.world)
+            self.graph: Graph = resolve.resolve(self.pipeline, self.world, targets)
         except PipefileError as error:
             error.locate(self.locator)
             self._explain(error)
             raise
+        if self.graph.rules is not None and self.graph.rules.absent:
+            self.pipeline = replace(self.pipeline, files={**dict.fromkeys(self.graph.rules.absent), **self.pipeline.files})
         self.world.made = self.graph.producer
         self.files.late = self.world.expand_late
         self.environ = environ

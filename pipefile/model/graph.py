@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.model.stage import Output, Stage, Value
@@ -93,6 +93,20 @@ class ValueOf:
     entry: str = ""
 
 
+class OnDemand(Protocol):
+    """What pattern rules make when something asks for it. As plan/demand.py: Demand."""
+
+    @property
+    def absent(self) -> Mapping[str, None]:
+        """Files that were looked for and are not there: if one comes, the graph may be another one."""
+
+    def makeable(self, path: str) -> tuple[str, ...] | None:
+        """The files on the disk that a rule would make a file of, if something asked for it; None if none would, or an edge does already."""
+
+    def could(self, path: str) -> list[tuple[Stage, str]]:
+        """The rules that a missing file matches, and of each an input that is missing too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """All edges, joined by files.
@@ -109,6 +123,7 @@ class Graph:
         by_stage: Stage name -> ids of its edges, in order.
         conditional: Edges whose stages have a `should_run`, by id.
         conditions: Of these, those that a value of another stage decides.
+        rules: The pattern rules; None if there are none.
     """
 
     edges: Sequence[Edge]
@@ -119,3 +134,4 @@ class Graph:
     by_stage: Mapping[str, tuple[int, ...]]
     conditional: tuple[int, ...] = ()
     conditions: Mapping[int, ValueOf] = field(default_factory=dict)
+    rules: OnDemand | None = None

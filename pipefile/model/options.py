@@ -53,3 +53,8 @@ class Options:
     from_stage: str = ""
     reuse_run: str = ""
     allow_removal: bool = False
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """All that is named: targets, and stages that are meant for something else."""
+        return (*self.targets, *[name for name in (self.debug, self.from_stage) if name])

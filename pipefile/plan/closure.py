@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import overload
 
 from pipefile.base.errors import UnknownTargetError, UsageError
+from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, normalise, show
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import World
 from pipefile.model.stage import Pipeline
 from pipefile.plan.cycles import topological
 from pipefile.plan.fallback import mains
-from pipefile.plan.targets import Targets
+from pipefile.plan.targets import NAME_IT, Targets, nothing_asks
 
 
 def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: World | None = None) -> tuple[int, ...]:
@@ -42,6 +43,10 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
             main = show(fallbacks[target][0])
             text = f"`{show(target)}` is the fallback of stage `{main}`, and runs when that has failed, never by itself"
             raise UsageError(text, (), f"name `{main}`")
+        unasked = names.unasked(target)
+        if unasked is not None:
+            place = Place(unasked.file, ("stage", unasked.name, "outputs"), f"`{show(unasked.name)}`")
+            raise UsageError(nothing_asks(unasked), (place,), NAME_IT)
         if not names.known(target):
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
