@@ -28,6 +28,7 @@ from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
 from pipefile.engine.session import Project, Session
 from pipefile.engine.slots import Slots, open_tokens
 from pipefile.engine.tasks import Tasks
+from pipefile.engine.unasked import rest_on
 from pipefile.engine.warm import WarmStart
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
@@ -267,6 +268,8 @@ class _Build:
             return self.start
         session, debug = self.session, self.options.debug
         requested = session.select((debug,) if debug else self.options.targets)
+        if not requested:
+            session.check_asked(self.options.targets)
         self._check_losses()
         if debug:
             from pipefile.engine.debug import check_debug
@@ -334,15 +337,17 @@ class _Build:
 
 
     def _remove_dead(self, whole: bool) -> list[str]:
-        """Remove dead outputs after a build of the *whole* default set. Returns those that still stand."""
+        """Remove dead outputs after a build of the *whole* default set. Returns those that stand, and what is only not dead for its rule."""
         from pipefile.engine import dead
 
-        gone = dead.find(self.session, self.decider)
+        gone, spare = dead.standing(self.session, self.decider)
         removed = dead.remove(self.session, gone, self.warn) if whole else []
         for path in removed:
             why = "whose stage is skipped" if path.rstrip("/") in self.session.files.left_out else "which no stage makes any more"
             self.emit(Note("note", f"removed `{show(path)}`, {why}"))
-        return [path for path in gone if path not in removed]
+        if spare:
+            rest_on(self.session, spare)
+        return [path for path in gone if path not in removed] + spare
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,8 @@ def dry_run(
     started = project.clock.monotonic()
     session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)), options.asked)
     requested = session.select(options.targets)
+    if not requested:
+        session.check_asked(options.targets)
     if any(stage.for_each is not None for stage in session.pipeline.stages.values()):
         from pipefile.engine import losses
 

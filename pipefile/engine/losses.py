@@ -18,8 +18,8 @@ FEW = 10
 
 
 def stages_of(session: Session) -> dict[str, Stage]:
-    """Stages with `for_each`, by name."""
-    return {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None}
+    """Stages with `for_each`, by name. Pattern rules are none: nobody has to ask for what they make."""
+    return {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None and not stage.is_pattern}
 
 
 def empty(session: Session) -> list[str]:

@@ -80,7 +80,7 @@ def listing(
         locate = python_locator(project.disk, pipeline.sources)
     default = pipeline.settings.default
     if default is None:
-        default = tuple([stage.name for stage in pipeline.stages.values() if stage.outputs])
+        default = tuple([stage.name for stage in pipeline.stages.values() if stage.outputs and not stage.is_pattern])
     seconds = _durations(project, pipeline, warn)
     return Listing(
         pipeline,

@@ -276,7 +276,8 @@ class Saver(Rows):
         needed = {folder for match in self._session.world.globs.values() for folder in match.folders}
         needed.update(self._decider.code.folders())
         conditions = self._condition_folders()
-        if any(stage.for_each is not None and not graph.by_stage[name] for name, stage in self._session.pipeline.stages.items()):
+        stages = self._session.pipeline.stages
+        if any(stage.for_each is not None and not graph.by_stage[name] and not stage.is_pattern for name, stage in stages.items()):
             return b"", array("i")  # that it stands for nothing is told of in every build
         if conditions is None or any(edge.id in self._session.left_out or not self._still_holds(edge) for edge in edges):
             return b"", array("i")  # what is left out is told of in every build

@@ -13,7 +13,7 @@ from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
-from pipefile.base.locations import Locator
+from pipefile.base.locations import Locator, Place
 from pipefile.base.paths import show
 from pipefile.engine.files import Files
 from pipefile.engine.secrets import mask_of
@@ -256,6 +256,19 @@ class Session:
                 check_known(self.disk, self.pipeline, targets, self.graph.by_stage)
             self.locate(error)
             raise
+
+    def check_asked(self, targets: Sequence[str]) -> None:
+        """
+        Raises:
+            UsageError: Nothing is asked for, and all that there is to be built are files of pattern rules, which somebody has to ask for.
+        """
+        stage = next((stage for stage in self.pipeline.stages.values() if stage.is_pattern), None)
+        if stage is not None and not targets and self.pipeline.settings.default is None:
+            from pipefile.plan.targets import name_it, nothing_asks
+
+            fault = UsageError(nothing_asks(stage), (Place(stage.file, ("stage", stage.name, "outputs"), f"`{show(stage.name)}`"),), name_it(stage))
+            self.locate(fault)
+            raise fault
 
     def closure(self, edges: Sequence[int]) -> list[int]:
         """The nodes that *edges* need, themselves included, each after those it needs.

@@ -69,7 +69,7 @@ class ItemReader(StageReader):
         self._check_used(stage)
         found = replace(stage, env=env, for_each=self._for_each)
         if found.is_pattern:
-            check_pattern(found)
+            check_pattern(found, table["outputs"])
         return found
 
     def _check_condition(self, stage: str, raw: object) -> None:

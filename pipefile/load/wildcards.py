@@ -97,35 +97,49 @@ def _check(text: Any, what: str, key: KeyPath) -> None:
             groups = re.compile(text).groups
             re.compile(f"(?:{text})")
     except (re.error, RecursionError, OverflowError, Warning) as error:
-        raise FaultError(f"{what} is no regular expression: {show(str(error))}", key) from None
+        raise FaultError(f"{what} is no regular expression: {show(str(error))}", key, needle=text) from None
     if groups and re.search(r"\\[1-9]|\(\?\([1-9]", text):
-        raise FaultError(f"{what} refers to a group by its number", key, "give it a name: `(?P<a>...)` and `(?P=a)`")
+        raise FaultError(f"{what} refers to a group by its number", key, "give it a name: `(?P<a>...)` and `(?P=a)`", text)
     for name in re.compile(text).groupindex:
         if re.fullmatch(r"w[0-9]+", name):
-            raise FaultError(f"{what} has a group called `{name}`, a name that pipefile uses itself", key)
+            raise FaultError(f"{what} has a group called `{name}`, a name that pipefile uses itself", key, needle=text)
 
 
-def check_pattern(stage: Stage) -> None:
+def check_pattern(stage: Stage, raw: Any) -> None:
     """See that each output of a pattern rule tells all of its wildcards, and that its instances do not share a depfile.
+
+    Args:
+        stage: The rule.
+        raw: `outputs`, as written.
 
     Raises:
         FaultError: One does not.
     """
     assert stage.for_each is not None
     names = [name for name, _ in stage.for_each.wildcards]
-    for output in stage.outputs:
+    for output, key in zip(stage.outputs, _keys(("stage", stage.name, "outputs"), raw), strict=True):
         if output.value:
             continue
         held = fields(parse(output.path))
         for field in held:
             if field.name not in names and field.name.partition(".")[0] in names:
                 text = f"`{field}` in output `{show(output.path)}` of stage `{show(stage.name)}` is a part of a wildcard"
-                raise FaultError(text, ("stage", stage.name, "outputs"), f"outputs hold it whole: `{{{field.name.partition('.')[0]}}}`", str(field))
+                raise FaultError(text, key, f"outputs hold it whole: `{{{field.name.partition('.')[0]}}}`", str(field))
         lacking = next((name for name in names if Field(name) not in held), None)
         if lacking is not None:
             text = f"output `{show(output.path)}` of stage `{show(stage.name)}` lacks `{{{show(lacking)}}}`"
-            hint = "each output of a pattern rule holds all of its wildcards"
-            raise FaultError(text, ("stage", stage.name, "outputs"), hint, output.path)
+            raise FaultError(text, key, "each output of a pattern rule holds all of its wildcards")
     if stage.depfile and not any(field.name.partition(".")[0] in names for field in fields(parse(stage.depfile))):
         text = f"`depfile` of stage `{show(stage.name)}` is one file for all that the stage makes"
         raise FaultError(text, ("stage", stage.name, "depfile"), f"it needs `{{{show(names[0])}}}` in it")
+
+
+def _keys(key: KeyPath, raw: Any) -> Iterator[KeyPath]:
+    """Where each output stands, in their order."""
+    for name, value in raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ():
+        if isinstance(value, list):
+            yield from [(*key, name, index) for index in range(len(value))]
+        else:
+            yield (*key, name)
+    if isinstance(raw, str):
+        yield key

@@ -13,7 +13,7 @@ from pipefile.model.ports import World
 from pipefile.model.stage import Pipeline
 from pipefile.plan.cycles import topological
 from pipefile.plan.fallback import mains
-from pipefile.plan.targets import NAME_IT, Targets, nothing_asks
+from pipefile.plan.targets import Targets, name_it, nothing_asks
 
 
 def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: World | None = None) -> tuple[int, ...]:
@@ -46,7 +46,7 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
         unasked = names.unasked(target)
         if unasked is not None:
             place = Place(unasked.file, ("stage", unasked.name, "outputs"), f"`{show(unasked.name)}`")
-            raise UsageError(nothing_asks(unasked), (place,), NAME_IT)
+            raise UsageError(nothing_asks(unasked), (place,), name_it(unasked))
         if not names.known(target):
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")

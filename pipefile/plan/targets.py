@@ -11,13 +11,18 @@ from pipefile.base.paths import BadPathError, name_of, normalise, parents, show
 from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan.near import nearest
 
-NAME_IT = "a file is named whole"
-
 
 def nothing_asks(stage: Stage) -> str:
     """Why a pattern rule stands for nothing."""
     shown = next(output.shown for output in stage.outputs if not output.value)
     return f"nothing asks for a file that stage `{show(stage.name)}` makes: `{show(shown)}`"
+
+
+def name_it(stage: Stage) -> str:
+    """What to do about that."""
+    assert stage.for_each is not None
+    wild = [f"`{{{show(name)}}}`" for name, _ in stage.for_each.wildcards]
+    return f"name one, with a text in place of {' and '.join(wild)}"
 
 
 class Targets:
@@ -154,7 +159,7 @@ class Targets:
         for name in names:
             stage = self.unasked(name)
             if stage is not None:
-                raise GraphError(f"`{show(name)}` in {where}: {nothing_asks(stage)}", (Place(self._pipeline.file, key),), NAME_IT)
+                raise GraphError(f"`{show(name)}` in {where}: {nothing_asks(stage)}", (Place(self._pipeline.file, key),), name_it(stage))
             if not self.known(name):
                 place = Place(self._pipeline.file, key)
                 raise GraphError(f"`{show(name)}` in {where} is no alias, stage or output", (place,), meant(show(self.near(name)[0])))
