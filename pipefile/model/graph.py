@@ -103,8 +103,8 @@ class OnDemand(Protocol):
     def makeable(self, path: str) -> tuple[str, ...] | None:
         """The files on the disk that a rule would make a file of, if something asked for it; None if none would, or an edge does already."""
 
-    def could(self, path: str) -> list[tuple[Stage, str]]:
-        """The rules that a missing file matches, and of each an input that is missing too."""
+    def could(self, path: str) -> list[tuple[Stage, tuple[str, ...]]]:
+        """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pipefile.model.ports import World
 from pipefile.model.stage import Pipeline
 from pipefile.plan.cycles import topological
 from pipefile.plan.fallback import mains
+from pipefile.plan.missing import could_make
 from pipefile.plan.targets import Targets, name_it, nothing_asks
 
 
@@ -51,7 +52,8 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
             near, is_path = names.near(target)
-            raise UnknownTargetError(show(target), show(near), is_path)
+            could = could_make(_path(target), graph)
+            raise UnknownTargetError(show(target), "" if could and is_path else show(near), is_path, could)
     return names.edges(targets)
 
 
@@ -87,10 +89,17 @@ class _Names(Sequence[str]):
         return [edge.name for edge in self._edges[number]] if isinstance(number, slice) else self._edges[number].name
 
 
-def _is_source(target: str, graph: Graph, world: World | None) -> bool:
+def _path(target: str) -> str:
+    """The path that a target is, if it is one; "" if it cannot be."""
     try:
-        path = normalise(target)
+        return normalise(target)
     except BadPathError:
+        return ""
+
+
+def _is_source(target: str, graph: Graph, world: World | None) -> bool:
+    path = _path(target)
+    if not path:
         return False
     if world is not None and world.kind(path) != "absent":
         return True

@@ -132,10 +132,10 @@ class Demand:
                 return found.sources
         return None
 
-    def could(self, path: str) -> list[tuple[Stage, str]]:
-        """The rules that a missing file matches, and of each an input that is missing too."""
+    def could(self, path: str) -> list[tuple[Stage, tuple[str, ...]]]:
+        """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
         self._left = MOST_FILES
-        return [(match.stage, self._lacking(match)) for match in self._rules.matching(path) if self._instance(match) is not None]
+        return [(match.stage, self._lacking(match, NOBODY)) for match in self._rules.matching(path) if self._instance(match) is not None]
 
     # -- what asks
 
@@ -395,14 +395,20 @@ class Demand:
         except InputError:  # it is there, and whoever reads it says what is wrong with it
             return "other"
 
-    def _lacking(self, match: Match) -> str:
+    def _lacking(self, match: Match, used: frozenset[str]) -> tuple[str, ...]:
         stage = self._instance(match)
         assert stage is not None
+        above = used | {stage.name}
         for group in stage.inputs:
             for item in group.items:
-                if not item.optional and not self._item(item, stage, frozenset([stage.name])).there:
-                    return self._path(item, stage) or item.text
-        return ""
+                if item.optional or self._item(item, stage, above).there:
+                    continue
+                path = self._path(item, stage)
+                if path is None:
+                    return (item.text,)
+                following = [each for each in self._rules.matching(path) if each.stage.name not in above and self._instance(each) is not None]
+                return (path, *(self._lacking(following[0], above) if len(following) == 1 else ()))
+        return ()
 
     def _is_made(self, path: str) -> bool:
         """Whether an edge makes a file, by itself or within a directory."""
