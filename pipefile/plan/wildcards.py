@@ -179,7 +179,7 @@ class _Class(NamedTuple):
         if self.literal:
             return char == self.literal
         if self.bracket:
-            return char != "/" and re.fullmatch(self.bracket, char) is not None
+            return re.fullmatch(self.bracket, char) is not None  # a slash too, if it is not one of those excluded: so it is matched
         return self.slash or char != "/"
 
 
@@ -245,25 +245,31 @@ class _States:
         self.found.append(_State([(_ANY, at + 1)], [], True))
 
 
-_GLOB = re.compile(r"\\.|\*\*/|\*+|\?|\[!?\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_GLOB = re.compile(r"\\.|\*+|\?|\[!?\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 
 
 def _glob_states(glob: str) -> list[_State]:
     states = _States()
     body = glob.rstrip("/")
+    parts = body.removeprefix("./").split("/")
     if "/" not in body:
         states.folders()  # at any depth
-    for token in _GLOB.findall(body.removeprefix("./")):
-        if token == "**/":
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if part == "**" and not last:
             states.folders()
-        elif token[0] == "*":
-            states.loop(_ANY if token == "**" else _NO_SLASH)
-        elif token == "?":
-            states.step(_NO_SLASH)
-        elif token[0] == "[" and len(token) > 1:
-            states.step(_bracket(token))
-        else:
-            states.step(_Class(token[-1]))
+            continue
+        for token in _GLOB.findall(part):
+            if token[0] == "*":
+                states.loop(_ANY if part == "**" else _NO_SLASH)
+            elif token == "?":
+                states.step(_NO_SLASH)
+            elif token[0] == "[" and len(token) > 1:
+                states.step(_bracket(token))
+            else:
+                states.step(_Class(token[-1]))
+        if not last:
+            states.step(_SLASH)
     states.below(only=body != glob)
     return states.found
 
