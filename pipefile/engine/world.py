@@ -108,7 +108,12 @@ class DiskWorld:
 
     def made_by(self, path: str) -> str:
         record = record_of(self._disk, path)
-        return record.edge if record is not None and record.pipefile in self._pipefiles else ""
+        if record is None or record.pipefile not in self._pipefiles:
+            return ""
+        made = next((each for each in record.outputs if each.path == path), None)
+        if made is not None and made.digest.startswith(f"{self._files.algorithm}:") and self._files.output_digest(path) != made.digest:
+            return ""
+        return record.edge
 
     def names(self, folder: str) -> Sequence[str]:
         try:

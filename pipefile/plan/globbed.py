@@ -66,7 +66,7 @@ class _Checker:
             for rule in self._rules.all:
                 folder = folder_of(rule.start)
                 without = folder and any(matches is not None and matches(f"{folder}/") for matches in excluded)
-                if not without and not self._is_directory(start_folder(pattern)) and rule.may_match(pattern):
+                if not without and rule.may_match(pattern):
                     raise self._fault(axis.source, stage, "for_each", rule)
 
     def _check_folder(self, text: str, stage: Stage) -> None:

@@ -185,6 +185,9 @@ def test_an_output_without_its_source_is_no_source(objects: Project) -> None:
         "  needed by `build/a.o` (`obj@a`, Pipefile.toml:2)\n"
         "  needed by `build/app` (`app`, Pipefile.toml:7)\n",
     )
+    objects.write("build/a.o", "by hand now\n")
+    assert objects.build().ran == ["app"]
+    assert objects.read("build/app") == "by hand now\nb\nb\n"
 
 
 def test_an_output_without_its_record_is_no_source(objects: Project) -> None:
