@@ -300,9 +300,9 @@ class _Build:
                 from pipefile.engine.save import Saver
 
                 whole = not options.targets and not options.debug and not session.project.overlay  # what is laid over it for once removes nothing
-                gone = self._remove_dead(whole and status == "succeeded")
+                gone, spare = self._remove_dead(whole and status == "succeeded")
                 request = warm.request_of(options) if self.as_on_disk and not options.debug and not options.from_stage else None
-                Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone)
+                Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone, spare)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.tally.counts(), loop.tally.history.results)
@@ -336,8 +336,8 @@ class _Build:
         return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.tally.decided or edge.name in degraded])
 
 
-    def _remove_dead(self, whole: bool) -> list[str]:
-        """Remove dead outputs after a build of the *whole* default set. Returns those that stand, and what is only not dead for its rule."""
+    def _remove_dead(self, whole: bool) -> tuple[list[str], list[str]]:
+        """Remove dead outputs after a build of the *whole* default set. Returns those that still stand, and what is not dead for its rule alone."""
         from pipefile.engine import dead
 
         gone, spare = dead.standing(self.session, self.decider)
@@ -347,7 +347,7 @@ class _Build:
             self.emit(Note("note", f"removed `{show(path)}`, {why}"))
         if spare:
             rest_on(self.session, spare)
-        return [path for path in gone if path not in removed] + spare
+        return [path for path in gone if path not in removed], spare
 
 
 @dataclass(frozen=True, slots=True)

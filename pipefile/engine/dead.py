@@ -30,8 +30,8 @@ def standing(session: Session, decider: Decider) -> tuple[list[str], list[str]]:
     made = living(session, decider)
     left = session.files.left_out
     spare: list[str] = []
-    if index.edge_names or index.dead:
-        known = dict.fromkeys([*index.dead, *sorted(left)])
+    if index.edge_names or index.dead or index.spare:
+        known = dict.fromkeys([*index.dead, *index.spare, *sorted(left)])
         for at in range(len(index.edge_names)):
             known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
         gone = [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]

@@ -75,7 +75,7 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
             kept[stage] += 1
         elif any(session.disk.lstat(record_path(index.paths[row])) is not None for row in index.outputs(at)):
             lost.setdefault(stage, set()).add(name)
-    known = bool(index.edge_names or index.dead)
+    known = bool(index.edge_names or index.dead or index.spare)
     for path in index.dead if known else dead.find(session, decider):
         record = dead.read(session, record_path(path))
         stage = "" if record is None else record.edge.partition("@")[0]

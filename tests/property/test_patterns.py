@@ -1,8 +1,8 @@
 """Random stories of pattern rules: sources of several kinds come, change and go, and what is asked for changes.
 
-After every edit: exactly those instances ran that had to, or the build says what is missing; outputs are those of a build from scratch; a second build
-runs nothing, in this process, in the fast lane and as the real program; builds from the index and from the Pipefile do the same.
-PIPEFILE_SEEDS=100 runs more of them, PIPEFILE_FIRST_SEED=1000 others.
+After every edit: exactly those instances ran that had to, or the build says what is missing; outputs hold what they have to; a second build runs
+nothing; builds from the index and from the Pipefile do the same. In the end outputs are those of a build from scratch. PIPEFILE_SEEDS=100 runs more
+of them, PIPEFILE_FIRST_SEED=1000 others.
 """
 
 from __future__ import annotations

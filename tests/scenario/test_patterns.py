@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import pytest
 from kit import Project
+from kit.lane import lane
+from kit.outcome import BuildOutcome
 
+from pipefile.model.event import PlanMade
 from pipefile.plan.patterns import escape
 
 OBJECT = {"inputs": ["src/{name}.c"], "outputs": ["build/{name}.o"], "run": "cat {inputs} > {outputs}; echo {name} >> {outputs}"}
 
 APPEND = "    with open(src) as file, open(dst, 'w') as out:\n        out.write(file.read() + name)\n"
+
+
+def passed(outcome: BuildOutcome) -> int:
+    """How many edges a build took for fresh before it had looked at any: 0 where it started from the Pipefile."""
+    return next(event.fresh for event in outcome.events if isinstance(event, PlanMade))
 
 
 @pytest.fixture
@@ -390,6 +398,22 @@ def test_what_was_asked_for_once_is_not_dead(objects: Project) -> None:
     assert not objects.exists("build/c.o")
 
 
+def test_builds_go_on_from_the_index_beside_it(objects: Project) -> None:
+    """A file that was asked for once keeps no build from going on from the index; an edit of what it is made from does, and runs nothing."""
+    objects.build("build/c.o")
+    objects.build()
+    objects.write("src/a.c", "A\n")
+    outcome = objects.build()
+    assert (outcome.ran, passed(outcome)) == (["obj@a", "app"], 1)
+    assert lane(objects) is not None
+    objects.write("src/c.c", "C\n")
+
+    assert objects.build().ran == []
+    assert objects.build("build/c.o").ran == ["obj@c"]
+    objects.remove("src/c.c")
+    assert objects.build().output == "note: removed `build/c.o`, which no stage makes any more\n"
+
+
 def test_without_its_rule_it_is_dead(objects: Project) -> None:
     """When the rule goes, what it has made is dead."""
     objects.build("build/c.o")
@@ -504,7 +528,8 @@ def test_a_warm_start_knows_instances(objects: Project) -> None:
     """A build that goes on from the index runs what one that reads the Pipefile runs."""
     objects.build()
     objects.write("src/a.c", "A\n")
-    assert objects.build().ran == ["obj@a", "app"]
+    outcome = objects.build()
+    assert (outcome.ran, passed(outcome)) == (["obj@a", "app"], 1)
     objects.write("src/a.c", "A2\n")
     assert objects.build(cold=True).ran == ["obj@a", "app"]
     objects.write("src/a.c", "A2\n")
