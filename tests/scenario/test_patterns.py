@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import pytest
 from kit import Project
-from kit.lane import lane
-from kit.outcome import BuildOutcome
+from kit.objects import APPEND, OBJECT, with_objects
 
-from pipefile.model.event import PlanMade
 from pipefile.plan.patterns import escape
-
-OBJECT = {"inputs": ["src/{name}.c"], "outputs": ["build/{name}.o"], "run": "cat {inputs} > {outputs}; echo {name} >> {outputs}"}
-
-APPEND = "    with open(src) as file, open(dst, 'w') as out:\n        out.write(file.read() + name)\n"
-
-
-def passed(outcome: BuildOutcome) -> int:
-    """How many edges a build took for fresh before it had looked at any: 0 where it started from the Pipefile."""
-    return next(event.fresh for event in outcome.events if isinstance(event, PlanMade))
 
 
 @pytest.fixture
 def objects(project: Project) -> Project:
-    """Three sources, a rule for objects, and a program of two of them."""
-    for name in "abc":
-        project.write(f"src/{name}.c", f"{name}\n")
-    project.stage("obj", **OBJECT)  # type: ignore[arg-type]
-    project.stage("app", ["build/a.o", "build/b.o"], ["build/app"], "cat {inputs} > {outputs}")
-    return project
+    return with_objects(project)
 
 
 # --- what asks
@@ -199,7 +183,7 @@ def test_an_output_without_its_source_is_no_source(objects: Project) -> None:
 
 
 def test_an_output_without_its_record_is_no_source(objects: Project) -> None:
-    """What a killed build has left without a record is made again, not taken for a source; cases 40 and 41."""
+    """What a killed build has left without a record is made again, not taken for a source; case 32."""
     objects.settings(store="kept")
     objects.build()
     objects.remove(objects.record("build/a.o"))
@@ -244,6 +228,28 @@ def test_optional_inputs(objects: Project) -> None:
     assert objects.build("some").ran == []
 
 
+def test_a_cycle(objects: Project) -> None:
+    """A circle that goes through an instance is an error that names it; case 28."""
+    objects.stage("src", ["build/d.o"], ["src/d.c"], "cat {inputs} > {outputs}")
+    outcome = objects.build()
+
+    assert outcome.output == (
+        "error: dependency cycle: `build/d.o` -> `src/d.c` -> `build/d.o`\n"
+        "  Pipefile.toml:2  `obj@d` makes `build/d.o` from `src/d.c`\n"
+        "  Pipefile.toml:12  `src` makes `src/d.c` from `build/d.o`\n"
+    )
+
+
+def test_one_output_of_several_that_a_stage_makes(objects: Project) -> None:
+    """An instance that would make what a stage makes, beside what is asked of it, is an error that names both; case 27."""
+    objects.stage("obj", ["src/{name}.c"], ["build/{name}.o", "build/{name}.log"], "cat {inputs} | tee {outputs}")
+    objects.stage("log", ["src/a.c"], ["build/a.log"], "cat {inputs} > {outputs}")
+
+    assert objects.build().output == (
+        "error: `build/a.log` is made by two stages\n  Pipefile.toml:3  `obj@a`\n  Pipefile.toml:13  `log`\n"
+    )
+
+
 # --- wildcards
 
 
@@ -280,7 +286,7 @@ def test_two_wildcards(project: Project) -> None:
 
 
 def test_names_that_look_like_something_else(project: Project) -> None:
-    """What a wildcard stands for is a text: no glob, no reference, no option, no word for the shell; case 70."""
+    """What a wildcard stands for is a text: no glob, no reference, no option, no word for the shell; case 75."""
     project.stage("copy", ["in/{name}"], ["out/{name}"], "cat {inputs} > {outputs}; printf %s {name} >> {outputs}")
     for name in ("a*[b]", "-n", "copy.outputs", "it's; echo", "{x}", "ü n"):
         project.write(f"in/{name}", "x")
@@ -326,6 +332,29 @@ def test_values(project: Project) -> None:
     assert project.read("out/abc.txt") == "xabc"
     assert project.read("pipeline_outputs/values/make@abc/n.json") == "3\n"
     assert project.build("out/abc.txt").ran == []
+
+
+def test_a_glob_as_an_input_of_a_rule(project: Project) -> None:
+    """A rule whose input is a glob can make what the glob finds something for."""
+    project.stage("lib", ["src/{name}/*.c"], ["lib/{name}.a"], "cat {inputs} > {outputs}")
+    project.write("src/one/a.c", "a\n")
+    project.write("src/one/b.c", "b\n")
+
+    assert project.build("lib/one.a").ran == ["lib@one"]
+    project.write("src/one/c.c", "c\n")
+    assert project.build("lib/one.a").ran == ["lib@one"]
+    assert project.read("lib/one.a") == "a\nb\nc\n"
+    outcome = project.build("lib/two.a")
+    assert outcome.output == "error: no file matches `src/two/*.c`\n  needed by `lib/two.a` (`lib@two`, Pipefile.toml:2)\n"
+
+
+def test_outputs_in_odd_places(project: Project) -> None:
+    """A rule that matches any name makes nothing where no output can lie."""
+    project.stage("any", None, ["{name}"], "echo > {outputs}", where={"name": ".+"})
+
+    for name in ("Pipefile.toml", ".x.hash", "pipeline_outputs/x", ".pipefile.lock"):
+        assert project.build(name).exit_status == 2, name
+    assert project.build("deep/down").ran == ["any@deep/down"]
 
 
 # --- what is not known
@@ -382,286 +411,3 @@ def test_globs_that_match_no_rule(objects: Project) -> None:
 
     assert objects.build("count", "each").exit_status == 0
     assert objects.read("count") == "src/a.c src/b.c src/c.c src\n"
-
-
-# --- what was asked for once
-
-
-def test_what_was_asked_for_once_is_not_dead(objects: Project) -> None:
-    """What was made because the command line named it stays, as long as its rule would make it again; case 25."""
-    objects.build("build/c.o")
-    assert objects.build().output == ""
-    assert objects.exists("build/c.o")
-    objects.remove("src/c.c")
-
-    assert objects.build().output == "note: removed `build/c.o`, which no stage makes any more\n"
-    assert not objects.exists("build/c.o")
-
-
-def test_builds_go_on_from_the_index_beside_it(objects: Project) -> None:
-    """A file that was asked for once keeps no build from going on from the index; an edit of what it is made from does, and runs nothing."""
-    objects.build("build/c.o")
-    objects.build()
-    objects.write("src/a.c", "A\n")
-    outcome = objects.build()
-    assert (outcome.ran, passed(outcome)) == (["obj@a", "app"], 1)
-    assert lane(objects) is not None
-    objects.write("src/c.c", "C\n")
-
-    assert objects.build().ran == []
-    assert objects.build("build/c.o").ran == ["obj@c"]
-    objects.remove("src/c.c")
-    assert objects.build().output == "note: removed `build/c.o`, which no stage makes any more\n"
-
-
-def test_without_its_rule_it_is_dead(objects: Project) -> None:
-    """When the rule goes, what it has made is dead."""
-    objects.build("build/c.o")
-    objects.build()
-    for name in "ab":
-        objects.stage(f"obj_{name}", [f"src/{name}.c"], [f"build/{name}.o"], "cat {inputs} > {outputs}")
-    objects.drop("obj")
-    outcome = objects.build()
-
-    assert "note: removed `build/c.o`, which no stage makes any more\n" in outcome.output
-    assert not objects.exists("build/c.o")
-
-
-def test_clean(objects: Project) -> None:
-    """`clean` removes what rules have made, asked for by now or not; the name of a rule stands for all of that; a file for itself."""
-    objects.build("build/c.o")
-    objects.build()
-
-    assert objects.cli("clean", "--dead").out == "nothing to remove\n"
-    assert objects.cli("clean", "-n", "obj").out == "would remove build/a.o\nwould remove build/b.o\nwould remove build/c.o\n"
-    assert objects.cli("clean", "build/c.o").out == "removed build/c.o\n"
-    objects.build("build/c.o")
-    assert sorted(objects.cli("clean").out.split("\n")) == ["", *[f"removed build/{name}" for name in ("a.o", "app", "b.o", "c.o")]]
-    assert not objects.exists("build")
-
-
-def test_clean_keeps_what_was_edited(objects: Project) -> None:
-    """What nothing asks for goes only if it is as its rule has made it."""
-    objects.build("build/c.o")
-    objects.write("build/c.o", "mine\n")
-    outcome = objects.cli("clean", "obj")
-
-    assert (outcome.out, outcome.err) == ("nothing to remove\n", "warning: `build/c.o` is kept: it was changed since its stage made it\n")
-
-
-# --- headers
-
-
-DEPFILE = "cat {inputs} $(sed -n 's/^#//p' {inputs}) > {outputs}; echo \"x: $(sed -n 's/^#//p' {inputs})\" > {depfile}"
-
-
-@pytest.fixture
-def headers(project: Project) -> Project:
-    """Sources that include headers, of which the compiler tells."""
-    project.stage("obj", ["src/{name}.c"], ["build/{name}.o"], DEPFILE, depfile="build/{name}.d")
-    project.stage("app", ["build/a.o", "build/b.o"], ["app"], "cat {inputs} > {outputs}")
-    project.write("src/a.c", "#src/a.h\n")
-    project.write("src/b.c", "#src/b.h\n")
-    project.write("src/a.h", "a\n")
-    project.write("src/b.h", "b\n")
-    return project
-
-
-def test_a_depfile_of_each_instance(headers: Project) -> None:
-    """A header is an input of those instances that have read it; case 30."""
-    headers.build()
-    headers.write("src/b.h", "B\n")
-
-    assert headers.build().ran == ["obj@b", "app"]
-    headers.settled()
-
-
-def test_a_header_that_a_rule_makes(headers: Project) -> None:
-    """A header that a rule has made, and that is read without being asked for, would not be kept fresh: the stage fails, with the line to add."""
-    headers.stage("gen", ["src/{name}.in"], ["src/{name}.h"], "cat {inputs} > {outputs}")
-    headers.write("src/c.in", "c\n")
-    headers.build("src/c.h")
-    headers.write("src/b.c", "#src/c.h\n")
-    outcome = headers.build()
-
-    assert outcome.failed == ["obj@b"]
-    assert "read `src/c.h`, which stage `gen@c` makes, without declaring it" in outcome.output
-    headers.stage("app", ["src/c.h", "build/a.o", "build/b.o"], ["app"], "cat {inputs} > {outputs}")
-    assert headers.build().failed == ["obj@b"]
-    headers.stage("obj", ["src/{name}.c", "src/c.h"], ["build/{name}.o"], DEPFILE.replace("{inputs}", "{inputs[0]}"), depfile="build/{name}.d")
-    assert headers.build().exit_status == 0
-    headers.write("src/c.in", "C\n")
-    assert sorted(headers.build().ran) == ["app", "gen@c", "obj@a", "obj@b"]
-
-
-def test_a_header_that_nothing_asks_for_any_more(headers: Project) -> None:
-    """An instance that has read what nothing asks for any more is not fresh: nobody sees to it that what it has read is."""
-    headers.stage("gen", ["src/{name}.in"], ["src/{name}.h"], "cat {inputs} > {outputs}")
-    headers.remove("src/b.h")
-    headers.write("src/b.in", "b\n")
-    headers.stage("b", ["src/b.c", "src/b.h"], ["build/b.o"], DEPFILE.replace("{inputs}", "{inputs[0]}"), depfile="build/b.d")
-    assert headers.build().exit_status == 0
-    headers.stage("b", ["src/b.c"], ["build/b.o"], DEPFILE, depfile="build/b.d")
-    outcome = headers.build()
-
-    assert outcome.failed == ["b"]
-    assert "read `src/b.h`, which stage `gen@b` makes, without declaring it" in outcome.output
-
-
-# --- ways through a build
-
-
-def test_the_index_knows_what_was_looked_for(objects: Project) -> None:
-    """A file whose coming makes a rule able to make an input is seen by a build that has nothing else to do, from the index too; case 24."""
-    objects.stage("gen", ["src/{name}.y"], ["src/{name}.c"], "cat {inputs} > {outputs}")
-    objects.build()
-    assert objects.cli().out.startswith("3 fresh")
-    objects.write("src/a.y", "y\n")
-    outcome = objects.cli()
-
-    assert outcome.exit_status == 0
-    assert objects.read("build/app") == "y\na\nb\nb\n"
-    objects.settled()
-
-
-def test_a_warm_start_knows_instances(objects: Project) -> None:
-    """A build that goes on from the index runs what one that reads the Pipefile runs."""
-    objects.build()
-    objects.write("src/a.c", "A\n")
-    outcome = objects.build()
-    assert (outcome.ran, passed(outcome)) == (["obj@a", "app"], 1)
-    objects.write("src/a.c", "A2\n")
-    assert objects.build(cold=True).ran == ["obj@a", "app"]
-    objects.write("src/a.c", "A2\n")
-    assert objects.build().ran == []
-    objects.remove("build/b.o")
-    assert objects.build().ran == ["obj@b"]
-    objects.settled()
-
-
-def test_another_request(objects: Project) -> None:
-    """Builds of one file and of everything know of each other's work."""
-    objects.build()
-    assert objects.build("build/a.o").ran == []
-    objects.write("src/c.c", "C\n")
-    assert objects.build("build/c.o").ran == ["obj@c"]
-    assert objects.build().ran == []
-    assert objects.build("build/c.o").ran == []
-
-
-def test_a_rename_of_the_rule(objects: Project) -> None:
-    """A rule that is called otherwise makes the same files: they are its own by then."""
-    objects.build()
-    objects.drop("obj")
-    objects.stage("compile", **OBJECT)  # type: ignore[arg-type]
-
-    assert objects.build().exit_status == 0
-    objects.settled()
-
-
-# --- other commands
-
-
-def test_status_and_why(objects: Project) -> None:
-    """`status` and `why` know what a build would run for a target that a rule makes."""
-    assert objects.status("build/c.o") == {"obj@c": "stale"}
-    objects.build("build/c.o")
-    objects.write("src/c.c", "C\n")
-
-    assert objects.why("build/c.o") == {"obj@c": ["input `src/c.c` changed"]}
-    assert objects.status() == {"obj@a": "stale", "obj@b": "stale", "app": "stale"}
-
-
-def test_commands_that_show_the_graph(objects: Project) -> None:
-    """`list`, `graph`, `query` and `check` show rules and their instances."""
-    objects.build()
-
-    assert [line.split()[0] for line in objects.cli("list").out.splitlines()] == ["obj", "app"]
-    assert objects.cli("graph").out.splitlines()[0] == "obj@a: src/a.c -> build/a.o"
-    assert objects.cli("graph", "build/c.o").out == "obj@c: src/c.c -> build/c.o\n"
-    assert objects.cli("query", "deps", "build/c.o").out == "src/c.c\n"
-    assert objects.cli("check").out == "3 stages: no faults\n"
-
-
-def test_accept(objects: Project) -> None:
-    """`accept` takes a file that a rule makes."""
-    objects.write("build/c.o", "by hand\n")
-    outcome = objects.cli("accept", "build/c.o", "--reason", "test")
-
-    assert (outcome.exit_status, outcome.out) == (0, "accepted obj@c\n")
-    assert objects.build("build/c.o").ran == []
-
-
-def test_included(project: Project) -> None:
-    """A rule of an included Pipefile makes files in its folder, and the Pipefile above can ask for them."""
-    project.settings(include=["lib"])
-    project.write("lib/Pipefile.toml", '[stage.obj]\ninputs = ["{name}.c"]\noutputs = ["build/{name}.o"]\nrun = "cat {inputs} > {outputs}"\n')
-    project.write("lib/a.c", "a\n")
-    project.stage("app", ["lib/build/a.o"], ["app"], "cat {inputs} > {outputs}")
-
-    assert project.build().ran == ["lib/obj@a", "app"]
-    assert project.read("app") == "a\n"
-    assert project.build("lib/obj@a").ran == []
-
-
-def test_python(project: Project) -> None:
-    """A decorated function is a pattern rule by the same keys; in Python as in TOML the wildcards are its arguments."""
-    project.settings(python=["steps.py"])
-    project.write(
-        "steps.py",
-        "from pipefile import stage\n\n\n"
-        '@stage(inputs={"src": "{name}.in"}, outputs={"dst": "out/{name}.txt"}, where={"name": "[a-z]+"})\n'
-        f"def make(src, name, dst):\n{APPEND}",
-    )
-    project.stage("use", ["out/abc.txt"], ["use"], "cat {inputs} > {outputs}")
-    project.write("abc.in", "x\n")
-
-    assert project.build().ran == ["make@abc", "use"]
-    assert project.read("use") == "x\nabc"
-    assert project.build().ran == []
-    assert project.cli("status", "out/abc.txt").out == "1 fresh\n"
-    assert project.build("out/ABC.txt").exit_status == 2
-
-
-def test_a_fallback_and_a_retry(objects: Project) -> None:
-    """An instance has the policies of its rule; a fallback runs for its wildcards."""
-    objects.stage("plain", None, None, "echo plain {name} > {outputs}")
-    objects.stage("obj", ["src/{name}.c"], ["build/{name}.o"], "exit 3", fallback="plain")
-    outcome = objects.build()
-
-    assert (outcome.exit_status, sorted(outcome.degraded)) == (0, ["obj@a", "obj@b"])
-    assert objects.read("build/app") == "plain a\nplain b\n"
-
-
-def test_the_cache_knows_instances(project: Project) -> None:
-    """What an instance has made before is put back."""
-    project.caching = True
-    project.stage("obj", **OBJECT)  # type: ignore[arg-type]
-    project.write("src/a.c", "a\n")
-    project.build("build/a.o")
-    project.remove("build")
-
-    assert project.build("build/a.o").restored == ["obj@a"]
-
-
-def test_a_glob_as_an_input_of_a_rule(project: Project) -> None:
-    """A rule whose input is a glob can make what the glob finds something for."""
-    project.stage("lib", ["src/{name}/*.c"], ["lib/{name}.a"], "cat {inputs} > {outputs}")
-    project.write("src/one/a.c", "a\n")
-    project.write("src/one/b.c", "b\n")
-
-    assert project.build("lib/one.a").ran == ["lib@one"]
-    project.write("src/one/c.c", "c\n")
-    assert project.build("lib/one.a").ran == ["lib@one"]
-    assert project.read("lib/one.a") == "a\nb\nc\n"
-    outcome = project.build("lib/two.a")
-    assert outcome.output == "error: no file matches `src/two/*.c`\n  needed by `lib/two.a` (`lib@two`, Pipefile.toml:2)\n"
-
-
-def test_outputs_in_odd_places(project: Project) -> None:
-    """A rule that matches any name makes nothing where no output can lie."""
-    project.stage("any", None, ["{name}"], "echo > {outputs}", where={"name": ".+"})
-
-    for name in ("Pipefile.toml", ".x.hash", "pipeline_outputs/x", ".pipefile.lock"):
-        assert project.build(name).exit_status == 2, name
-    assert project.build("deep/down").ran == ["any@deep/down"]
