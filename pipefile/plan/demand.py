@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipefile.base.errors import GraphError, InputError
@@ -23,6 +23,7 @@ from pipefile.model.stage import Command, InputItem, Pipeline, Stage
 from pipefile.plan.expand import Expanded, instances_of, numbered, referred, unlisted
 from pipefile.plan.globbed import check_globs
 from pipefile.plan.instances import BadInstanceError, Instances
+from pipefile.plan.items import ItemError
 from pipefile.plan.near import nearest
 from pipefile.plan.patterns import beneath, canonical, is_glob, literal_prefix, matcher, start_folder, unescape
 from pipefile.plan.wildcards import Match, Rules
@@ -84,7 +85,12 @@ class Demand:
         self._world = world
         self._expanded = expanded
         self._stages = {name: pipeline.stages[name] for name in expanded.rows}
-        self._rules = Rules([(stage, expanded.rows[name]) for name, stage in self._stages.items()])
+        self._rules = Rules()
+        for name, stage in self._stages.items():
+            try:
+                self._rules.add(stage, expanded.rows[name])
+            except ItemError as error:
+                raise GraphError(f"`for_each` of stage `{show(name)}`: {error}", (_place(stage, "for_each"),)) from None
         self._makers: dict[str, Instances] = {}
         self._possible: dict[str, Stage | None] = {}
         self._made: dict[str, dict[str, Stage]] = {name: {} for name in self._stages}
@@ -195,14 +201,8 @@ class Demand:
         """
         text = item.text
         if not item.exact:
-            if text.startswith("global.") and "/" not in text and not is_glob(text):
+            if "." in text and self._refers(text, stage):
                 return None
-            if "." in text:
-                found = referred(text, f"{stage.folder}/" if stage.folder else "", self._pipeline.stages)
-                if found is not None:
-                    if found[0].is_pattern:
-                        raise self._unlisted(text, stage, found[0])
-                    return None
             if is_glob(text):
                 return None
             text = unescape(text)
@@ -212,6 +212,24 @@ class Demand:
             return None
         root = self._pipeline.root
         return path[len(root) + 1 :] if path.startswith(root + "/") else path
+
+    def _refers(self, text: str, stage: Stage) -> bool:
+        """Whether an input is a reference, to a value of `[global]` or to what a stage makes."""
+        if text.startswith("global."):
+            at: object = self._pipeline.globals_of(stage.folder)
+            for key in text.split(".")[1:]:
+                at = at.get(key) if isinstance(at, Mapping) else None
+            if at is not None:
+                return True
+        prefix = f"{stage.folder}/" if stage.folder else ""
+        found = referred(text, prefix, self._pipeline.stages)
+        if found is not None and found[0].is_pattern:
+            raise self._unlisted(text, stage, found[0])
+        if found is not None:
+            return True
+        name, _, key = text.partition(".")
+        maker = self._pipeline.stages.get(prefix + name)
+        return maker is not None and [output.value for output in maker.outputs] == ["result"] and "/" not in key  # a key of all that it returns
 
     def _unlisted(self, text: str, stage: Stage, maker: Stage) -> GraphError:
         places = (_place(stage, "inputs"), _place(maker, "outputs"))
@@ -235,27 +253,34 @@ class Demand:
         self._done.add(asked)
         if self._is_made(path):
             return
-        for each in (path, *(parents(path) if self._in_directories else ())):
-            matches = [match for match in self._rules.matching(each) if self._instance(match) is not None]
-            if each != path:
-                matches = [match for match in matches if self._makes_directory(match, each)]
-            if matches:
-                self._choose(matches, each, asked)
-                return
-
-    def _choose(self, matches: Sequence[Match], path: str, asked: _Asked) -> None:
         self._left = MOST_FILES
+        matches = [match for match in self._rules.matching(path) if self._instance(match) is not None]
         able = [match for match in matches if self._can(match, asked.used).there]
+        if not able and self._in_directories:
+            able = self._above(path, asked.used)
         if len(able) > 1:
             raise self._ambiguous(able, path)
-        if able:
-            self._make(able[0], asked.used)
-            return
-        left = self._left_by(matches, path)
+        if not able:
+            able = self._anyway(matches, asked)
+        for match in able:
+            self._make(match, asked.used)
+
+    def _above(self, path: str, used: frozenset[str]) -> list[Match]:
+        """Those that can make a directory which a path lies in: the innermost one."""
+        for folder in parents(path):
+            matches = [match for match in self._rules.matching(folder) if self._makes_directory(match, folder)]
+            able = [match for match in matches if self._can(match, used).there]
+            if able:
+                return able
+        return []
+
+    def _anyway(self, matches: Sequence[Match], asked: _Asked) -> list[Match]:
+        """The instance that is made although its inputs are not there, so that what is missing is told with who needs it."""
+        left = self._left_by(matches, asked.path)
         if left is not None:
-            self._make(left, asked.used)
-        elif asked.sure and len(matches) == 1 and self._kind(path) == "absent" and matches[0].stage.name not in asked.used:
-            self._make(matches[0], asked.used)  # what is missing of it is told with who needs it
+            return [left]
+        alone = len(matches) == 1 and matches[0].stage.name not in asked.used
+        return [*matches] if asked.sure and alone and self._kind(asked.path) == "absent" else []
 
     def _left_by(self, matches: Sequence[Match], path: str) -> Match | None:
         """The one that has made a file, if what it was made from is gone: such a file is no source."""
@@ -293,7 +318,10 @@ class Demand:
         """
         name = match.name
         if name in self._possible:
-            return self._possible[name]
+            known = self._possible[name]
+            if known is not None and known.item != match.item:
+                raise GraphError(f"two files ask for an instance called `{show(name)}`", (_place(match.stage, "outputs"),))
+            return known
         maker = self._makers.get(match.stage.name)
         if maker is None:
             maker = self._makers[match.stage.name] = instances_of(match.stage, self._pipeline)

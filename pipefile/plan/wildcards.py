@@ -7,7 +7,7 @@ that a path is compared with those alone that have both; how many others there a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from pipefile.model.stage import Field, Output, Stage, Value
@@ -129,23 +129,29 @@ class Rule:
 
 
 class Rules:
-    """The pattern rules of a pipeline.
+    """The pattern rules of a pipeline."""
 
-    Args:
-        rows: Each stage with wildcards, and the items of its `for_each`: [{}] without.
-    """
-
-    def __init__(self, rows: Iterable[tuple[Stage, Sequence[Mapping[str, Value]]]]) -> None:
+    def __init__(self) -> None:
         self.all: list[Rule] = []
         self._by_ends: dict[tuple[str, str], list[Rule]] = {}
-        for stage, items in rows:
-            for output in stage.outputs:
-                if not output.value:
-                    for row in items:
-                        rule = Rule(stage, output, row)
-                        self.all.append(rule)
-                        self._by_ends.setdefault((rule.start, rule.end), []).append(rule)
-        self._lengths = sorted({(len(start), len(end)) for start, end in self._by_ends})
+        self._lengths: dict[tuple[int, int], None] = {}
+
+    def add(self, stage: Stage, rows: Sequence[Mapping[str, Value]]) -> None:
+        """Add a stage with wildcards.
+
+        Args:
+            stage: The stage.
+            rows: The items of its `for_each`: [{}] without.
+
+        Raises:
+            ItemError: An item has no place in its outputs.
+        """
+        for output in stage.outputs:
+            for row in rows if not output.value else ():
+                rule = Rule(stage, output, row)
+                self.all.append(rule)
+                self._by_ends.setdefault((rule.start, rule.end), []).append(rule)
+                self._lengths[len(rule.start), len(rule.end)] = None
 
     def matching(self, path: str) -> list[Match]:
         """Who could make *path*: each stage and item once."""

@@ -309,6 +309,50 @@ def test_items_and_wildcards(project: Project) -> None:
     assert project.build("other/a.o").exit_status == 2
 
 
+def test_a_directory_beside_a_file_that_no_rule_can_make(project: Project) -> None:
+    """A rule for files whose inputs are not there does not keep a rule for the directory from making them."""
+    project.stage("unpack", ["{name}.tar"], ["out/{name}/"], "cp {inputs} {outputs}/f.txt")
+    project.stage("text", ["{a}.md"], ["out/{d}/{a}.txt"], "cp {inputs} {outputs}")
+    project.stage("use", ["out/a/f.txt"], ["use"], "cat {inputs} > {outputs}")
+    project.write("a.tar", "a\n")
+
+    assert project.build().ran == ["unpack@a", "use"]
+
+
+def test_two_texts_of_one_name(project: Project) -> None:
+    """Instances that would be called the same are an error, not the same instance."""
+    project.stage("pair", None, ["{a}-{b}.txt"], "echo {a} {b} > {outputs}")
+    outcome = project.build("1,b=2-3.txt", "1-2,b=3.txt")
+
+    assert (outcome.exit_status, outcome.output) == (
+        2,
+        "error: two files ask for an instance called `pair@a=1,b=2,b=3`\n  Pipefile.toml:2  `pair`\n",
+    )
+
+
+def test_references_ask_for_nothing(project: Project) -> None:
+    """What is a value of `[global]`, or what a function returns, is no file for a rule that matches its name."""
+    project.globals(text="x")
+    project.settings(python=["made.py"])
+    project.write("made.py", "from pipefile import stage\n\n\n@stage\ndef summary():\n    return {'text': 'a', 'pages': 3}\n")
+    project.stage("any", ["{name}.in"], ["{name}.text"], "cat {inputs} > {outputs}")
+    project.stage("use", ["summary.text", "global.text"], ["use"], "echo {inputs} > {outputs}")
+
+    assert project.build().exit_status == 0
+    assert project.read("use") == "a x\n"
+    assert project.cli("check").out == "2 stages: no faults\n"
+
+
+def test_an_item_that_fits_nowhere(project: Project) -> None:
+    """A part of a path is asked of an item that is none: an error, as without wildcards."""
+    keys = {"for_each": {"n": [1, 2]}, "where": {"name": "[^/]+"}}
+    project.stage("obj", None, ["{n.stem}/{name}.o"], "echo {n} > {outputs}", **keys)
+
+    assert project.build("1/a.o").output == (
+        "error: `for_each` of stage `obj`: `{n.stem}` asks for part of a path, but the item is `1`\n  Pipefile.toml:4  `obj`\n"
+    )
+
+
 def test_directories(project: Project) -> None:
     """A directory is asked for by its name, or by a file in it."""
     project.stage("unpack", ["{name}.tar"], ["out/{name}/"], "cp {inputs} {outputs}/f.txt")

@@ -21,9 +21,16 @@ def rule(path: str, **where: str) -> Stage:
     return Stage(path, outputs=(Output(None, path.rstrip("/"), path.endswith("/")),), for_each=each)
 
 
+def rules_of(*stages: Stage) -> Rules:
+    found = Rules()
+    for stage in stages:
+        found.add(stage, [{}])
+    return found
+
+
 def made(path: str, *stages: Stage) -> list[str]:
     """The instances that make a file."""
-    return [match.name for match in Rules([(stage, [{}]) for stage in stages]).matching(path)]
+    return [match.name for match in rules_of(*stages).matching(path)]
 
 
 def test_literal_text_and_wildcards() -> None:
@@ -68,7 +75,8 @@ def test_an_item_of_for_each_is_literal() -> None:
     stage = rule("{mode}/{n}.o")
     assert stage.for_each is not None
     each = replace(stage.for_each, wildcards=(("n", ONE_NAME),))
-    rules = Rules([(replace(stage, for_each=each), [{"mode": "debug"}, {"mode": 3}])])
+    rules = Rules()
+    rules.add(replace(stage, for_each=each), [{"mode": "debug"}, {"mode": 3}])
 
     assert [match.name for match in rules.matching("3/a.o")] == ["{mode}/{n}.o@mode=3,n=a"]
     assert rules.matching("other/a.o") == []
@@ -86,8 +94,7 @@ def test_called(name: str) -> None:
 
 def test_many_targets_over_many_rules() -> None:
     """A path is compared with the rules that have its ends, not with all others: 400 rules, no more than two of which are compared for a path."""
-    stages = [rule(f"out{number}/{{n}}.{kind}") for number in range(200) for kind in ("o", "d")]
-    rules = Rules([(stage, [{}]) for stage in stages])
+    rules = rules_of(*[rule(f"out{number}/{{n}}.{kind}") for number in range(200) for kind in ("o", "d")])
     asked: list[Rule] = []
     for each in rules.all:
         each.match = lambda path, own=each: asked.append(own) or Rule.match(own, path)  # type: ignore[method-assign, misc, func-returns-value]
