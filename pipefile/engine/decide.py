@@ -244,6 +244,7 @@ class Decider:
     def decide(self, edge: Edge) -> Decision:
         """Whether an edge whose inputs are final is fresh, and why not."""
         code = self.code.of(edge)
+        self.unasked.check_code(edge, code.files)
         parts = components(edge, self._facts(edge, code.parts))
         if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
             parts = [part._replace(value=self._mask.text(part.value)) for part in parts]

@@ -11,8 +11,11 @@ from functools import cached_property
 
 from pipefile.base.dataclass import replace
 from pipefile.base.errors import InputError
+from pipefile.base.locations import Place
+from pipefile.base.paths import show
 from pipefile.engine.session import Session
 from pipefile.engine.world import record_of
+from pipefile.model.graph import Edge
 from pipefile.model.record import Record
 
 
@@ -46,6 +49,19 @@ class Unasked:
             ours = record is not None and record.pipefile in self._session.pipefiles and _stage(record) in self.rules
             found = self._known[path] = record.edge if record is not None and ours else ""
         return found
+
+    def check_code(self, edge: Edge, files: Iterable[str]) -> None:
+        """See that no file of an edge's code is one that a rule has made and nothing asks for.
+
+        Raises:
+            InputError: One is.
+        """
+        for path in files if self.rules else ():
+            maker = self.maker(path)
+            if maker:
+                text = f"the code of `{show(edge.name)}` is in `{show(path)}`, which stage `{show(maker)}` makes, without declaring it"
+                place = Place(edge.stage.file, ("stage", edge.stage.name), f"`{show(edge.stage.name)}`")
+                raise InputError(text, (place,), f'add it to the inputs of `{show(edge.stage.name)}`: "{show(path)}"')
 
 
 def is_spare(session: Session, record: Record) -> bool:

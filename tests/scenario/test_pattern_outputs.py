@@ -183,6 +183,27 @@ def test_a_header_that_nothing_asks_for_any_more(headers: Project) -> None:
     assert "read `src/b.h`, which stage `gen@b` makes, without declaring it" in outcome.output
 
 
+def test_a_module_that_a_rule_makes(project: Project) -> None:
+    """So is a Python module that a rule has made, and that a function imports without its stage asking for it."""
+    project.stage("gen", ["{name}.in"], ["{name}_made.py"], "cat {inputs} > {outputs}")
+    project.stage("use", None, {"dst": "use"}, call="steps:use")
+    project.write("steps.py", "import x_made\n\n\ndef use(dst):\n    with open(dst, 'w') as out:\n        out.write(x_made.TEXT)\n")
+    project.write("x.in", "TEXT = 'one'\n")
+    project.build("x_made.py")
+    outcome = project.build()
+
+    assert outcome.failed == ["use"]
+    message = "the code of `use` is in `x_made.py`, which stage `gen@x` makes, without declaring it; add it to the inputs of `use`: \"x_made.py\"\n"
+    assert outcome.output == message
+    assert project.cli("status").exit_status == 0
+    project.stage("use", {"made": "x_made.py"}, {"dst": "use"}, call="steps:use")
+    project.write("steps.py", project.read("steps.py").replace("use(dst)", "use(made, dst)"))
+    assert project.build().ran == ["use"]
+    project.write("x.in", "TEXT = 'two'\n")
+    assert project.build().ran == ["gen@x", "use"]
+    assert project.read("use") == "two"
+
+
 # --- ways through a build
 
 
