@@ -106,6 +106,9 @@ class OnDemand(Protocol):
     def could(self, path: str) -> list[tuple[Stage, tuple[str, ...]]]:
         """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
 
+    def across(self, path: str) -> str:
+        """What to do about a missing file that a rule would make, were it not for a slash; "" where that is not it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:

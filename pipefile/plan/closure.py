@@ -53,7 +53,11 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
             near, is_path = names.near(target)
             could = could_make(_path(target), graph)
-            raise UnknownTargetError(show(target), "" if could and is_path else show(near), is_path, could)
+            error = UnknownTargetError(show(target), "" if could and is_path else show(near), is_path, could)
+            across = graph.rules.across(_path(target)) if graph.rules is not None else ""
+            if across and (is_path or not near):
+                error.hint, error.near = across, ""
+            raise error
     return names.edges(targets)
 
 

@@ -26,7 +26,7 @@ from pipefile.plan.instances import BadInstanceError, Instances
 from pipefile.plan.items import ItemError
 from pipefile.plan.near import nearest
 from pipefile.plan.patterns import beneath, canonical, is_glob, literal_prefix, matcher, start_folder, unescape
-from pipefile.plan.wildcards import Match, Rules
+from pipefile.plan.wildcards import ONE_NAME, Match, Rules
 from pipefile.plan.words import literal_words
 
 MOST_FILES = 1000
@@ -142,6 +142,16 @@ class Demand:
         """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
         self._left = MOST_FILES
         return [(match.stage, self._lacking(match, NOBODY)) for match in self._rules.matching(path) if self._instance(match) is not None]
+
+    def across(self, path: str) -> str:
+        """What to do about a missing file that a rule would make, were it not for a slash; "" where that is not it."""
+        self._left = MOST_FILES
+        for rule in self._rules.all:
+            match = rule.across(path)
+            if match is not None and self._can(match, NOBODY).there:
+                name = next(name for name, text in rule.wildcards if "/" in str(match.item[name]) and text == ONE_NAME)
+                return f'`{{{show(name)}}}` of stage `{show(rule.stage.name)}` matches no `/`; `where = {{ {show(name)} = ".+" }}` lets it'
+        return ""
 
     # -- what asks
 

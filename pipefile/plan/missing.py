@@ -167,6 +167,9 @@ def _meant(files: FileSet, graph: Graph, world: World) -> str:
     if files.kind == "glob":
         return ""
     path = files.paths[0]
+    across = graph.rules.across(path) if graph.rules is not None else ""
+    if across:
+        return across
     if files.kind == "file" and any(within(other, path) for other in graph.producer):
         return f"`{show(path)}/` is the folder with what stages make in it"
     other = _other_form(path, graph, world)

@@ -58,14 +58,26 @@ class Rule:
         self.end = self.pieces[-1] if isinstance(self.pieces[-1], str) else ""
         self._match: Callable[[str], re.Match[str] | None] | None = None
 
+    @property
+    def wildcards(self) -> tuple[tuple[str, str], ...]:
+        """As ForEach.wildcards."""
+        return tuple(self._where.items())
+
     def match(self, path: str) -> Match | None:
         """What makes *path*, if this rule does."""
         if self._match is None:
-            self._match = re.compile(self._regex()).fullmatch
+            self._match = re.compile(self._regex(self._where)).fullmatch
         found = self._match(path)
-        if found is None:
-            return None
+        return None if found is None else self._matched(found)
+
+    def _matched(self, found: re.Match[str]) -> Match:
         return Match(self.stage, {**self._row, **{name: found[f"w{number}"] for number, name in enumerate(self._where)}})
+
+    def across(self, path: str) -> Match | None:
+        """What would make *path*, if wildcards that `where` does not speak of matched slashes."""
+        wide = {name: "(?s:.+)" if text == ONE_NAME else text for name, text in self._where.items()}
+        found = re.fullmatch(self._regex(wide), path) if wide != self._where else None
+        return None if found is None else self._matched(found)
 
     def called(self, name: str) -> Match | None:
         """The instance that is called so, if it is one of this rule's."""
@@ -91,7 +103,7 @@ class Rule:
         text = value_text(getter(piece, self.stage.for_each.names)(self._row))
         return text if isinstance(text, str) else ""  # a list cannot be part of a path: making the instance says so
 
-    def _regex(self) -> str:
+    def _regex(self, where: Mapping[str, str]) -> str:
         numbers = {name: number for number, name in enumerate(self._where)}
         parts, seen = [], set()
         for piece in self.pieces:
@@ -101,7 +113,7 @@ class Rule:
                 parts.append(f"(?P=w{numbers[piece.name]})")
             else:
                 seen.add(piece.name)
-                parts.append(f"(?P<w{numbers[piece.name]}>(?:{self._where[piece.name]}))")
+                parts.append(f"(?P<w{numbers[piece.name]}>(?:{where[piece.name]}))")
         return "".join(parts)
 
     def may_match(self, glob: str) -> bool:

@@ -256,7 +256,11 @@ def test_one_output_of_several_that_a_stage_makes(objects: Project) -> None:
 def test_a_wildcard_is_one_name(objects: Project) -> None:
     """A wildcard matches no slash; `where` lets it, and narrows it."""
     objects.write("src/sub/d.c", "d\n")
-    assert objects.build("build/sub/d.o").exit_status == 2
+    hint = 'hint: `{name}` of stage `obj` matches no `/`; `where = { name = ".+" }` lets it\n'
+    assert objects.build("build/sub/d.o").output == f"error: no alias, stage or output is called `build/sub/d.o`\n{hint}"
+    objects.stage("other", ["build/sub/d.o"], ["other"], "cat {inputs} > {outputs}")
+    missing = "error: `build/sub/d.o` does not exist and no stage makes it\n  needed by `other` (`other`, Pipefile.toml:12)\n"
+    assert objects.build("other").output == missing + hint
     objects.stage("obj", **OBJECT, where={"name": "[a-z/]+"})  # type: ignore[arg-type]
 
     assert objects.build("build/sub/d.o").ran == ["obj@sub/d"]
