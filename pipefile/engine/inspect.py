@@ -20,6 +20,7 @@ from pipefile.model.options import Options
 from pipefile.model.record import Reason
 from pipefile.model.run import RunResult
 from pipefile.plan.estimate import estimate
+from pipefile.plan.fallback import mains
 from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED, NEVER, describe, runs_anyway
@@ -168,6 +169,13 @@ def status(project: Project, options: Options, note: Callable[[str], None] | Non
     """The status of the targets' closure, in an order in which it could be built. *note* is told where not all of the graph is known."""
     session = Session(project, options.environ, lambda _: None, note=note, targets=options.asked)
     return look(session, session.select(options.targets), caching=options.cache)
+
+
+def status_of_all(project: Project, options: Options) -> list[EdgeStatus]:
+    """As `status`, of all stages there are, but for those that only stand in for others."""
+    session = Session(project, options.environ, lambda _: None)
+    standing_in = mains(session.pipeline.stages.values())
+    return look(session, [edge.id for edge in session.graph.edges if edge.stage.name not in standing_in], caching=options.cache)
 
 
 def why(project: Project, options: Options, target: str, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:

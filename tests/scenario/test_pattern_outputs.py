@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -273,6 +274,14 @@ def test_commands_that_show_the_graph(objects: Project) -> None:
     objects.build()
 
     assert [line.split()[0] for line in objects.cli("list").out.splitlines()] == ["obj", "app"]
+    objects.stage("spare", ["{name}.x"], ["{name}.y"], "cat {inputs} > {outputs}")
+    states = json.loads(objects.cli("list", "--json", "--status").out)
+    assert states["default"] == ["app"]
+    assert [(each["name"], each["outputs"], each.get("status")) for each in states["stages"]] == [
+        ("obj", ["build/{name}.o"], "fresh"),
+        ("app", ["build/app"], "fresh"),
+        ("spare", ["{name}.y"], None),
+    ]
     assert objects.cli("graph").out.splitlines()[0] == "obj@a: src/a.c -> build/a.o"
     assert objects.cli("graph", "build/c.o").out == "obj@c: src/c.c -> build/c.o\n"
     assert objects.cli("query", "deps", "build/c.o").out == "src/c.c\n"
