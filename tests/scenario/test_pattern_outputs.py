@@ -288,6 +288,21 @@ def test_commands_that_show_the_graph(objects: Project) -> None:
     assert objects.cli("check").out == "3 stages: no faults\n"
 
 
+def test_commands_that_only_read(objects: Project) -> None:
+    """Case 60: none of them writes anything, for what is asked for, could be, and cannot be."""
+    objects.stage("more", ["{name}.y"], ["src/{name}.c"], "cat {inputs} > {outputs}")
+    objects.build("build/c.o")
+    objects.build()
+    objects.write("src/a.c", "A\n")
+    before = objects.tree()
+
+    for words in (["status"], ["status", "build/c.o"], ["why", "build/c.o"], ["list", "--status"], ["query", "deps", "build/c.o"], ["check"], ["-n"]):
+        assert objects.cli(*words).exit_status == 0, words
+    for words in (["status", "build/z.o"], ["why", "more"], ["-n", "obj@z"], ["clean", "-n", "build/z.o"]):
+        assert objects.cli(*words).exit_status in (0, 2), words
+    assert objects.tree() == before
+
+
 def test_accept(objects: Project) -> None:
     """`accept` takes a file that a rule makes."""
     objects.write("build/c.o", "by hand\n")
