@@ -94,7 +94,7 @@ class ValueOf:
 
 
 class OnDemand(Protocol):
-    """What pattern rules make when something asks for it. As plan/demand.py: Demand."""
+    """What pattern rules make when something asks for it. As plan/possible.py: Possible."""
 
     @property
     def absent(self) -> Mapping[str, None]:

@@ -51,8 +51,8 @@ class _Resolver:
         if expanded.rows:
             from pipefile.plan.demand import Demand  # few Pipefiles have pattern rules
 
-            demand = self.rules = Demand(pipeline, world, expanded)
-            expanded = demand.settled(targets)
+            demand = Demand(pipeline, world, expanded)
+            self.rules, expanded = demand.possible, demand.settled(targets)
         self.stages, self.names, self.by_stage = expanded[:3]
         self.producer, directories = check_outputs(self.stages, self.names)
         self.references = References(pipeline, world, expanded, self.producer, directories)
