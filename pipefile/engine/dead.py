@@ -38,7 +38,8 @@ def standing(session: Session, decider: Decider) -> tuple[list[str], list[str]]:
         if session.graph.rules is not None:
             records = {path: read(session, record_file.record_path(path)) for path in gone}
             spare = [path for path, record in records.items() if record is not None and is_spare(session, record)]
-            gone = [path for path in gone if path not in set(spare)]
+            kept = frozenset(spare)
+            gone = [path for path in gone if path not in kept]
     else:
         gone = sorted(record.output for _, record in records_of_gone(session, made) if record.output is not None)
         if session.graph.rules is not None:

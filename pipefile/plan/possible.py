@@ -98,11 +98,11 @@ class Possible:
         if path in self._producer:
             return None
         self.begin()
-        for match in self.rules.matching(path):
-            found = self.can(match, NOBODY)
-            if found.there:
-                return found.sources
-        return None
+        try:
+            found = next((found for match in self.rules.matching(path) if (found := self.can(match, NOBODY)).there), None)
+        except GraphError:
+            return ()  # whoever asks for it is told
+        return None if found is None else found.sources
 
     def could(self, path: str) -> list[tuple[Stage, tuple[str, ...]]]:
         """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
