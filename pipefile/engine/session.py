@@ -150,6 +150,7 @@ class Session:
         if self.graph.rules is not None and self.graph.rules.absent:
             self.pipeline = replace(self.pipeline, files={**dict.fromkeys(self.graph.rules.absent), **self.pipeline.files})
         self.world.made = self.graph.producer
+        self.files.optional = self.graph.optional
         self.files.late = self.world.expand_late
         self.environ = environ
         self.left_out: dict[int, str] = {}

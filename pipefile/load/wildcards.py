@@ -82,6 +82,10 @@ def with_wildcards(for_each: ForEach, stage: str, where: Mapping[str, Any], name
             raise FaultError(f"`{show(name)}` in `where` of stage `{show(stage)}` is no wildcard", (*key, name), hint)
         _check(text, f"`{show(name)}` in `where` of stage `{show(stage)}`", (*key, name))
     narrowed = tuple([(name, where.get(name, ONE_NAME)) for name in names])
+    try:
+        re.compile("".join([f"(?:{text})" for _, text in narrowed]))
+    except re.error as error:
+        raise FaultError(f"`where` of stage `{show(stage)}`: {show(error.msg)}", key) from None
     axes = tuple([Axis(name, naming=(name,)) for name in names])
     return replace(for_each, axes=(*for_each.axes, *axes), names=(*for_each.names, *names), wildcards=narrowed)
 
@@ -117,6 +121,8 @@ def check_pattern(stage: Stage, raw: Any) -> None:
     """
     assert stage.for_each is not None
     names = [name for name, _ in stage.for_each.wildcards]
+    if all(output.value for output in stage.results):
+        raise FaultError(f"stage `{show(stage.name)}` has wildcards, and no file that something could ask for", ("stage", stage.name, "outputs"))
     for output, key in zip(stage.outputs, _keys(("stage", stage.name, "outputs"), raw), strict=True):
         if output.value:
             continue

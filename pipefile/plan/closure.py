@@ -49,6 +49,10 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
             place = Place(unasked.file, ("stage", unasked.name, "outputs"), f"`{show(unasked.name)}`")
             raise UsageError(nothing_asks(unasked), (place,), name_it(unasked))
         if not names.known(target):
+            checkpoint = _checkpoint(target, graph)
+            if checkpoint >= 0:
+                maker = show(graph.edges[checkpoint].stage.name)
+                raise UsageError(f"`{show(target)}` is a checkpoint of stage `{maker}`, and no result", (), f"name `{maker}`")
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
             near, is_path = names.near(target)
@@ -91,6 +95,11 @@ class _Names(Sequence[str]):
     def __getitem__(self, number: slice) -> Sequence[str]: ...
     def __getitem__(self, number: int | slice) -> str | Sequence[str]:
         return [edge.name for edge in self._edges[number]] if isinstance(number, slice) else self._edges[number].name
+
+
+def _checkpoint(target: str, graph: Graph) -> int:
+    """The edge whose checkpoint a target is; -1 for any other."""
+    return graph.checkpoints.get(_path(target), -1)
 
 
 def _path(target: str) -> str:

@@ -74,8 +74,8 @@ class Possible:
                 raise GraphError(f"`for_each` of stage `{show(name)}`: {error}", (place_of(stage, "for_each"),)) from None
         self._makers: dict[str, Instances] = {}
         self._instances: dict[str, Stage | None] = {}
-        self._producer = {output.path for stage in expanded.stages for output in stage.outputs}
-        self._directories = {output.path for stage in expanded.stages for output in stage.outputs if output.directory}
+        self._producer = {output.path for stage in expanded.stages for output in stage.results}
+        self._directories = {output.path for stage in expanded.stages for output in stage.results if output.directory}
         self.in_directories = bool(self._directories) or any(rule.output.directory for rule in self.rules.all)
         self._sorted = sorted(self._producer)
         self._known: dict[str, Ways] = {}
@@ -88,7 +88,7 @@ class Possible:
 
     def add(self, stage: Stage) -> None:
         """Note that there is an instance."""
-        for output in stage.outputs:
+        for output in stage.results:
             self._producer.add(output.path)
             if output.directory:
                 self._directories.add(output.path)
@@ -157,7 +157,7 @@ class Possible:
 
     def makes_directory(self, match: Match, path: str) -> bool:
         stage = self.instance(match)
-        return stage is not None and any(output.directory and output.path == path for output in stage.outputs)
+        return stage is not None and any(output.directory and output.path == path for output in stage.results)
 
     # -- inputs
 

@@ -11,6 +11,7 @@ from pipefile.model.graph import Edge, FileSet, Graph, Need, OnDemand, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
+from pipefile.plan.classes import Classes
 from pipefile.plan.closure import closure, select
 from pipefile.plan.conditions import value_of
 from pipefile.plan.cycles import CycleError, cycle_error, topological
@@ -54,8 +55,10 @@ class _Resolver:
             demand = Demand(pipeline, world, expanded)
             self.rules, expanded = demand.possible, demand.settled(targets)
         self.stages, self.names, self.by_stage = expanded[:3]
-        self.producer, directories = check_outputs(self.stages, self.names)
-        self.references = References(pipeline, world, expanded, self.producer, directories)
+        self.outputs = check_outputs(self.stages, self.names)
+        self.producer, directories, *_ = self.outputs
+        self.classes = Classes(self.outputs, self.names)
+        self.references = References(pipeline, world, expanded, self.outputs, self.classes)
         self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories))
         self.words: dict[int, tuple[str, ...]] = {}
         self.makers: dict[str, int] = {}
@@ -79,14 +82,15 @@ class _Resolver:
 
     def _built(self, order: dict[int, tuple[int, ...]], conditions: dict[int, ValueOf], wave: list[int]) -> Graph:
         edges = [
-            Edge(number, name, stage, needs, stage.outputs, literal, level)
+            Edge(number, name, stage, needs, stage.results, literal, level)
             for number, (name, stage, needs, literal, level) in enumerate(
                 zip(self.names, self.stages, self.needs, self.literal, wave, strict=False)
             )
         ]
         groups = self.references.groups
         conditional = tuple([number for number, stage in enumerate(self.stages) if stage.should_run is not None])
-        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions, self.rules)
+        depends, more = self.depends + groups, (*self.outputs[2:], self.rules)
+        return Graph(edges, groups, depends, order, self.producer, self.by_stage, conditional, conditions, *more)
 
     def _join(self, number: int, stage: Stage) -> None:
         references = self.references
@@ -143,6 +147,10 @@ class _Resolver:
                 maker = self.makers[path] = self.references.maker_of(path)
             if maker == number:
                 continue
+            if self.classes.any:
+                if self.classes.checkpoint(path) == number:
+                    continue
+                self.classes.check(path, stage)
             if maker >= 0:
                 nodes[maker] = None
             found[path] = None

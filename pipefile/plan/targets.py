@@ -14,7 +14,7 @@ from pipefile.plan.near import nearest
 
 def nothing_asks(stage: Stage) -> str:
     """Why a pattern rule stands for nothing."""
-    shown = next(output.shown for output in stage.outputs if not output.value)
+    shown = next(output.shown for output in stage.results if not output.value)
     return f"nothing asks for a file that stage `{show(stage.name)}` makes: `{show(shown)}`"
 
 

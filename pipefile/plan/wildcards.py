@@ -158,7 +158,7 @@ class Rules:
         Raises:
             ItemError: An item has no place in its outputs.
         """
-        for output in stage.outputs:
+        for output in stage.results:
             for row in rows if not output.value else ():
                 rule = Rule(stage, output, row)
                 self.all.append(rule)
