@@ -20,7 +20,7 @@ from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Tasks
-from pipefile.model.audit import NOTHING as NOT_BEYOND
+from pipefile.model.audit import NOTHING as NOTHING_BEYOND
 from pipefile.model.audit import Beyond
 from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
@@ -72,7 +72,7 @@ class Attempt:
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
     began: float = 0.0
-    beyond: Beyond = NOT_BEYOND
+    beyond: Beyond = NOTHING_BEYOND
 
 
 @dataclass(slots=True)
