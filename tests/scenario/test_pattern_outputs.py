@@ -125,6 +125,25 @@ def test_a_killed_build_of_what_is_written_in_place(objects: Project) -> None:
     assert objects.read("build/app") == "a\nb\n"
 
 
+def test_what_lies_between(project: Project) -> None:
+    """Files between the rules of a chain can be temporary: they go when what needs them is made, and are no sources when they are gone."""
+    project.stage("gen", ["{name}.y"], [{"path": "gen/{name}.c", "temp": True}], "cat {inputs} > {outputs}")
+    project.stage("obj", ["gen/{name}.c"], ["build/{name}.o"], "cat {inputs} > {outputs}")
+    project.stage("app", ["build/a.o"], ["app"], "cat {inputs} > {outputs}")
+    project.write("a.y", "a\n")
+    project.write("b.y", "b\n")
+
+    assert project.build().ran == ["gen@a", "obj@a", "app"]
+    assert not project.exists("gen/a.c")
+    assert project.build().ran == []
+    assert project.build("build/b.o").ran == ["gen@b", "obj@b"]
+    assert project.build().output == ""
+    project.write("a.y", "A\n")
+    assert project.build().ran == ["gen@a", "obj@a", "app"]
+    assert project.read("app") == "A\n"
+    assert project.cli().out.startswith("3 fresh")
+
+
 # --- headers
 
 
