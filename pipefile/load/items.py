@@ -44,7 +44,7 @@ class ItemReader(StageReader):
 
     def __init__(self, reader: StageReader, stage: str, table: Mapping[str, Any], wildcards: tuple[str, ...]) -> None:
         self.__dict__.update(reader.__dict__)
-        has_items = "for_each" in table or "exclude" in table
+        has_items = "for_each" in table or "exclude" in table or ("batch" in table and not wildcards)
         self._for_each = _ForEachReader(stage, reader._globals).read(table) if has_items else ForEach(())
         if wildcards or "where" in table:
             self._for_each = with_wildcards(self._for_each, stage, table.get("where", {}), wildcards)
@@ -55,7 +55,7 @@ class ItemReader(StageReader):
     def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
         if fallback:
             hint = "it runs in place of another stage, for that one's items"
-            key = next(key for key in ("for_each", "exclude", "where", "outputs") if key in table)
+            key = next(key for key in ("for_each", "exclude", "batch", "where", "outputs") if key in table)
             what = "wildcards" if key == "outputs" else f"`{key}`"
             raise FaultError(f"stage `{show(name)}` is a fallback, so it cannot have {what}", ("stage", name, key), hint)
         self._check_condition(name, table.get("should_run"))
@@ -67,10 +67,14 @@ class ItemReader(StageReader):
             for variable, text in stage.env.items()
         }
         self._check_used(stage)
-        found = replace(stage, env=env, for_each=self._for_each)
-        if found.is_pattern:
-            check_pattern(found, table["outputs"])
-        return found
+        stage = replace(stage, env=env, for_each=self._for_each)
+        if stage.is_pattern:
+            check_pattern(stage, table["outputs"])
+        if "batch" not in table:
+            return stage
+        from pipefile.load.batches import batch_of  # fewer have any
+
+        return replace(stage, batch=batch_of(stage, table["batch"], self.is_item))
 
     def _check_condition(self, stage: str, raw: object) -> None:
         text = raw.get("exists") if isinstance(raw, dict) else ""
@@ -210,6 +214,9 @@ class _ForEachReader:
         self._key: KeyPath = ("stage", stage, "for_each")
 
     def read(self, table: Mapping[str, Any]) -> ForEach:
+        if "for_each" not in table and "batch" in table:
+            text = f"`batch` of stage `{show(self._stage)}` puts items of `for_each` together, which the stage has not"
+            raise FaultError(text, ("stage", self._stage, "batch"))
         if "for_each" not in table:
             text = f"`exclude` of stage `{show(self._stage)}` leaves something out of `for_each`, which the stage has not"
             raise FaultError(text, ("stage", self._stage, "exclude"))

@@ -144,6 +144,15 @@ def test_what_lies_between(project: Project) -> None:
     assert project.cli().out.startswith("3 fresh")
 
 
+def test_batches(objects: Project) -> None:
+    """Instances that are asked for can run together, as those of `for_each` can."""
+    objects.stage("obj", ["src/{name}.c"], ["build/{name}.o"], "cat {inputs} | tee {outputs}", batch=8)
+
+    assert sorted(objects.build("app", "build/c.o", jobs=1).ran) == ["app", "obj@a", "obj@b", "obj@c"]
+    assert objects.read("build/a.o") == "a\nb\nc\n"
+    assert objects.build("app", "build/c.o").ran == []
+
+
 # --- headers
 
 
