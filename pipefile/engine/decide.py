@@ -232,7 +232,7 @@ class Decider:
 
     def _reads_unasked(self, edge: Edge) -> list[str]:
         """Discovered inputs that a pattern rule has made, and of which nobody sees to it that they are fresh: nothing asks for them by name."""
-        if not edge.stage.depfile or not self.unasked.rules:
+        if not self.has_discovered(edge) or not self.unasked.rules:
             return []
         return [path for path in self.known_discovered(edge) if self.unasked.maker(path)]
 
