@@ -6,7 +6,7 @@ The commit order (4-architecture) is the order of the calls in `Attempts.commit`
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, field
@@ -15,11 +15,14 @@ from pipefile.base.paths import folder_of, parents, show
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.discover import Discovery, Found
-from pipefile.engine.files import SMALL, Files, State, large_files
+from pipefile.engine.files import NOTHING, SMALL, Files, State, large_files
 from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Log, Tasks
+from pipefile.engine.verdict import Verdict
+from pipefile.model.audit import NOTHING as NOTHING_BEYOND
+from pipefile.model.audit import Beyond
 from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
@@ -57,6 +60,7 @@ class Attempt:
         began: When it was handed to its executor, by the clock.
         log: Path of its log from the root, where it shares one; "" for one of its own.
         quiet: What that holds is told with another attempt.
+        beyond: What it did beyond its declaration, as far as that is known and told.
     """
 
     edge: Edge
@@ -73,33 +77,7 @@ class Attempt:
     began: float = 0.0
     log: str = ""
     quiet: bool = False
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What came of an attempt that ended with success as far as its executor can tell.
-
-    Args:
-        error: Why it failed all the same; "" if it did not.
-        hint: What to do about it.
-        again: It has to be repeated: its inputs changed meanwhile.
-        kept: It failed, but its outputs stand where they belong.
-        warnings: What a person should know.
-        outputs: What was made: path -> digest.
-        changed: Inputs that changed while it ran.
-        own: The error is the stage's: it did not make its outputs.
-        discovered: What it read besides its declared inputs: path -> digest.
-    """
-
-    error: str = ""
-    hint: str = ""
-    again: bool = False
-    kept: bool = False
-    warnings: list[str] = field(default_factory=list)
-    outputs: dict[str, str] = field(default_factory=dict)
-    changed: Sequence[str] = ()
-    own: bool = False
-    discovered: Mapping[str, str] = field(default_factory=dict)
+    beyond: Beyond = NOTHING_BEYOND
 
 
 class Attempts:
@@ -126,6 +104,7 @@ class Attempts:
         self._discovery = discovery
         self._tick = tick
         self._tasks = tasks
+        self.audits = tasks.audits
         self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
@@ -150,6 +129,8 @@ class Attempts:
                     found[path] = files.state(path)
                 if need.files.value:
                     self._add_named(need.files, found)
+                if self._files.optional and not need.optional:
+                    self._decider.check_made(need.files)
                 if need.files.inside and not need.optional and not any(found[path].kind != "absent" for path in paths):
                     raise InputError(self._not_made(need.files))
         return found
@@ -192,9 +173,9 @@ class Attempts:
                 raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
         for path in attempt.decision.code:
             attempt.inputs[path] = self._files.state(path)
-        if edge.literal or edge.stage.depfile:
+        if edge.discovers:
             attempt.discovered = self._discovery.before(edge, attempt.decision)
-        if edge.stage.depfile or names_files(edge.outputs):
+        if edge.stage.depfile or edge.stage.audit == "track" or names_files(edge.outputs):
             if number > 1 and self._tick.tick:  # a change of the first attempt must not look like one of this
                 ticks.pass_tick(min(self._tick.tick, ticks.WHOLE_SECONDS), self._session.project.clock)
             attempt.start = ticks.mark(self._disk, self._session.store)
@@ -237,6 +218,7 @@ class Attempts:
     def failed(self, attempt: Attempt) -> None:
         """Remove what a failed or interrupted attempt has left."""
         self._places.discard(attempt.edge)
+        self.audits.drop(attempt.edge)
 
     def changed(self, attempt: Attempt) -> list[str]:
         """Inputs that changed while a failed attempt ran: the next one gets them as they are now."""
@@ -268,8 +250,10 @@ class Attempts:
             if text:
                 return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         found = Found()
-        if edge.literal or edge.stage.depfile:
-            found = self._discovery.after(edge, attempt.discovered, attempt.decision, attempt.start, last)
+        beyond = self.audits.take(edge, attempt.inputs)
+        if edge.discovers:
+            tracked = beyond.reads if edge.stage.audit == "track" else ()
+            found = self._discovery.after(edge, attempt.discovered, attempt.decision, (attempt.start, last), tracked)
             if found.fault:
                 return Verdict(error=found.fault, hint=found.hint)
         changed += found.changed
@@ -288,6 +272,9 @@ class Attempts:
             named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
+        attempt.beyond = self.audits.judged(edge, beyond, found.digests, named)
+        if edge.stage.audit == "strict" and any(attempt.beyond):
+            return Verdict(*self.audits.fault(edge, attempt.beyond))
         if made is None:
             made = self._hash_outputs(edge)
         made.update(named)
@@ -347,7 +334,7 @@ class Attempts:
 
     def _made_plainly(self, edge: Edge) -> dict[str, State] | None:
         """The outputs of an edge that has made nothing but files, as it should: each is looked at once. None where they have to be looked over."""
-        if edge.literal or edge.stage.depfile:
+        if edge.discovers:
             return None
         for output in edge.outputs:
             if output.directory or output.value:
@@ -361,6 +348,9 @@ class Attempts:
         made = {}
         for output in edge.outputs:
             place = written_at(output)
+            if output.optional and self._places.is_unmade(output):
+                made[output.path] = NOTHING
+                continue
             if output.directory:
                 made[output.path] = self._hash_directory(place)
             elif output.value:
@@ -431,6 +421,11 @@ class Attempts:
     def _settle(self, output: Output, made: dict[str, State]) -> None:
         """Take the stamp that the output has at its final place: a rename sets ctime."""
         files, path, place = self._files, output.path, written_at(output)
+        if made[path].kind == "absent":
+            for inner in files.members.pop(path, ((), ()))[0]:
+                files.forget(inner)
+            files.known[path] = NOTHING
+            return
         if output.directory:
             if place != path:
                 for inner in files.members.pop(path, ((), ()))[0]:

@@ -6,79 +6,31 @@ import select
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError, InputError, PipefileError
 from pipefile.base.paths import show
-from pipefile.engine.attempt import Attempt, Attempts, Verdict
+from pipefile.engine.attempt import Attempt
 from pipefile.engine.batches import Batches, Hands
-from pipefile.engine.conditions import Conditions
-from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.decide import Decision
 from pipefile.engine.executors import Executors
 from pipefile.engine.history import instance
-from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
 from pipefile.engine.outlook import Look
+from pipefile.engine.parts import Parts, Work
 from pipefile.engine.retry import Failure, Tries, disk_text, is_own, log_of, unready
-from pipefile.engine.reuse import Reuse
-from pipefile.engine.session import Session
-from pipefile.engine.slots import Slots
 from pipefile.engine.tally import Tally
-from pipefile.model.event import Event, Note, PlanMade, StageRetried, StageStarted
+from pipefile.engine.verdict import Verdict
+from pipefile.model.event import Note, PlanMade, StageRetried, StageStarted
 from pipefile.model.graph import Edge
-from pipefile.model.options import Options
 from pipefile.model.ports import Completion
 from pipefile.model.record import Reason
 from pipefile.plan.fallback import name_of
 from pipefile.plan.resources import Grant
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
-from pipefile.store.runs import RunWriter
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
 _QUIET = 20  # milliseconds in which nothing ends, then there is time for what can wait
 _LOOK = 0.1  # seconds between two looks at the load average while nothing happens
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one build works with.
-
-    Args:
-        session: The project.
-        options: What was asked for.
-        emit: Takes events.
-        warn: Takes warnings.
-        decider: Fresh or stale.
-        inherit: The lock's descriptor, for every stage process; -1 for none.
-        interrupts: Signals, or None.
-    """
-
-    session: Session
-    options: Options
-    emit: Callable[[Event], None]
-    warn: Callable[[str], None]
-    decider: Decider
-    inherit: int
-    interrupts: Interrupts | None
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the loop of one build drives.
-
-    Args:
-        attempts: Prepares and commits.
-        writer: The run's history.
-        conditions: What is left out.
-        slots: What edges may use while they run.
-        reuse: Earlier results.
-    """
-
-    attempts: Attempts
-    writer: RunWriter
-    conditions: Conditions
-    slots: Slots
-    reuse: Reuse
 
 
 class Loop:
@@ -121,6 +73,7 @@ class Loop:
         self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
         self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
+        self._temps = parts.temps
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 
@@ -143,6 +96,8 @@ class Loop:
         while True:
             self._heed_interrupts()
             self._heed_tries()
+            if self._temps is not None:
+                self._temps.step()
             queue.extend(schedule.decidable())
             self._batches.release(not queue)
             if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:
@@ -160,12 +115,16 @@ class Loop:
                 break
             self.tally.report_skipped()
         self.tally.report_skipped()
+        self.tally.tell_fresh()
 
     # -- deciding
 
     def _decide(self, number: int) -> None:
         if number not in self._schedule.dropped and self._decider.unmoved(number):
             self.tally.unmoved(number)
+            return
+        temps = self._temps
+        if temps is not None and temps.waits(number):
             return
         edge = self._graph.edges[number]
         try:
@@ -178,10 +137,12 @@ class Loop:
                 self._put_back(edge)
                 return
             decision = self._decider.decide(edge)
+            if temps is not None and decision.fresh:
+                decision.reasons = temps.reasons(edge)
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
-        if self._options.force or (decision.fresh and edge.name == self._options.debug):
+        if self._options.force or (decision.fresh and edge.name == self._options.alone):
             decision.reasons = (FORCED, *decision.reasons)
         elif number in self._reuse.resume.below:
             decision.reasons = (Reason("resumed", self._reuse.resume.stage), *decision.reasons)
@@ -192,9 +153,13 @@ class Loop:
             return
         if self._restore(edge, decision):
             return
-        too_much = self._needs.fault(number)
-        if too_much is not None:
-            self._fail_undecided(edge, too_much)
+        try:
+            if temps is not None and temps.lacks(edge, decision):
+                return
+            if (too_much := self._needs.fault(number)) is not None:
+                raise too_much
+        except PipefileError as error:
+            self._fail_undecided(edge, error)
             return
         self._decisions[number] = decision
         if not self._batches.hold(edge):
@@ -203,7 +168,7 @@ class Loop:
     def _restore(self, edge: Edge, decision: Decision) -> bool:
         """Whether a stale edge need not run, because it has what it made before."""
         dropped, below = self._schedule.dropped, self._reuse.resume.below
-        if self._options.force or edge.name == self._options.debug or edge.id in dropped or edge.id in below:
+        if self._options.force or edge.name == self._options.alone or edge.id in dropped or edge.id in below:
             return False
         clock = self._session.project.clock
         began = clock.monotonic()
@@ -240,13 +205,20 @@ class Loop:
             number = self._schedule.start(self._slots.take)
             if number is None:
                 return
+            if self._temps is not None and self._temps.put_off(number, self._decisions):
+                self._slots.release(number)
+                self._batches.without(number)
+                continue
             grant = self._slots.granted(number)
             first = self._begin(number, grant)
             if first is None:
                 self._slots.release(number)
                 self._batches.without(number)
                 continue
-            others = [self._begin(each, grant) for each in self._batches.beside(number)]
+            beside = self._batches.beside(number)
+            if self._temps is not None:
+                beside = [each for each in beside if not self._temps.put_off(each, self._decisions)]
+            others = [self._begin(each, grant) for each in beside]
             self._launch([first, *[attempt for attempt in others if attempt is not None]])
 
     def _begin(self, number: int, grant: Grant) -> Attempt | None:
@@ -379,12 +351,15 @@ class Loop:
             self._doubt(verdict.changed)
         if verdict.again and not self._schedule.stopping:
             self._repeat(edge, decision)
-        elif verdict.error or verdict.again:
+            return
+        if verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
             if not verdict.kept:
                 self._clean_up(attempt)
             self._failed(Failure(attempt, completion, text, verdict.hint, verdict.own))
-        elif attempt.fallback:
+            return
+        self._attempts.audits.note(edge, attempt.beyond)
+        if attempt.fallback:
             self._degraded(attempt, completion, verdict)
         else:
             self.tally.has_run(attempt, completion, verdict)

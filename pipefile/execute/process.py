@@ -236,7 +236,8 @@ class ProcessExecutor(Supervisor[_Function]):
         env = None if task.env is worker.forks.env or task.env == worker.forks.env else dict(task.env)
         stays = _may_share(task) and not worker.outdated
         survey = self._takes_preloaded(task, worker.kind[3]) and self._preloads.ask(call.call.module)
-        wire.send(worker.sock, ("task", stays, survey, task.name, env, task.cwd, running.temporary, wire.pack(call)), (pipe,))
+        audited = task.audited and tuple(task.audited)
+        wire.send(worker.sock, ("task", stays, survey, task.name, env, task.cwd, running.temporary, audited, wire.pack(call)), (pipe,))
 
     def _dismiss(self, worker: _Worker) -> None:
         """Hear of a worker no more; it ends when its socket is closed, if it has not ended yet."""
@@ -384,4 +385,10 @@ class ProcessExecutor(Supervisor[_Function]):
 
 
 def _may_share(task: Task) -> bool:
-    return bool(task.shared) or (task.function is not None and task.function.setup is not None)
+    """Whether it takes a worker that has run others, and leaves it to others."""
+    return not _is_exact(task) and (bool(task.shared) or (task.function is not None and task.function.setup is not None))
+
+
+def _is_exact(task: Task) -> bool:
+    """Whether its worker must be new, and is not kept: what earlier tasks have read there, it would not read again."""
+    return task.audited is not None and task.audited.exact

@@ -148,6 +148,20 @@ class FunctionCall:
     batch: BatchCall | None = None
 
 
+class Audited(NamedTuple):
+    """Where Python code tells what it reads and writes.
+
+    Args:
+        root: Absolute path of the project's root: nothing outside is told.
+        file: Absolute path of the file that it is appended to, below *root*.
+        exact: All of it has to be told of this very task, whatever others in the same process have read before.
+    """
+
+    root: str
+    file: str
+    exact: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What an executor runs: complete, so that a machine far away could run it too.
@@ -168,6 +182,7 @@ class Task:
         process: The function runs in a process of its own rather than in the builder.
         mask: Takes what nobody may read out of what it prints; None for nothing.
         shared: What tasks without a `setup` have in common that may share worker processes, the name of their stage; "" for a process of its own.
+        audited: Where a function tells what it reads and writes; None where nobody wants to know. A command has it in its environment.
     """
 
     id: int
@@ -185,6 +200,7 @@ class Task:
     process: bool = False
     mask: Mask | None = None
     shared: str = ""
+    audited: Audited | None = None
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
