@@ -282,13 +282,13 @@ class Schedule:
 
     def wait(self, edge: int, above: Sequence[int]) -> None:
         """An edge that was given out, or started just now, waits for edges that were reopened, and is given out again when all have ended well."""
-        self.hold(edge)
+        self.put_back(edge)
         self._state[edge] = _WAITING
         self._waits[edge] = len(above)
         for each in above:
             self._holding.setdefault(each, []).append(edge)
 
-    def hold(self, edge: int) -> None:
+    def put_back(self, edge: int) -> None:
         """An edge that was started just now does not run yet: `mark_ready` follows."""
         if self._state[edge] == _RUNNING:
             self._leave(edge)
