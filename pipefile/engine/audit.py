@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import replace
@@ -48,6 +48,7 @@ class Audits:
         self._folder = f"{session.store}/audit"
         self._begun = False
         self._watched: set[int] = set()  # edges on their way
+        self._batches: dict[int, tuple[tuple[Edge, ...], frozenset[str]]] = {}  # by their last edge: all, and what they read
         self._starts: dict[int, bool] = {}
         self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
         self._found: dict[str, tuple[dict[str, None], ...]] = {}  # as Beyond has it, by stage
@@ -56,8 +57,19 @@ class Audits:
 
     # -- before
 
-    def watched(self, edge: Edge, task: Task) -> Task:
-        """A task with what has it watched; itself where nothing is."""
+    def watched(self, edges: Sequence[Edge], task: Task, inputs: Collection[str]) -> Task:
+        """A task with what has it watched; itself where nothing is.
+
+        What a batch does is told with the last of its edges: who of them has done it nobody knows.
+
+        Args:
+            edges: Those that it is for.
+            task: The task.
+            inputs: What is known that they read.
+        """
+        edge = edges[-1]
+        if len(edges) > 1:
+            self._batches[edge.id] = (tuple(edges), frozenset(inputs))
         if edge.name == self._trace:
             return self._traced(edge, task)
         stage = edge.stage
@@ -106,6 +118,7 @@ class Audits:
 
     def drop(self, edge: Edge) -> None:
         """What was seen of an attempt does not count."""
+        self._batches.pop(edge.id, None)
         if edge.id in self._watched:
             self._watched.discard(edge.id)
             self._disk.unlink(self._file(edge))
@@ -123,6 +136,7 @@ class Audits:
         if edge.id not in self._watched:
             return NOTHING
         self._watched.discard(edge.id)
+        batch, all_inputs = self._batches.pop(edge.id, ((), frozenset()))
         path = self._file(edge)
         try:
             data = self._disk.read(path, _LIMIT)
@@ -132,7 +146,7 @@ class Audits:
             raise InputError(f"what the audit saw of it cannot be read: {os.strerror(error.errno or 0)}") from error
         self._disk.unlink(path)
         accesses = self._parsed(edge, data)
-        beyond = self._beyond(edge, accesses, inputs)
+        beyond = self._beyond(batch or (edge,), accesses, {*inputs, *all_inputs})
         if edge.name == self._trace:
             self.traced = self._all_of(edge, accesses, beyond)
         return beyond
@@ -168,13 +182,16 @@ class Audits:
         told = replace(beyond, reads=tuple([path for path in beyond.reads if self._stands(path)])).by_kind()
         return Traced(edge.stage.name, name, tuple(sorted(read)), tuple(sorted(written)), tuple(unread), told)
 
-    def _beyond(self, edge: Edge, accesses: list[Access], inputs: Collection[str]) -> Beyond:
+    def _beyond(self, edges: Sequence[Edge], accesses: list[Access], inputs: Collection[str]) -> Beyond:
+        """What was done beyond what any of *edges*, which ran together, declares."""
         from pipefile.plan.audit import is_among, is_ignored, sort_out
 
         store = self._session.store
+        edge = edges[-1]
         known = {*inputs, *edge.literal, *self._params(edge.stage)}
         real: set[str] = set()
-        outputs = {path for output in edge.outputs for path in (output.path, temporary(output.path))} | {edge.stage.depfile}
+        outputs = {path for each in edges for output in each.outputs for path in (output.path, temporary(output.path))}
+        outputs.update([each.stage.depfile for each in edges])
 
         def declared(path: str) -> bool:
             if is_ignored(path, store) or is_among(path, known):
@@ -265,7 +282,7 @@ class Audits:
         kinds = {"reads": "r", "writes": "w", "removes": "d"}
         accesses = [Access(kinds.get(name, ""), path) for name, paths in undeclared.items() for path in paths]
         inputs = {path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)}
-        self.note(edge, self.judged(edge, self._beyond(edge, accesses, inputs), (), ()))
+        self.note(edge, self.judged(edge, self._beyond((edge,), accesses, inputs), (), ()))
 
     def close(self) -> None:
         if self._begun:

@@ -144,7 +144,7 @@ class Schedule:
 
     def is_busy(self, edge: int) -> bool:
         """Whether an edge runs, or will run again after an attempt that failed."""
-        return self._state[edge] in (_RUNNING, _FREED)
+        return self._state[edge] in (_RUNNING, _FREED, _RIDING)
 
     # Events and commands
 
@@ -231,8 +231,8 @@ class Schedule:
         if self._lines is not None:
             self._lines.hand_over(edge, other)
 
-    def hold(self, edge: int) -> None:
-        """An edge that has run is to be taken along once more by one that is ready, or will be."""
+    def take_along(self, edge: int) -> None:
+        """An edge that has run is to run once more in the place of one that is ready, or will be."""
         self.free(edge)
         if self._state[edge] == _FREED:
             self._freed -= 1
