@@ -6,7 +6,7 @@ The commit order (4-architecture) is the order of the calls in `Attempts.commit`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, field
@@ -15,11 +15,13 @@ from pipefile.base.paths import folder_of, parents, show
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.discover import Discovery, Found
-from pipefile.engine.files import NOTHING, SMALL, Files, State
+from pipefile.engine.files import NOTHING, SMALL, Files, State, large_files
 from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
-from pipefile.engine.tasks import Tasks
+from pipefile.engine.tasks import Log, Tasks
+from pipefile.model.audit import NOTHING as NOTHING_BEYOND
+from pipefile.model.audit import Beyond
 from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
@@ -55,6 +57,9 @@ class Attempt:
         mode: How it runs.
         grant: What it may use.
         began: When it was handed to its executor, by the clock.
+        beyond: What it did beyond its declaration, as far as that is known and told.
+        log: Path of its log from the root, where it shares one; "" for one of its own.
+        quiet: What that holds is told with another attempt.
     """
 
     edge: Edge
@@ -69,6 +74,9 @@ class Attempt:
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
     began: float = 0.0
+    beyond: Beyond = NOTHING_BEYOND
+    log: str = ""
+    quiet: bool = False
 
 
 @dataclass(slots=True)
@@ -122,6 +130,7 @@ class Attempts:
         self._discovery = discovery
         self._tick = tick
         self._tasks = tasks
+        self.audits = tasks.audits
         self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
@@ -174,8 +183,8 @@ class Attempts:
         text = show(files.text)
         return f"no file matches `{text}` in what stage `{maker}` made" if files.kind == "late" else f"stage `{maker}` did not make `{text}`"
 
-    def prepare(self, attempt: Attempt, log: Callable[[Edge], str]) -> Task:
-        """Make an attempt ready: places, removed records where it writes in place, the task.
+    def prepare(self, attempt: Attempt) -> None:
+        """Make an attempt ready: places, and removed records where it writes in place.
 
         Raises:
             InputError: An input is not there.
@@ -190,9 +199,9 @@ class Attempts:
                 raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
         for path in attempt.decision.code:
             attempt.inputs[path] = self._files.state(path)
-        if edge.literal or edge.stage.depfile:
+        if edge.discovers:
             attempt.discovered = self._discovery.before(edge, attempt.decision)
-        if edge.stage.depfile or names_files(edge.outputs):
+        if edge.stage.depfile or edge.stage.audit == "track" or names_files(edge.outputs):
             if number > 1 and self._tick.tick:  # a change of the first attempt must not look like one of this
                 ticks.pass_tick(min(self._tick.tick, ticks.WHOLE_SECONDS), self._session.project.clock)
             attempt.start = ticks.mark(self._disk, self._session.store)
@@ -200,8 +209,27 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number, attempt.grant)
+
+    def task(self, attempts: Sequence[Attempt], log: Log) -> Task:
+        """The task of an attempt that is ready, or of several that run as one.
+
+        Raises:
+            InputError: A placeholder asks for what is not there.
+            OSError: The disk does not take it.
+        """
+        first = attempts[0]
+        inputs = first.inputs
+        if len(attempts) > 1:
+            inputs = {path: state for attempt in attempts for path, state in attempt.inputs.items()}
+        number = max([attempt.number for attempt in attempts])
+        task, command, mode = self._tasks.task([attempt.edge for attempt in attempts], inputs, log, number, first.grant)
+        for attempt in attempts:
+            attempt.command, attempt.mode = command, mode
         return task
+
+    def report(self, last: Attempt) -> bytes:
+        """What the function of a batch has told of its items. *last*: the last of its attempts."""
+        return self._tasks.report(last.edge)
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:
         """What a fallback needs was not waited for by anybody, and may be missing."""
@@ -216,6 +244,7 @@ class Attempts:
     def failed(self, attempt: Attempt) -> None:
         """Remove what a failed or interrupted attempt has left."""
         self._places.discard(attempt.edge)
+        self.audits.drop(attempt.edge)
 
     def changed(self, attempt: Attempt) -> list[str]:
         """Inputs that changed while a failed attempt ran: the next one gets them as they are now."""
@@ -247,8 +276,10 @@ class Attempts:
             if text:
                 return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         found = Found()
-        if edge.literal or edge.stage.depfile:
-            found = self._discovery.after(edge, attempt.discovered, attempt.decision, attempt.start, last)
+        beyond = self.audits.take(edge, attempt.inputs)
+        if edge.discovers:
+            tracked = beyond.reads if edge.stage.audit == "track" else ()
+            found = self._discovery.after(edge, attempt.discovered, attempt.decision, (attempt.start, last), tracked)
             if found.fault:
                 return Verdict(error=found.fault, hint=found.hint)
         changed += found.changed
@@ -267,6 +298,9 @@ class Attempts:
             named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
+        attempt.beyond = self.audits.judged(edge, beyond, found.digests, named)
+        if edge.stage.audit == "strict" and any(attempt.beyond):
+            return Verdict(*self.audits.fault(edge, attempt.beyond))
         if made is None:
             made = self._hash_outputs(edge)
         made.update(named)
@@ -326,7 +360,7 @@ class Attempts:
 
     def _made_plainly(self, edge: Edge) -> dict[str, State] | None:
         """The outputs of an edge that has made nothing but files, as it should: each is looked at once. None where they have to be looked over."""
-        if edge.literal or edge.stage.depfile:
+        if edge.discovers:
             return None
         for output in edge.outputs:
             if output.directory or output.value:
@@ -387,7 +421,7 @@ class Attempts:
         files = self._files
         for inner in files.members.pop(place, ((), ()))[0]:  # of an earlier attempt
             files.forget(inner)
-        large = self._large_files(place) if self._tick.tick else {}
+        large = large_files(self._disk, place) if self._tick.tick else {}
         if large:
             ticks.pass_tick(self._tick.tick, self._session.project.clock)
         state = files.directory(place)
@@ -396,21 +430,6 @@ class Attempts:
             if found is not None and found.stamp == stamp:
                 files.known[inner] = found._replace(settled=True)
         return state
-
-    def _large_files(self, place: str) -> dict[str, tuple[int, ...]]:
-        found: dict[str, tuple[int, ...]] = {}
-        todo = [place]
-        while todo:
-            folder = todo.pop()
-            for name, kind in self._disk.names(folder):
-                inner = f"{folder}/{name}"
-                if kind == "directory":
-                    todo.append(inner)
-                elif kind == "file":
-                    seen = self._disk.stat(inner)
-                    if seen is not None and seen.st_size > SMALL:
-                        found[inner] = stamp_of(seen)
-        return found
 
     def put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
         """Rename outputs from their temporary paths, and complete what is known of them."""

@@ -214,7 +214,7 @@ class Decider:
 
     def has_discovered(self, edge: Edge) -> bool:
         """Whether an edge can have discovered inputs at all."""
-        return bool(edge.literal or edge.stage.depfile)
+        return edge.discovers
 
     def code_made(self, edge: Edge) -> tuple[str, ...]:
         """Files of an edge's code that some edge makes, as the disk has them now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
@@ -67,16 +67,18 @@ class Discovery:
                 found[path] = state
         return found
 
-    def after(self, edge: Edge, before: dict[str, State], decision: Decision, start: int, last: bool) -> Found:
+    def after(self, edge: Edge, before: dict[str, State], decision: Decision, when: tuple[int, bool], tracked: Sequence[str] = ()) -> Found:
         """What the attempt has read beyond its declaration, now that it has ended well.
 
         Args:
             edge: Which one.
             before: What `before` gave for this attempt.
             decision: What was known.
-            start: The disk's stamp when the attempt started, ns; only used where there is a depfile.
-            last: The attempt is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
+            when: The disk's stamp when the attempt started, ns, only used where there is a depfile or an audit that tracks; and whether it is the
+                last one, which is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
+            tracked: What the audit has seen it read.
         """
+        start, last = when
         found = Found(own=list(decision.own))
         outputs = {output.path for output in edge.stage.outputs} | {temporary(output.path) for output in edge.outputs}
         skipped = outputs | self._declared(edge) | set(decision.own) | {edge.stage.depfile} | self._decider.code.scripts(edge)
@@ -91,6 +93,11 @@ class Discovery:
             if found.fault or self._foreign(edge, listed, found):
                 return found
             candidates += listed
+        if tracked:
+            read = [path for path in tracked if path not in skipped]
+            if self._foreign(edge, read, found):
+                return found
+            candidates += read
         for path in dict.fromkeys(candidates):
             self._judge(edge, path, before.get(path), start, last, found)
         return found

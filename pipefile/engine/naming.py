@@ -189,7 +189,7 @@ class Naming:
         seen: set[int] = set()
         for edge in self._graph.edges:
             plain.update(dict.fromkeys(edge.literal, (edge.id, False)))
-            if edge.stage.depfile:
+            if edge.stage.depfile or edge.stage.audit == "track":
                 plain.update(dict.fromkeys(self._decider.known_discovered(edge), (edge.id, False)))
             for need in edge.needs:
                 files = need.files

@@ -54,6 +54,8 @@ class Key:
     required: bool = False
 
 
+AUDIT = ("report", "track", "strict", "off")
+
 STAGE_NAME = r"[^/@\x00-\x1f\x7f-\x9f]([^@\x00-\x1f\x7f-\x9f]*[^/@\x00-\x1f\x7f-\x9f])?"
 
 SECTIONS: dict[str, Key] = {
@@ -82,6 +84,11 @@ PIPEFILE: dict[str, Key] = {
     "strict_env": Key(("boolean",), "Stages see only the common variables and what `env` names"),
     "show_env": Key(("strings",), "Variables whose values records may show"),
     "outside": Key(("strings",), "Folders outside the project where outputs may lie"),
+    "audit": Key(
+        ("string",),
+        "What comes of undeclared reads and writes by Python: `report` tells of them, `track` makes what is read an input, `strict` fails the stage",
+        choices=AUDIT,
+    ),
     "track_packages": Key(("boolean",), "Code depends on the versions of the installed packages that it imports, not on their names alone"),
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
@@ -118,6 +125,7 @@ STAGE: dict[str, Key] = {
         nonempty=True,
     ),
     "exclude": Key(("strings", "string"), "Globs of files that the globs of `for_each` leave out"),
+    "batch": Key(("integer",), "One command, or one call of the function, takes so many items at the most", least=1),
     "params": Key(("table",), "Names to `global.KEY`, `FILE:KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
     "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),
@@ -140,6 +148,7 @@ STAGE: dict[str, Key] = {
         "Whether its results are kept for later: `auto` keeps outputs up to 100 MB, larger ones where that is free",
         choices=("auto",),
     ),
+    "audit": Key(("string",), "What is done about undeclared reads and writes of this stage, instead of the `audit` of `[pipefile]`", choices=AUDIT),
     "depfile": Key(("string",), "Where the command lists what else it read, in Make's syntax", nonempty=True),
     "infer_inputs": Key(("boolean",), "Files named literally in `run` are inputs"),
     "description": Key(("string",), "What the stage is for"),

@@ -83,6 +83,11 @@ class Edge:
     literal: tuple[str, ...] = ()
     wave: int = 0
 
+    @property
+    def discovers(self) -> bool:
+        """Whether it can have inputs that nobody declared."""
+        return bool(self.literal or self.stage.depfile or self.stage.audit == "track")
+
 
 @dataclass(frozen=True, slots=True)
 class ValueOf:

@@ -80,6 +80,9 @@ class Retry:
     retry_on: tuple[str | int, ...] | None = None
 
 
+Audit: TypeAlias = Literal["report", "track", "strict", "off"]
+"""What is done about reads and writes that a stage does not declare."""
+
 ONCE = Retry()
 
 DEFAULT_SHELL = ("sh", "-ec")
@@ -203,6 +206,20 @@ class ForEach:
     paths: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`batch`: one command or one call of the function takes several instances.
+
+    Args:
+        most: So many of them at the most.
+        apart: What is not the same for all of them by its declaration, besides outputs and items: names of inputs, "inputs" where any input holds
+            a placeholder of items, "depfile", and params as "params.NAME". One command or call gets these as lists.
+    """
+
+    most: int
+    apart: frozenset[str] = frozenset()
+
+
 NO_ITEM: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -220,7 +237,8 @@ class Stage:
     Args:
         for_each: What there are instances for; None for a stage that stands for itself.
         item: Of an instance, the names of its items with their values.
-        timeout: Seconds, or None.
+        batch: How many instances one execution takes; None where each has its own.
+        timeout: Seconds, or None. Of a batch, for each of its instances.
         retry: How often and when a failed attempt is repeated.
         fallback: What makes the outputs when the stage has finally failed: the name of a stage, or a function; "" for nothing.
         should_run: When it runs at all; None: always.
@@ -236,6 +254,7 @@ class Stage:
         log_limit: Bytes kept of one attempt's output.
         metrics: Outputs that hold JSON, whose numbers `runs diff` compares: paths from the root.
         cache: Its results are kept for later, whatever their size; None: outputs that are not too large.
+        audit: What is done about reads and writes that it does not declare: its own `audit`, or that of `[pipefile]`.
         params: Names to values, `global.KEY` already looked up.
         file: The Pipefile or Python file that declares it, from the project root.
         folder: The Pipefile's folder, "" for the root: commands run there.
@@ -269,8 +288,10 @@ class Stage:
     resources: Resources = field(default_factory=dict)
     secret_env: tuple[str, ...] = ()
     cache: bool | None = None
+    audit: Audit = "report"
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
+    batch: Batch | None = None
 
     @property
     def results(self) -> tuple[Output, ...]:
@@ -299,6 +320,7 @@ class Settings:
     dotenv: tuple[str, ...] = ()
     strict_env: bool = False
     show_env: tuple[str, ...] = ()
+    audit: Audit = "report"
     outside: tuple[str, ...] = ()
     durability: str = "fast"
     keep_runs: int = 50

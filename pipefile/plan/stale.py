@@ -29,9 +29,8 @@ def runs_anyway(edge: Edge, discovered: Collection[str] | None = None) -> Reason
     """
     if edge.stage.always:
         return _ALWAYS
-    if discovered is None:
-        discovered = edge.literal or edge.stage.depfile
-    if not edge.outputs and not edge.needs and not discovered:
+    discovers = edge.discovers if discovered is None else bool(discovered)
+    if not edge.outputs and not edge.needs and not discovers:
         return _NOTHING_TO_COMPARE
     return None
 
@@ -158,6 +157,7 @@ _NOUNS = {
     "python": "Python version",
     "call": "function",
     "setup": "setup function",
+    "batch": "batch",
 }
 
 

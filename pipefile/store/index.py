@@ -38,6 +38,9 @@ before it, and these; `waves` a wave for each node.
 An edge is SOUND if it is FRESH and was looked at by the build that wrote the index: as long as no row that it rests on has changed, it is fresh
 without being looked at. It is of the GOAL if the request needs it.
 
+What `list --json` says is in `listing`: the default set as JSON; then for each stage its name, "each" where it stands for instances, and its line as
+far as the index has to add how long it took. Nothing, where the ordinary way has to tell.
+
 A request is what one command line asked for, "\x1f" between its targets ("" for the default set). `requests` has the one that was last built;
 `request_rows` has six numbers for it (edges; 1 if all of it is SOUND and believed, else 0; the size of the block of plain rows at the start of the
 index that are all part of it; further plain rows; absent rows; folders), then these rows. While all of them are as they were, only what is not
@@ -60,7 +63,7 @@ if TYPE_CHECKING:
 
     Stamps = tuple[tuple[int, ...], tuple[int, ...] | None]
 
-FORMAT = 2
+FORMAT = 3
 NAME = "index"
 CHANGES = ".changes"  # after that name; store/changes.py
 MAGIC = b"pipefile-index"
@@ -68,7 +71,7 @@ SECTIONS = (
     "meta", "paths", "stats", "digests", "flags", "makers", "folders", "folder_stats", "folder_flags", "folder_rows", "folder_starts",
     "edge_names", "edge_keys", "edge_flags", "edge_rows", "edge_starts", "edge_seconds",
     "head", "stages", "stage_starts", "needs", "need_starts", "sets", "set_rows", "set_starts", "depends", "depend_starts", "order", "waves",
-    "requests", "request_rows", "dead", "globs",
+    "listing", "requests", "request_rows", "dead", "globs",
 )  # fmt: skip
 LIMIT = 4 << 30  # bytes; a project of ten million files stays below
 
