@@ -263,6 +263,7 @@ class Loop:
                 return
             if self._puts_off(number):
                 self._slots.release(number)
+                self._batches.without(number)
                 continue
             grant = self._slots.granted(number)
             first = self._begin(number, grant)

@@ -372,6 +372,8 @@ def test_a_reopened_edge_that_fails_skips_who_waits_for_it():
     assert schedule.decidable() == [0]
     schedule.end(0, "failed")
     assert (schedule.skipped, schedule.done) == ([2, 3], True)
+    schedule.mark_ready(2)
+    assert schedule.start() is None
 
 
 def test_an_edge_that_cannot_start_after_all_gives_its_slot_back():
@@ -381,7 +383,7 @@ def test_an_edge_that_cannot_start_after_all_gives_its_slot_back():
         schedule.mark_ready(edge)
     first = schedule.start()
     assert first == 0
-    schedule.hold(0)
+    schedule.put_back(0)
     assert (schedule.running, schedule.start()) == (0, 2)
     schedule.end(2, "ran")
     assert schedule.start() is None
