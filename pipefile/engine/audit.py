@@ -174,7 +174,7 @@ class Audits:
         store = self._session.store
         known = {*inputs, *edge.literal, *self._params(edge.stage)}
         real: set[str] = set()
-        outputs = {path for output in edge.outputs for path in (output.path, temporary(output.path))} | {edge.stage.depfile}
+        outputs = {path for output in edge.stage.outputs for path in (output.path, temporary(output.path))} | {edge.stage.depfile}
 
         def declared(path: str) -> bool:
             if is_ignored(path, store) or is_among(path, known):

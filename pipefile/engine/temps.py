@@ -91,7 +91,7 @@ def needs_gone(session: Session, edge: Edge, others: Iterable[str]) -> dict[int,
             add(path)
     for path in (*others, *edge.literal):
         add(path)
-    if edge.stage.depfile:  # what it will list is not known
+    if edge.stage.depfile or edge.stage.audit == "track":  # what will be found is not known
         for number in graph.order.get(edge.id, ()):
             for output in graph.edges[number].outputs:
                 add(output.path)
