@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipefile.plan.schedule import Schedule
 
 MOST_TIMES = 2
+"""How often an edge makes again in one build what was removed in it: after that it is kept to the end."""
 
 
 def asked_for(session: Session, names: Sequence[str]) -> frozenset[str]:
