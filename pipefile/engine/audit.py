@@ -190,7 +190,7 @@ class Audits:
         edge = edges[-1]
         known = {*inputs, *edge.literal, *self._params(edge.stage)}
         real: set[str] = set()
-        outputs = {path for each in edges for output in each.outputs for path in (output.path, temporary(output.path))}
+        outputs = {path for each in edges for output in each.stage.outputs for path in (output.path, temporary(output.path))}
         outputs.update([each.stage.depfile for each in edges])
 
         def declared(path: str) -> bool:

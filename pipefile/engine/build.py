@@ -253,7 +253,7 @@ class _Build:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)
             if temps is not None:
-                temps.step()
+                temps.close()
         finally:
             loop.close()
             attempts.close()

@@ -74,6 +74,8 @@ class Loop:
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
         self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
         self._temps = parts.temps
+        if self._temps is not None:
+            self._temps.doubt = self._doubt
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 
