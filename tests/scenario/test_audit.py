@@ -85,6 +85,24 @@ def test_a_function(files: Project, mode: str) -> None:
     files.settled()
 
 
+def test_what_passes_between_a_function_and_its_programs(files: Project) -> None:
+    """Files that a function writes for a program that it starts, and the other way round, are its own."""
+    steps = """
+import subprocess, sys
+from pathlib import Path
+
+def make(src, dst):
+    Path("there").write_text("x")
+    subprocess.run([sys.executable, "-c", "open('back', 'w').write(open('there').read())"], check=True)
+    Path(dst).write_text(Path("back").read_text())
+    Path("there").unlink()
+    Path("back").unlink()
+"""
+    for mode in ("function", "process"):
+        function(files, steps, mode=mode)
+        assert files.build(force=True).output == ""
+
+
 def test_functions_at_once(files: Project) -> None:
     """Threads of one process: each stage is told what it has read itself, what its own threads read included."""
     steps = """
