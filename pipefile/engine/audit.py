@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import replace
@@ -48,6 +48,7 @@ class Audits:
         self._folder = f"{session.store}/audit"
         self._begun = False
         self._watched: dict[int, str] = {}  # edges on their way -> what is written to
+        self._batches: dict[int, Sequence[Edge]] = {}  # by the last one of each
         self._starts: dict[int, bool] = {}
         self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
         self._found: dict[str, tuple[dict[str, None], ...]] = {}  # as Beyond has it, by stage
@@ -56,13 +57,16 @@ class Audits:
 
     # -- before
 
-    def watched(self, edge: Edge, task: Task) -> Task:
-        """A task with what has it watched; itself where nothing is."""
+    def watched(self, edges: Sequence[Edge], task: Task) -> Task:
+        """The task of an edge, or of a batch, with what has it watched; itself where nothing is. What a batch does is told of its last edge."""
+        edge = edges[-1]
         if edge.name == self._trace:
             return self._traced(edge, task)
         stage = edge.stage
         if stage.audit == "off" or not self._starts_python(stage):
             return task
+        if len(edges) > 1:
+            self._batches[edge.id] = edges
         audited = Audited(self._disk.root, self._disk.at(self._begin(edge)), stage.audit != "report")
         if task.function is not None:
             return replace(task, audited=audited)
@@ -104,6 +108,7 @@ class Audits:
     def drop(self, edge: Edge) -> None:
         """What was seen of an attempt does not count."""
         path = self._watched.pop(edge.id, "")
+        self._batches.pop(edge.id, None)
         if path:
             self._disk.unlink(path)
 
@@ -173,9 +178,13 @@ class Audits:
         from pipefile.plan.audit import is_among, is_ignored, sort_out
 
         store = self._session.store
-        known = {*inputs, *edge.literal, *self._params(edge.stage)}
+        together = self._batches.pop(edge.id, (edge,))
+        known = {*inputs, *self._params(edge.stage), *[path for each in together for path in each.literal]}
+        if len(together) > 1:
+            known.update([path for each in together for need in each.needs if need.files is not None for path in self._files.set_paths(need.files)])
         real: set[str] = set()
-        outputs = {path for output in edge.outputs for path in (output.path, temporary(output.path))} | {edge.stage.depfile}
+        outputs = {path for each in together for output in each.stage.outputs for path in (output.path, temporary(output.path))}
+        outputs.update([each.stage.depfile for each in together])
 
         def declared(path: str) -> bool:
             if is_ignored(path, store) or is_among(path, known):

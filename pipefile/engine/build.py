@@ -197,7 +197,7 @@ class _Build:
         self.warnings = warnings
         self.interrupts = work.interrupts
         self.decider = work.decider
-        self.places = Places(self.session.files, self.session.pipeline.settings.outside)
+        self.places = Places(self.session.files, self.session.pipeline.settings.outside, self.options.force)
         self.began = 0
         self.beyond = False  # what was traced did something that it does not declare
 
@@ -239,15 +239,24 @@ class _Build:
             from pipefile.engine.resume import plan_resume
 
             reuse.resume = plan_resume(session, self.decider, options, plan.nodes, plan.extra, reuse.found)
-        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse))
+        temps = None
+        if session.graph.temps:
+            from pipefile.engine.temps import Temps
+
+            temps = Temps(session, self.decider, options, self.places, reuse, self.warn)
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps))
+        if temps is not None:
+            temps.join(schedule, loop.tally, plan.extra)
         try:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)
+            if temps is not None:
+                temps.step()
         finally:
             loop.close()
             attempts.close()
             for path in self.places.sweep():
-                self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
+                self.warn(f"`{show(path)}` was left beside a temporary output and is removed; outputs with `atomic = false` are written in place")
         self._tell_left_out(plan.requested)
         for found in audits.findings():
             self.warn(str(found).removeprefix("error: "))

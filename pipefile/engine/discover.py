@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
-from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, relative, show
+from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, parents, relative, show
 from pipefile.engine.decide import PROGRAMS, Decider, Decision
 from pipefile.engine.depfile import prerequisites
 from pipefile.engine.files import NOTHING, Files, State
@@ -80,7 +80,7 @@ class Discovery:
         """
         start, last = when
         found = Found(own=list(decision.own))
-        outputs = {output.path for output in edge.outputs} | {temporary(output.path) for output in edge.outputs}
+        outputs = {output.path for output in edge.stage.outputs} | {temporary(output.path) for output in edge.outputs}
         skipped = outputs | self._declared(edge) | set(decision.own) | {edge.stage.depfile} | self._decider.code.scripts(edge)
         candidates = [path for path in edge.literal if path not in skipped]
         if edge.stage.depfile:
@@ -88,7 +88,9 @@ class Discovery:
             if found.fault:
                 return found
             listed = [path for path in listed if path not in skipped]
-            if self._foreign(edge, listed, found):
+            if self._graph.checkpoints or self._graph.temps:
+                listed = self._allowed(edge, listed, found)
+            if found.fault or self._foreign(edge, listed, found):
                 return found
             candidates += listed
         if tracked:
@@ -192,6 +194,26 @@ class Discovery:
                 found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(path)}"
                 return True
         return False
+
+
+    def _allowed(self, edge: Edge, listed: list[str], found: Found) -> list[str]:
+        """Without what lies in the edge's own checkpoints, which are a fault of others, and in temporary directories, which are inputs as a whole."""
+        checkpoints, temps, kept = self._graph.checkpoints, self._graph.temps, []
+        for path in listed:
+            folder = next((place for place in parents(path) if place in temps), "")
+            if folder:
+                if temps[folder] != edge.id and folder not in self._declared(edge):
+                    maker = temps[folder]
+                    found.fault = f"read `{show(path)}` in a temporary output of stage `{show(self._graph.edges[maker].name)}`, without declaring it"
+                    found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(folder + '/')}"
+                continue
+            maker = next((checkpoints[place] for place in (path, *parents(path)) if place in checkpoints), -1)
+            if maker < 0:
+                kept.append(path)
+            elif maker != edge.id:
+                found.fault = f"read `{show(path)}`, a checkpoint of stage `{show(self._graph.edges[maker].name)}`, which nobody else reads"
+                found.hint = "what others need is an output of its own"
+        return kept
 
 
 def _has_slash(edge: Edge, path: str) -> bool:

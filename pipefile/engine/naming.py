@@ -11,7 +11,6 @@ import json
 import os
 import stat as stat_bits
 from collections.abc import Callable, Mapping
-from itertools import repeat
 
 from pipefile.base.errors import InputError, RecordError
 from pipefile.base.paths import BadPathError, folder_of, join, normalise, parents, show, within
@@ -117,7 +116,9 @@ class Naming:
         for need in edge.needs:
             if need.files is None:
                 continue
-            for each, kind in zip(self._files.set_paths(need.files), need.files.kinds if need.files.value else repeat(""), strict=False):
+            kinds = dict(zip(need.files.paths, need.files.kinds, strict=True)) if need.files.value else {}
+            for each in self._files.set_paths(need.files):
+                kind = kinds.get(each, "")
                 if path == each or (inputs[each].kind == "directory" and within(path, each)):
                     return path, inputs.get(path) or self._now(path)
                 if kind == "file" and inputs[each].kind == "file" and self._session.values.named(each).path == path:

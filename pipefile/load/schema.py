@@ -125,6 +125,7 @@ STAGE: dict[str, Key] = {
         nonempty=True,
     ),
     "exclude": Key(("strings", "string"), "Globs of files that the globs of `for_each` leave out"),
+    "batch": Key(("integer",), "One command, or one call of the function, takes so many items at the most", least=1),
     "params": Key(("table",), "Names to `global.KEY`, `FILE:KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),
     "external": Key(("boolean",), "The function may crash, or calls what is outside: `mode = \"auto\"` gives it a process"),
@@ -164,6 +165,10 @@ INPUT: dict[str, Key] = {
 OUTPUT: dict[str, Key] = {
     "path": Key(("string",), "The path", nonempty=True, required=True),
     "cache": Key(("boolean",), "Whether its bytes are kept for later, as far as its stage's are"),
+    "temp": Key(("boolean",), "It is removed when all that need it are done"),
+    "checkpoint": Key(("boolean",), "It stays across attempts and failures for the next attempt, and no other stage reads it"),
+    "optional": Key(("boolean",), "It may be absent after the run"),
+    "atomic": Key(("boolean",), "`false` has it written in place, not renamed into place when the stage has succeeded"),
 }
 
 RETRY: dict[str, Key] = {

@@ -142,12 +142,17 @@ class Output:
         name: Its key in a table; None in a list.
         path: Normalised, from the project root, without a trailing slash. Absolute only below a folder of `[pipefile] outside`.
         directory: It was written with a trailing slash.
-        in_place: The command names it literally, so it is written where it stands; else it is made under `.pipefile-tmp` and renamed.
+        in_place: It is written where it stands: the command names it literally, or `atomic` says so; else it is made under `.pipefile-tmp` and
+            renamed.
         many: It is one of a list under one name.
         value: What the file holds, where it is a value that a function returns (its path is below `STORE/values/` then): "int", "float", "str",
             "bool", "json", "any" (a Python object), "file" (a FileRef whose path is known at run time), "stream", or "result" (all that a
             function without declared outputs returns). "" for an ordinary file.
         cache: Its bytes are kept for later, as far as the stage's are.
+        temp: It is removed when all that need it are done; its record stays.
+        checkpoint: It is the stage's own, and no result: it stays across attempts and builds, has no record, and nobody else reads it.
+        optional: It may be absent after the run, and its absence is recorded.
+        atomic: False: it is written in place whatever the command says.
     """
 
     name: str | None
@@ -157,6 +162,10 @@ class Output:
     many: bool = False
     value: str = ""
     cache: bool = True
+    temp: bool = False
+    checkpoint: bool = False
+    optional: bool = False
+    atomic: bool = True
 
     @property
     def shown(self) -> str:
@@ -197,6 +206,20 @@ class ForEach:
     paths: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`batch`: one command or one call of the function takes several instances.
+
+    Args:
+        most: So many of them at the most.
+        apart: What is not the same for all of them by its declaration, besides outputs and items: names of inputs, "inputs" where any input holds
+            a placeholder of items, "depfile", and params as "params.NAME". One command or call gets these as lists.
+    """
+
+    most: int
+    apart: frozenset[str] = frozenset()
+
+
 NO_ITEM: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -214,7 +237,8 @@ class Stage:
     Args:
         for_each: What there are instances for; None for a stage that stands for itself.
         item: Of an instance, the names of its items with their values.
-        timeout: Seconds, or None.
+        batch: How many instances one execution takes; None where each has its own.
+        timeout: Seconds, or None. Of a batch, for each of its instances.
         retry: How often and when a failed attempt is repeated.
         fallback: What makes the outputs when the stage has finally failed: the name of a stage, or a function; "" for nothing.
         should_run: When it runs at all; None: always.
@@ -267,6 +291,15 @@ class Stage:
     audit: Audit = "report"
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
+    batch: Batch | None = None
+
+    @property
+    def results(self) -> tuple[Output, ...]:
+        """What others can have of it: its outputs without checkpoints."""
+        for output in self.outputs:
+            if output.checkpoint:
+                return tuple([each for each in self.outputs if not each.checkpoint])
+        return self.outputs
 
 
 @dataclass(frozen=True, slots=True)

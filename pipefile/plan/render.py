@@ -13,7 +13,7 @@ from pipefile.plan.items import ItemError, item_text
 from pipefile.plan.template import Lookup, quoted
 from pipefile.plan.texts import as_argument, value_text
 
-KEPT = frozenset(["outputs", "threads", "store", "depfile", "inputs.file"])
+KEPT = frozenset(["outputs", "threads", "store", "depfile", "inputs.file", "outputs.file"])
 """Placeholders that the key sees as they are written: what they become changes no result."""
 
 Kept = Callable[[Field], bool]
@@ -111,7 +111,8 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths, text_of: ValueTe
             many = many or not isinstance(text, str)
         elif need.files.value:
             files = need.files
-            pairs = zip(files.paths, files.kinds, strict=True)
+            there = frozenset(set_paths(files))
+            pairs = [(path, kind) for path, kind in zip(files.paths, files.kinds, strict=True) if path in there]
             values += [text_of(path, kind, files.entry, folder) if kind else as_argument(path, folder) for path, kind in pairs]
         elif folder:
             values += [as_argument(path, folder) for path in set_paths(need.files)]

@@ -9,6 +9,7 @@ from pipefile.model.graph import Edge, FileSet, Graph, Need, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
+from pipefile.plan.classes import Classes
 from pipefile.plan.closure import closure, select
 from pipefile.plan.conditions import value_of
 from pipefile.plan.cycles import CycleError, cycle_error, topological
@@ -45,8 +46,10 @@ class _Resolver:
         self.pipeline = pipeline
         expanded = expand(pipeline, world)
         self.stages, self.names, self.by_stage = expanded
-        self.producer, directories = check_outputs(self.stages, self.names)
-        self.references = References(pipeline, world, expanded, self.producer, directories)
+        self.outputs = check_outputs(self.stages, self.names)
+        self.producer, directories, *_ = self.outputs
+        self.classes = Classes(self.outputs, self.names)
+        self.references = References(pipeline, world, expanded, self.outputs, self.classes)
         self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories))
         self.words: dict[int, tuple[str, ...]] = {}
         self.makers: dict[str, int] = {}
@@ -70,14 +73,14 @@ class _Resolver:
 
     def _built(self, order: dict[int, tuple[int, ...]], conditions: dict[int, ValueOf], wave: list[int]) -> Graph:
         edges = [
-            Edge(number, name, stage, needs, stage.outputs, literal, level)
+            Edge(number, name, stage, needs, stage.results, literal, level)
             for number, (name, stage, needs, literal, level) in enumerate(
                 zip(self.names, self.stages, self.needs, self.literal, wave, strict=False)
             )
         ]
         groups = self.references.groups
         conditional = tuple([number for number, stage in enumerate(self.stages) if stage.should_run is not None])
-        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions)
+        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions, *self.outputs[2:])
 
     def _join(self, number: int, stage: Stage) -> None:
         references = self.references
@@ -134,6 +137,10 @@ class _Resolver:
                 maker = self.makers[path] = self.references.maker_of(path)
             if maker == number:
                 continue
+            if self.classes.any:
+                if self.classes.checkpoint(path) == number:
+                    continue
+                self.classes.check(path, stage)
             if maker >= 0:
                 nodes[maker] = None
             found[path] = None

@@ -1,9 +1,9 @@
 """What can be decided, what starts next: the scheduler, without processes, files or a clock.
 
 A node of the graph goes one way: waiting -> given out to be decided -> (ready -> running ->) ended. An edge is given out when all that it depends on
-has ended, so its inputs are final; groups end by themselves. Below a failure everything is skipped at once, whatever else it waits for. All is
-kept in flat lists over node numbers, and each dependency is looked at once when it is built and once when it ends: 100,000 edges cost a tenth
-of a second.
+has ended, so its inputs are final; groups end by themselves. One that rides runs in the place of another edge, which takes it along. Below a failure
+everything is skipped at once, whatever else it waits for. All is kept in flat lists over node numbers, and each dependency is looked at once when it
+is built and once when it ends: 100,000 edges cost a tenth of a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipefile.plan.resources import Lines
 
 Outcome = Literal["fresh", "ran", "failed", "skipped", "left"]
 
-_ABSENT, _WAITING, _GIVEN, _READY, _RUNNING, _FREED, _ENDED = range(7)
+_ABSENT, _WAITING, _GIVEN, _READY, _RUNNING, _FREED, _RIDING, _ENDED = range(8)
 
 
 class Schedule:
@@ -83,6 +83,8 @@ class Schedule:
         self._next: list[int] = []
         self._decidable: list[int] = []
         self._link()
+        self._reopened: set[int] = set()
+        self._holding: dict[int, list[int]] = {}  # edges that were reopened -> those that wait for them once more
         self._wave: list[int] = []
         self._wave_left: list[int] = []
         self._current = 0
@@ -124,6 +126,25 @@ class Schedule:
     def dependencies(self, node: int) -> Sequence[int]:
         """The nodes that a node waits for, ended or not."""
         return self._dependencies(node)
+
+    def dependents(self, edge: int) -> list[int]:
+        """The edges that wait for an edge directly, ended or not."""
+        found: list[int] = []
+        todo = [edge]
+        while todo:
+            at = self._first[todo.pop()]
+            while at >= 0:
+                below = self._target[at]
+                (found if below < self._edges else todo).append(below)
+                at = self._next[at]
+        return list(dict.fromkeys(found))
+
+    def has_ended(self, edge: int) -> bool:
+        return self._state[edge] == _ENDED
+
+    def is_busy(self, edge: int) -> bool:
+        """Whether an edge runs, or will run again after an attempt that failed."""
+        return self._state[edge] in (_RUNNING, _FREED)
 
     # Events and commands
 
@@ -192,6 +213,31 @@ class Schedule:
             self._freed += 1
             self._state[edge] = _FREED
 
+    def places(self, edge: int) -> int:
+        """How many edges that need what a running one needs could run at once from now on, this one counted, if nothing else did."""
+        free = self._jobs - self._running
+        return 1 + (free if self._lines is None else min(free, self._lines.more(edge)))
+
+    def ride(self, edge: int) -> bool:
+        """Whether a ready edge may run in the place of another one; it counts as taken along then, until `end`, or `mark_ready`."""
+        if self._state[edge] != _READY or (self._wave and self._wave[edge] > self._current):
+            return False
+        self._state[edge] = _RIDING
+        return True
+
+    def hand_over(self, edge: int, other: int) -> None:
+        """A running edge leaves its place to one that it takes along, and rides with that."""
+        self._state[edge], self._state[other] = _RIDING, _RUNNING
+        if self._lines is not None:
+            self._lines.hand_over(edge, other)
+
+    def hold(self, edge: int) -> None:
+        """An edge that has run is to be taken along once more by one that is ready, or will be."""
+        self.free(edge)
+        if self._state[edge] == _FREED:
+            self._freed -= 1
+        self._state[edge] = _RIDING
+
     def _leave(self, edge: int) -> None:
         self._running -= 1
         if self._lines is not None:
@@ -218,10 +264,42 @@ class Schedule:
             elif not self._keep_going:
                 self.stopping = True
             self._skip_below(edge)
+        elif edge in self._reopened:
+            self._let_go(edge)
         else:
             self._release(edge)
         if self._wave:
             self._next_wave()
+
+    def reopen(self, edge: int) -> None:
+        """An edge that has ended well is given out once more: what it has made is not there any more, or what it has read is another by now."""
+        self._state[edge] = _WAITING
+        self._left += 1
+        if self._wave:
+            self._wave_left[self._wave[edge]] += 1
+        self._reopened.add(edge)
+        self._decidable.append(edge)
+
+    def wait(self, edge: int, above: Sequence[int]) -> None:
+        """An edge that was given out, or started just now, waits for edges that were reopened, and is given out again when all have ended well."""
+        self.put_back(edge)
+        self._state[edge] = _WAITING
+        self._waits[edge] = len(above)
+        for each in above:
+            self._holding.setdefault(each, []).append(edge)
+
+    def put_back(self, edge: int) -> None:
+        """An edge that was started just now does not run yet: `mark_ready` follows."""
+        if self._state[edge] == _RUNNING:
+            self._leave(edge)
+        self._state[edge] = _GIVEN
+
+    def _let_go(self, edge: int) -> None:
+        self._reopened.discard(edge)
+        for below in self._holding.pop(edge, ()):
+            self._waits[below] -= 1
+            if not self._waits[below] and self._state[below] == _WAITING:
+                self._decidable.append(below)
 
     def stop(self) -> None:
         """Start nothing any more."""

@@ -157,6 +157,7 @@ _NOUNS = {
     "python": "Python version",
     "call": "function",
     "setup": "setup function",
+    "batch": "batch",
 }
 
 
@@ -168,8 +169,14 @@ def describe(reason: Reason) -> str:
         return plain
     if reason.kind.partition("-")[0] == "code":
         return _code(reason)
+    if reason.kind == "temp":
+        return f"its temporary output {subject} is needed again by `{show(reason.new)}`"
+    if reason.kind == "temp-asked":
+        return f"its temporary output {subject} is asked for"
     if reason.kind == "output-missing":
         return f"output {subject} is missing"
+    if reason.kind == "output-changed" and not reason.old:
+        return f"output {subject} is there, and its stage had not made it"
     if reason.kind == "output-changed":
         return f"output {subject} was changed since"
     if reason.kind == "resumed":

@@ -160,6 +160,32 @@ def test_instances_are_told_together(files: Project) -> None:
     )
 
 
+def batched(project: Project, **keys: object) -> None:
+    """Three instances of a stage with `batch`, each with an input of its own; one of them reads that of another project besides."""
+    text = """
+import sys
+names = sys.argv[1:]
+for src, dst in zip(names[:len(names) // 2], names[len(names) // 2:]):
+    open(dst, "w").write(open(src).read())
+    if "a" in src:
+        open("conf.txt")
+"""
+    project.write("make.py", text)
+    for name in ("a", "b", "c"):
+        project.write(f"in/{name}", f"{name}\n")
+    run = f"{sys.executable} make.py {{inputs}} {{outputs}}"
+    project.stage("make", for_each={"n": ["a", "b", "c"]}, batch=3, inputs=["in/{n}"], outputs=["out/{n}"], run=run, **keys)
+
+
+def test_batches(files: Project) -> None:
+    """Inputs and outputs of all items are declared; what else a batch reads is told of its stage."""
+    batched(files)
+    outcome = files.build(jobs=1)
+    assert len(outcome.ran) == 3
+    assert outcome.output.startswith("warning: stage `make` reads `conf.txt`, which it does not declare\n")
+    assert outcome.output.count("warning") == 1
+
+
 def test_what_counts_as_declared(files: Project) -> None:
     """Inputs in directories, by globs and through links, outputs, code, files of params, files that only the stage itself knows."""
     text = """
