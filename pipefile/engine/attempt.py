@@ -250,7 +250,7 @@ class Attempts:
             if text:
                 return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         found = Found()
-        beyond = self.audits.take(edge, attempt.inputs)
+        beyond = self.audits.take(edge, attempt.inputs, completion.seen)
         if edge.discovers:
             tracked = beyond.reads if edge.stage.audit == "track" else ()
             found = self._discovery.after(edge, attempt.discovered, attempt.decision, (attempt.start, last), tracked)

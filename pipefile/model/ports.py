@@ -225,6 +225,7 @@ class Completion:
         log_size: Bytes in the log; 0 if it printed nothing.
         raised: Names of the class of the exception that a function has raised, and of all its bases, each plain and with its module:
             "TimeoutError", "builtins.TimeoutError", "OSError", ...; () if it raised none.
+        seen: What the audit has seen, as far as it is not in the file that `Task.audited` names, in the same form.
     """
 
     id: int
@@ -239,6 +240,7 @@ class Completion:
     output: bytes = b""
     log_size: int = 0
     raised: tuple[str, ...] = ()
+    seen: bytes = b""
 
 
 class World(Protocol):
