@@ -99,7 +99,7 @@ def build(
     if library.pipeline is None and warm.allowed(project, options, bool(getattr(emit, "every", False))):
         seen = look() if look is not None else warm.look(project, options)
         start = warm.start(project, options, warn, seen) if seen is not None else None
-    session = start.session if start is not None else Session(project, options.environ, warn, extra)
+    session = start.session if start is not None else Session(project, options.environ, warn, extra, builds=True)
     check_store(project.disk, session.pipeline.settings)
     mask = session.mask
     if mask is not None:
@@ -122,13 +122,14 @@ def build(
         if not lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0):
             return _interrupted(interrupts, project.clock.monotonic() - started)
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
-            session = Session(project, options.environ, warn, extra)
+            session = Session(project, options.environ, warn, extra, builds=True)
             _let_go(start)
             start = None
         running.keep(session.pipeline.settings, warn)
         decider = start.decider if start is not None else Decider(session)
         work = Work(session, options, emit, warn, decider, lock.fd, interrupts)
         builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None, start)
+        builder.taken_over = bool(lock.taken_over)
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
@@ -198,6 +199,7 @@ class _Build:
         self.decider = work.decider
         self.places = Places(self.session.files, self.session.pipeline.settings.outside)
         self.began = 0
+        self.taken_over = False
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
@@ -209,7 +211,8 @@ class _Build:
             session.locate(error)
             raise
         needs = Needs(session, options, may_run)
-        needs.check(may_run, self.decider, options.force)
+        stand_ins = {fanout.edge for fanout in session.graph.fanouts.values()}
+        needs.check([edge for edge in may_run if edge.id not in stand_ins], self.decider, options.force)
         self.emit(BuildStarted(options.targets, options.jobs))
         schedule = Schedule(
             session.graph,
@@ -236,7 +239,13 @@ class _Build:
             from pipefile.engine.resume import plan_resume
 
             reuse.resume = plan_resume(session, self.decider, options, plan.nodes, plan.extra, reuse.found)
-        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse))
+        growth = None
+        if isinstance(plan, ColdStart) and not stand_ins.isdisjoint(plan.nodes):
+            from pipefile.engine.growth import Concerned, Growth, Joined
+
+            targets = (options.debug,) if options.debug else options.targets
+            growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), Joined(needs, self.places, reuse, self.taken_over))
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, growth))
         try:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)
@@ -271,9 +280,11 @@ class _Build:
         if debug:
             from pipefile.engine.debug import check_debug
 
-            check_debug(session, debug)
+            unknown = {fanout.edge for fanout in session.graph.fanouts.values()}
+            if unknown.isdisjoint(requested):  # else it may be an instance that is made on the way
+                check_debug(session, debug)
         nodes, extra = extra_dependencies(session, self.decider, requested)
-        return ColdStart(session, nodes, extra, requested)
+        return ColdStart(session, nodes, extra, list(requested))
 
     def _check_losses(self) -> None:
         from pipefile.engine import losses
@@ -308,7 +319,8 @@ class _Build:
         counts = (len(loop.tally.ran), loop.tally.fresh, len(loop.tally.failed), len(loop.tally.skipped))
         self.emit(BuildFinished(status, *counts, seconds, run, len(loop.tally.degraded), len(loop.tally.restored)))
         _flush(self.emit)
-        exit_status = 128 + number if number else 1 if loop.tally.failed or (options.strict and self.warnings) else 0
+        refused = 2 if loop.refused else 1
+        exit_status = 128 + number if number else refused if loop.tally.failed or (options.strict and self.warnings) else 0
         return RunResult(
             status,
             exit_status,
@@ -358,8 +370,8 @@ class ColdStart:
 
     session: Session
     nodes: list[int]
-    extra: Mapping[int, tuple[int, ...]]
-    requested: Sequence[int]
+    extra: dict[int, tuple[int, ...]]
+    requested: list[int]
     passed: int = 0
 
     @property

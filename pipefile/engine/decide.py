@@ -84,6 +84,11 @@ class Decider:
         self.written: dict[int, Record] = {}
         self.owners: dict[str, int] = {}  # files that functions have named: who made them, of the edges that have ended
 
+    def grown(self) -> None:
+        """The graph has other edges now; those that it had before have their numbers still."""
+        self.naming = self._naming()
+        self._set_users = None
+
     def _naming(self) -> frozenset[int]:
         return frozenset([edge.id for edge in self._session.graph.edges for output in edge.outputs if output.value == "file"])
 

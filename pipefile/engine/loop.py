@@ -13,6 +13,7 @@ from pipefile.engine.attempt import Attempt, Attempts, Verdict
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.executors import Executors
+from pipefile.engine.growth import Growth
 from pipefile.engine.history import instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
@@ -69,6 +70,7 @@ class Parts:
         conditions: What is left out.
         slots: What edges may use while they run.
         reuse: Earlier results.
+        growth: Makes instances whose items stages make; None where there are none.
     """
 
     attempts: Attempts
@@ -76,6 +78,7 @@ class Parts:
     conditions: Conditions
     slots: Slots
     reuse: Reuse
+    growth: Growth | None = None
 
 
 class Loop:
@@ -111,6 +114,7 @@ class Loop:
         self._needs = parts.slots.needs
         self._load = Load(work.options.load, session.project.clock)
         self._reuse = parts.reuse
+        self._growth = parts.growth
         self._cancelled = 0
         self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
@@ -122,6 +126,11 @@ class Loop:
     def abandoned(self) -> bool:
         """A thread of a function stage still runs: the process has to end by os._exit."""
         return self._executors.abandoned
+
+    @property
+    def refused(self) -> bool:
+        """Instances whose items stages have made did not fit into the graph."""
+        return self._growth is not None and self._growth.refused
 
     def run(self, total: int, passed: int = 0) -> None:
         """Run until everything that can end has ended.
@@ -138,6 +147,11 @@ class Loop:
             self._heed_interrupts()
             self._heed_tries()
             queue.extend(schedule.decidable())
+            if self._growth is not None and self._growth.waiting and not queue and not schedule.stopping:
+                for number, error in self._growth.grow(schedule, self._emit, outlook):
+                    self._fail_undecided(self._graph.edges[number], error)
+                self.tally.report_skipped()
+                continue
             if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:
                 self._start_ready()
             if queue and not schedule.stopping:
@@ -164,6 +178,8 @@ class Loop:
             why = self._conditions.why_left_out(edge)
             if why:
                 self.tally.is_left_out(edge, why)
+                return
+            if self._growth is not None and self._growth.takes(number):
                 return
             self._conditions.clear(edge, self._removed)
             if number in self._reuse.resume.above:

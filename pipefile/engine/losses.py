@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show
@@ -17,14 +19,16 @@ FEW = 10
 """So many instances may go at once, as long as some stay."""
 
 
-def stages_of(session: Session) -> dict[str, Stage]:
-    """Stages with `for_each`, by name."""
-    return {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None}
+def stages_of(session: Session, names: Collection[str] | None = None) -> dict[str, Stage]:
+    """Stages with `for_each` whose items are known, by name: of *names*, or all."""
+    unknown = {stage for stage, fanout in session.graph.fanouts.items() if fanout.edge >= 0}
+    stages = {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None and name not in unknown}
+    return stages if names is None else {name: stage for name, stage in stages.items() if name in names}
 
 
-def empty(session: Session) -> list[str]:
-    """What to say of stages without any instance."""
-    return [_empty(stage) for name, stage in stages_of(session).items() if not session.graph.by_stage[name]]
+def empty(session: Session, names: Collection[str] | None = None) -> list[str]:
+    """What to say of stages without any instance: of *names*, or all."""
+    return [_empty(stage) for name, stage in stages_of(session, names).items() if not session.graph.by_stage[name]]
 
 
 def _empty(stage: Stage) -> str:
@@ -34,13 +38,18 @@ def _empty(stage: Stage) -> str:
     return f"stage `{show(stage.name)}` has no instances: {why}"
 
 
-def check(session: Session, decider: Decider) -> None:
+def check(session: Session, decider: Decider, names: Collection[str] | None = None) -> None:
     """See that no stage has lost all of its instances, or more than half and over ten, whose outputs still stand.
+
+    Args:
+        session: The project.
+        decider: Its records.
+        names: The stages; None for all whose items are known.
 
     Raises:
         GraphError: One has. Nothing has been removed.
     """
-    stages = stages_of(session)
+    stages = stages_of(session, names)
     if not stages or session.pipeline.unknown:
         return
     lost, kept = _counted(session, decider, stages)

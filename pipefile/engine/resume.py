@@ -52,8 +52,9 @@ def plan_resume(
     states = _States(reader, run, {session.graph.edges[node].name for node in above})
     back: dict[int, PutBack] = {}
     faults: list[tuple[Edge, str]] = []
+    unknown = {fanout.edge for fanout in session.graph.fanouts.values()}
     for node in nodes:
-        if node in above and node not in session.left_out:
+        if node in above and node not in session.left_out and node not in unknown:
             edge = session.graph.edges[node]
             put = _put_back(edge, states, session, decider, found)
             if isinstance(put, PutBack):
@@ -74,6 +75,8 @@ def plan_resume(
 def _starts(session: Session, name: str, nodes: Sequence[int]) -> set[int]:
     graph = session.graph
     found = set(graph.by_stage.get(name, ())) or {edge.id for edge in graph.edges if edge.name == name}
+    if not found and (fanout := graph.fanouts.get(name.partition("@")[0])) is not None and fanout.edge >= 0:
+        found = {fanout.edge}  # an instance that is known when its item is
     if not found:
         near = nearest(name, graph.by_stage)
         raise UsageError(f"`--from` names a stage, and there is no stage `{show(name)}`", hint=f"did you mean `{near}`?" if near else "")

@@ -93,6 +93,7 @@ class Session:
         warn: Takes warnings: about damaged state, for example.
         extra: What joins the Pipefile. Without, what is known of Python files without running them.
         note: Told where that is not all.
+        builds: Stages run, so that items which they make are found out on the way. Else these are what they were last time.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong; its places have their lines.
@@ -105,6 +106,7 @@ class Session:
         warn: Callable[[str], None],
         extra: Extra | None = None,
         note: Callable[[str], None] | None = None,
+        builds: bool = False,
     ) -> None:
         environ = without(environ)  # where jobs are counted is no concern of keys
         self.project = project
@@ -140,7 +142,13 @@ class Session:
         from pipefile.plan import resolve
 
         try:
+            self.known: Mapping[str, frozenset[str]] = {}
+            """Stages whose items others make, and that are known: with the names of those."""
             self.graph: Graph = resolve.resolve(self.pipeline, self.world)
+            if self.graph.fanouts and not builds:
+                from pipefile.engine.growth import as_it_stands
+
+                self.graph = as_it_stands(self)
         except PipefileError as error:
             error.locate(self.locator)
             self._explain(error)
@@ -152,8 +160,7 @@ class Session:
         """Edges that a condition keeps from running, and why: those that are known, which grow while a build runs."""
         self.open: frozenset[int] = frozenset()
         """Edges that may turn out to be left out."""
-        if self.graph.conditional:
-            self._leave_out()
+        self.condition()
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
     # -- what is remembered
@@ -205,7 +212,10 @@ class Session:
 
     # -- what is left out
 
-    def _leave_out(self) -> None:
+    def condition(self) -> None:
+        """Find out what is left out, as far as that is known, and what may be."""
+        if not self.graph.conditional:
+            return
         from pipefile.plan.conditions import static
         from pipefile.plan.cycles import topological
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import MappingProxyType
+
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, normalise, show
-from pipefile.model.graph import Edge, FileSet, Graph, Need, ValueOf
+from pipefile.model.graph import Edge, FanOut, FileSet, Graph, Need, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
@@ -14,17 +17,20 @@ from pipefile.plan.conditions import value_of
 from pipefile.plan.cycles import CycleError, cycle_error, topological
 from pipefile.plan.expand import expand
 from pipefile.plan.fallback import before_fallback
+from pipefile.plan.fanout import Known
 from pipefile.plan.missing import missing_sources
 from pipefile.plan.references import GlobalValue, References
 from pipefile.plan.targets import Targets
+from pipefile.plan.waiting import Waiting
 from pipefile.plan.words import literal_words
 
 __all__ = ["closure", "missing_sources", "resolve", "select", "waves"]
 
 _MANY = frozenset(["glob", "outputs", "late"])
+_NOTHING: Known = MappingProxyType({})
 
 
-def resolve(pipeline: Pipeline, world: World) -> Graph:
+def resolve(pipeline: Pipeline, world: World, known: Known = _NOTHING, before: Sequence[str] = ()) -> Graph:
     """Join the stages of a pipeline by the files that they make and need.
 
     Time and memory are linear in the number of dependencies. Sources that do not exist are no fault yet: `missing_sources` looks for them where
@@ -33,21 +39,26 @@ def resolve(pipeline: Pipeline, world: World) -> Graph:
     Args:
         pipeline: What was declared.
         world: The disk, as far as references and globs need it.
+        known: Stages whose items other stages have made by now, with the names of the edges that made them. One edge stands for the instances of
+            each of the others.
+        before: Names of edges that keep their numbers.
 
     Raises:
         GraphError: The stages do not fit together, or a name is not known.
     """
-    return _Resolver(pipeline, world).graph()
+    return _Resolver(pipeline, world, known, before).graph()
 
 
 class _Resolver:
-    def __init__(self, pipeline: Pipeline, world: World) -> None:
+    def __init__(self, pipeline: Pipeline, world: World, known: Known, before: Sequence[str]) -> None:
         self.pipeline = pipeline
-        expanded = expand(pipeline, world)
-        self.stages, self.names, self.by_stage = expanded
+        expanded = expand(pipeline, world, known, before)
+        self.stages, self.names, self.by_stage, late = expanded
         self.producer, directories = check_outputs(self.stages, self.names)
         self.references = References(pipeline, world, expanded, self.producer, directories)
-        self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories))
+        self.waiting = Waiting(pipeline, expanded, known) if late else None
+        fanouts = self.waiting.fanouts if self.waiting is not None else {}
+        self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories), fanouts)
         self.words: dict[int, tuple[str, ...]] = {}
         self.makers: dict[str, int] = {}
         self.depends: list[tuple[int, ...]] = []
@@ -61,6 +72,8 @@ class _Resolver:
         order = self._order(conditions)
         self.targets.check()
         groups = self.references.groups
+        if self.waiting is not None:
+            self.waiting.join(self.depends, self.needs, self.literal, groups, order)
         depends = self.depends + groups
         try:
             nodes = topological(depends, order, range(len(depends)))
@@ -76,8 +89,9 @@ class _Resolver:
             )
         ]
         groups = self.references.groups
-        conditional = tuple([number for number, stage in enumerate(self.stages) if stage.should_run is not None])
-        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions)
+        conditional = [number for number, stage in enumerate(self.stages) if stage.should_run is not None]
+        fanouts: dict[str, FanOut] = self.waiting.fanouts if self.waiting is not None else {}
+        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions, fanouts)
 
     def _join(self, number: int, stage: Stage) -> None:
         references = self.references
