@@ -243,8 +243,9 @@ class _Build:
         if isinstance(plan, ColdStart) and not stand_ins.isdisjoint(plan.nodes):
             from pipefile.engine.growth import Concerned, Growth, Joined
 
+            joined = Joined(needs, self.places, reuse, attempts.naming, self.taken_over)
             targets = (options.debug,) if options.debug else options.targets
-            growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), Joined(needs, self.places, reuse, self.taken_over))
+            growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), joined)
         loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, growth))
         try:
             loop.run(plan.total, plan.passed)

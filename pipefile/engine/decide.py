@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, replace
@@ -84,8 +84,11 @@ class Decider:
         self.written: dict[int, Record] = {}
         self.owners: dict[str, int] = {}  # files that functions have named: who made them, of the edges that have ended
 
-    def grown(self) -> None:
-        """The graph has other edges now; those that it had before have their numbers still."""
+    def grown(self, replaced: Iterable[int]) -> None:
+        """The graph has other edges now; those that it had before have their numbers still, but for *replaced*."""
+        for number in replaced:
+            self._remembered.pop(number, None)
+        self.code.grown()
         self.naming = self._naming()
         self._set_users = None
 

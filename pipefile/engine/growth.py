@@ -24,6 +24,7 @@ from pipefile.store.record import record_path
 if TYPE_CHECKING:
     from pipefile.engine.decide import Decider
     from pipefile.engine.loop import Work
+    from pipefile.engine.naming import Naming
     from pipefile.engine.needs import Needs
     from pipefile.engine.places import Places
     from pipefile.engine.reuse import Reuse
@@ -105,12 +106,14 @@ class Joined:
         needs: What edges need while they run.
         places: Where they write.
         reuse: What an earlier run has made.
+        naming: Knows which files edges read.
         taken_over: The builder before was killed.
     """
 
     needs: Needs
     places: Places
     reuse: Reuse
+    naming: Naming
     taken_over: bool
 
 
@@ -184,7 +187,7 @@ class Growth:
             more = self._joinable(stages, len(saved.edges), numbers)
         except PipefileError:
             _replace(graph, saved)
-            self._decider.grown()
+            self._decider.grown(numbers)
             raise
         self._before.append(saved.edges)
         session.known = known
@@ -193,6 +196,7 @@ class Growth:
         concerned.extra.clear()
         concerned.extra.update(more.extra)
         schedule.grow(concerned.nodes, concerned.extra, seconds_before(session), numbers)
+        self._joined.naming.grown()
         self._tell_empty(stages)
 
     def _joinable(self, stages: Sequence[str], count: int, numbers: Sequence[int]) -> Concerned:
@@ -207,7 +211,7 @@ class Growth:
             PipefileError: They do not fit to what is there already.
         """
         session, graph, work = self._session, self._session.graph, self._work
-        self._decider.grown()
+        self._decider.grown(numbers)
         session.condition()
         if not work.options.allow_removal:
             from pipefile.engine import losses
