@@ -90,8 +90,8 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
         stage = "" if record is None else record.edge.partition("@")[0]
         if record is not None and stage in stages and stage != record.edge and record.edge not in now:
             lost.setdefault(stage, set()).add(record.edge)
-    if not known:
-        for name in lost:
+    for name in lost:
+        if not known or name in graph.fanouts:  # a build that did not come to know its items has left none of them in the index
             edges = [graph.edges[number] for number in graph.by_stage[name]]
             kept[name] = sum(any(session.disk.lstat(record_path(each.path)) is not None for each in edge.outputs) for edge in edges)
     return lost, kept

@@ -267,7 +267,8 @@ class _Expander:
         for_each = stage.for_each
         assert for_each is not None
         if stage.name in self.late or for_each.asked:
-            stage = with_items(stage, axes)
+            values = [axis.name for axis, own in zip(axes, for_each.axes, strict=True) if axis is not own]
+            stage = with_items(stage, axes, values)
             for_each = stage.for_each
             assert for_each is not None
         count = 1

@@ -8,7 +8,7 @@ once more with the instances in its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from pipefile.base.dataclass import replace
@@ -108,28 +108,29 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), "something else")
 
 
-def with_items(stage: Stage, axes: Sequence[Axis]) -> Stage:
+def with_items(stage: Stage, axes: Sequence[Axis], of_values: Container[str]) -> Stage:
     """A stage whose items are known by now.
 
     Args:
         stage: As it is declared.
         axes: Its own, those of values with their rows.
+        of_values: Names of these.
 
     Raises:
         GraphError: It asks for something of an item which that has not.
     """
     for_each = stage.for_each
     assert for_each is not None
-    of_value = [axis for axis in axes if axis.source and axis.rows]
-    names = [name for name in for_each.names if not any(name.startswith(f"{axis.name}.") for axis in of_value)]
-    names += [name for axis in of_value for name in axis.rows[0] if name not in names]
-    filled = {axis.name for axis in of_value}
-    found = ForEach(tuple(axes), for_each.exclude, tuple(names), for_each.paths - filled, for_each.asked)
+    made = [axis for axis in axes if axis.source]
+    empty = frozenset([axis.name for axis in made if axis.name in of_values and not axis.rows])
+    names = [name for name in for_each.names if name.partition(".")[0] in empty or not any(name.startswith(f"{axis.name}.") for axis in made)]
+    names += [name for axis in made if axis.rows for name in axis.rows[0] if name not in names]
+    paths = frozenset([name for name in for_each.paths if name not in of_values])
     for text in for_each.asked:
-        axis = next((axis for axis in axes if axis.source and text.startswith(f"{axis.name}.")), None)
-        if axis is not None and (axis.rows or axis.name in found.paths) and not _answers(text, found.names, axis):
+        axis = next((axis for axis in made if text.startswith(f"{axis.name}.")), None)
+        if axis is not None and axis.name not in empty and not _answers(text, names, axis):
             raise _not_there(text, stage, axis)
-    return replace(stage, for_each=found)
+    return replace(stage, for_each=ForEach(tuple(axes), for_each.exclude, tuple(names), paths, for_each.asked))
 
 
 def _answers(text: str, names: Sequence[str], axis: Axis) -> bool:
