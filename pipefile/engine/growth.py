@@ -174,7 +174,7 @@ class Growth:
                 self.refused = True
                 faults.append((number, error))
         count = len(self._session.graph.edges)
-        emit(PlanMade(sum(node < count for node in self._concerned.nodes), 0, outlook))
+        emit(PlanMade(sum(node < count for node in self._concerned.nodes), 0, outlook, grown=True))
         return faults
 
     def _grow(self, numbers: Sequence[int], schedule: Schedule) -> None:
@@ -190,6 +190,7 @@ class Growth:
             self._decider.grown(numbers)
             raise
         self._before.append(saved.edges)
+        session.files.seen.clear()  # they were taken before stages made what is there now
         session.known = known
         concerned = self._concerned
         concerned.nodes[:], concerned.requested[:] = more.nodes, more.requested

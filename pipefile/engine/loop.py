@@ -149,7 +149,8 @@ class Loop:
             queue.extend(schedule.decidable())
             if self._growth is not None and self._growth.waiting and not queue and not schedule.stopping:
                 for number, error in self._growth.grow(schedule, self._emit, outlook):
-                    self._fail_undecided(self._graph.edges[number], error)
+                    completion = Completion(number, "failed", error=str(error).removeprefix("error: "))
+                    self._finish_failed(self._graph.edges[number], None, completion, ())
                 self.tally.report_skipped()
                 continue
             if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:

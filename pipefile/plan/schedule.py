@@ -247,18 +247,20 @@ class Schedule:
         self._depends, self._after = self._graph.depends, self._graph.order
         self._extra, self._weights = extra, weights
         bad = self._bad
+        concerned = frozenset(order)
+        begun = [edge for edge, was in before.items() if _WAITING < was < _ENDED and edge not in concerned]  # nobody needs them any more
+        order = [*begun, *order] if begun else order
         self._order = [node for node in order if node >= known or before.get(node) != _ENDED or node in bad]
         self._decidable = []
         self._build()
         state = self._state
-        for edge in self._order:
-            was = before.get(edge, _ABSENT)
-            if edge < known and was > _WAITING:
-                state[edge] = was
-                if was == _ENDED:
+        for edge, was in before.items():
+            if was > _WAITING:
+                if was == _ENDED and state[edge]:
                     self._left -= 1
                     if self._wave:
                         self._wave_left[self._wave[edge]] -= 1
+                state[edge] = was
         self._decidable = [edge for edge in self._decidable if state[edge] == _WAITING]
         for edge in sorted(bad):
             if state[edge] == _ENDED:
