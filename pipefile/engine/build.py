@@ -285,6 +285,13 @@ class _Build:
             if unknown.isdisjoint(requested):  # else it may be an instance that is made on the way
                 check_debug(session, debug)
         nodes, extra = extra_dependencies(session, self.decider, requested)
+        if session.graph.fanouts:
+            from pipefile.engine.growth import leave_aside
+
+            if leave_aside(session, nodes):
+                self.decider.grown(())
+                requested = session.select((debug,) if debug else self.options.targets)
+                nodes, extra = extra_dependencies(session, self.decider, requested)
         return ColdStart(session, nodes, extra, list(requested))
 
     def _check_losses(self) -> None:

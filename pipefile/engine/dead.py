@@ -147,7 +147,8 @@ def records_of_gone(session: Session, made: Container[str]) -> Iterator[tuple[st
 
 def unknown_stages(session: Session) -> frozenset[str]:
     """Stages of whose instances nothing is known yet, because nobody has made their items: what these have made before is not dead for that."""
-    return frozenset([stage for stage, fanout in session.graph.fanouts.items() if fanout.edge >= 0 and fanout.edge not in session.left_out])
+    unknown = [stage for stage, fanout in session.graph.fanouts.items() if fanout.edge >= 0 and fanout.edge not in session.left_out]
+    return session.assumed.union(unknown)
 
 
 def read(session: Session, at: str) -> Record | None:

@@ -9,7 +9,7 @@ Who only looks at a project takes the items as they stand: those of the last tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipefile.base.dataclass import dataclass
@@ -40,10 +40,16 @@ def open_stages(graph: Graph) -> dict[str, FanOut]:
 # -- looking
 
 
-def as_it_stands(session: Session) -> Graph:
-    """The graph of a project as far as it is known without a build: items that stages make are those that they have made last."""
+def as_it_stands(session: Session, without: Container[int] = (), before: Sequence[str] = ()) -> Graph:
+    """The graph of a project as far as it is known without a build: items that stages make are those that they have made last.
+
+    Args:
+        session: The project; its `known` is set.
+        without: Edges that stand for instances, and go on doing so.
+        before: As for `resolve`.
+    """
     graph, known = session.graph, dict[str, frozenset[str]]()
-    tried: set[str] = set()
+    tried = {stage for stage, fanout in open_stages(graph).items() if fanout.edge in without}
     while True:
         unknown = {fanout.edge for fanout in open_stages(graph).values()}
         ready = [stage for stage, fanout in open_stages(graph).items() if stage not in tried and _stand(fanout, graph, unknown, session)]
@@ -54,10 +60,32 @@ def as_it_stands(session: Session) -> Graph:
             tried.add(stage)
             more = {**known, stage: _names(graph.fanouts[stage].makers, graph)}
             try:
-                graph = _resolved(session, more)
+                graph = _resolved(session, more, before)
             except PipefileError:
                 continue  # a build tells what is wrong; until then nothing is known of its items
             known = more
+
+
+def leave_aside(session: Session, nodes: Sequence[int]) -> bool:
+    """Take items as they stand where their stages are no part of a build: it leaves as much of them in the index as it has found there.
+
+    Args:
+        session: The project.
+        nodes: What the build is about.
+
+    Returns:
+        Whether there were any: all nodes may have other numbers then.
+    """
+    graph, needed = session.graph, frozenset(nodes)
+    if all(fanout.edge in needed for fanout in open_stages(graph).values()):
+        return False
+    found = as_it_stands(session, needed, [edge.name for edge in graph.edges])
+    if found is graph:
+        return False
+    _replace(graph, found)
+    session.assumed = frozenset(session.known)
+    session.condition()
+    return True
 
 
 def _resolved(session: Session, known: Known, before: Sequence[str] = ()) -> Graph:

@@ -12,7 +12,7 @@ from pipefile.base.clock import SystemClock
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
-from pipefile.base.errors import PipefileError, UsageError
+from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError
 from pipefile.base.locations import Locator
 from pipefile.base.paths import show
 from pipefile.engine.files import Files
@@ -109,6 +109,7 @@ class Session:
         builds: bool = False,
     ) -> None:
         environ = without(environ)  # where jobs are counted is no concern of keys
+        self._builds = builds
         self.project = project
         self.disk = project.disk
         self.locator: Locator = make_locator(project.disk)
@@ -144,6 +145,8 @@ class Session:
         try:
             self.known: Mapping[str, frozenset[str]] = {}
             """Stages whose items others make, and that are known: with the names of those."""
+            self.assumed: frozenset[str] = frozenset()
+            """Those of them whose items are taken as they stand although a build goes on."""
             self.graph: Graph = resolve.resolve(self.pipeline, self.world)
             if self.graph.fanouts and not builds:
                 from pipefile.engine.growth import as_it_stands
@@ -260,8 +263,15 @@ class Session:
                 from pipefile.engine.declare import check_known
 
                 check_known(self.disk, self.pipeline, targets, self.graph.by_stage)
+            if isinstance(error, UnknownTargetError) and not error.hint:
+                error.hint = self._unmade(targets)
             self.locate(error)
             raise
+
+    def _unmade(self, targets: Sequence[str]) -> str:
+        """What to say of an instance that there is none of, where a build may make its item."""
+        stage = next((stage for stage in [target.partition("@")[0] for target in targets if "@" in target] if stage in self.graph.fanouts), "")
+        return f"the items of stage `{show(stage)}` are made by others: a build may make that one" if stage and not self._builds else ""
 
     def closure(self, edges: Sequence[int]) -> list[int]:
         """The nodes that *edges* need, themselves included, each after those it needs.

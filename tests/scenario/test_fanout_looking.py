@@ -8,6 +8,9 @@ import pytest
 from kit import Project
 from kit.pages import SPLIT, ups, with_pages, with_parts
 
+from pipefile.engine import inspect
+from pipefile.engine.inspect import EdgeStatus
+
 
 @pytest.fixture
 def pages(project: Project) -> Project:
@@ -190,6 +193,32 @@ def test_a_build_of_something_else_removes_nothing(pages: Project):
     pages.settings(default=None)
     assert sorted(pages.build().ran) == sorted(["split", *ups("d"), "book"])
     pages.settled()
+
+
+def test_items_that_may_come(parts: Project):
+    """An instance that only a build may find is no target yet for who only looks; the hint says why."""
+    parts.build()
+    parts.write("doc.txt", "a b c december")
+
+    dry = parts.build("up@december", dry_run=True)
+    assert (dry.exit_status, dry.output) == (
+        2,
+        "error: no alias, stage or output is called `up@december`\n"
+        "hint: the items of stage `up` are made by others: a build may make that one\n",
+    )
+    assert parts.build("up@december").ran == ["split", "up@december"]
+
+
+def test_a_build_of_something_else_forgets_nothing(parts: Project):
+    """How long instances took is remembered by a build that did not look at them."""
+    parts.build()
+    parts.stage("other", "doc.txt", "other.txt", "cp {inputs} {outputs}")
+    assert parts.build("other").ran == ["other"]
+    assert {entry.name for entry in look(parts) if entry.seconds > 0} >= {"up@a", "up@b", "up@c"}
+
+
+def look(project: Project) -> list[EdgeStatus]:
+    return inspect.status(project._found(), project.options())
 
 
 def test_a_fan_out_stage_that_is_gone(pages: Project):
