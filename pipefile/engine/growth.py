@@ -67,7 +67,8 @@ def as_it_stands(session: Session, without: Container[int] = (), before: Sequenc
 
 
 def leave_aside(session: Session, nodes: Sequence[int]) -> bool:
-    """Take items as they stand where their stages are no part of a build: it leaves as much of them in the index as it has found there.
+    """Take items as they stand where neither their stages nor who makes them are part of a build: it leaves as much of them in the index as it has
+    found there.
 
     Args:
         session: The project.
@@ -77,9 +78,10 @@ def leave_aside(session: Session, nodes: Sequence[int]) -> bool:
         Whether there were any: all nodes may have other numbers then.
     """
     graph, needed = session.graph, frozenset(nodes)
-    if all(fanout.edge in needed for fanout in open_stages(graph).values()):
+    part = {fanout.edge for fanout in open_stages(graph).values() if fanout.edge in needed or not needed.isdisjoint(fanout.makers)}
+    if len(part) == len(open_stages(graph)):
         return False
-    found = as_it_stands(session, needed, [edge.name for edge in graph.edges])
+    found = as_it_stands(session, part, [edge.name for edge in graph.edges])
     if found is graph:
         return False
     _replace(graph, found)

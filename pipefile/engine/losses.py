@@ -93,5 +93,6 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
     for name in lost:
         if not known or name in graph.fanouts:  # a build that did not come to know its items has left none of them in the index
             edges = [graph.edges[number] for number in graph.by_stage[name]]
-            kept[name] = sum(any(session.disk.lstat(record_path(each.path)) is not None for each in edge.outputs) for edge in edges)
+            standing = sum(any(session.disk.lstat(record_path(each.path)) is not None for each in edge.outputs) for edge in edges)
+            kept[name] = max(kept[name], standing)
     return lost, kept

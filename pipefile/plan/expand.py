@@ -81,10 +81,11 @@ def _renumbered(found: Expanded, before: Sequence[str], pipeline: Pipeline) -> E
     for name in before:
         number = number_of.get(name, -1)
         if number < 0:
-            instances = found.by_stage[name]
+            stage, instance, _ = name.partition("@")
+            instances = () if instance else found.by_stage[stage]
             number = instances[0] if instances else len(stages)
             if not instances:  # nothing takes its place, and its number is nobody else's
-                stages.append(stand_in(pipeline.stages[name]))
+                stages.append(stand_in(pipeline.stages[stage]))
                 names.append(name)
         order[number] = None
     order.update(dict.fromkeys(range(len(stages))))

@@ -254,6 +254,59 @@ def test_resources_of_instances(pages: Project):
     pages.settled()
 
 
+INCLUDED = """
+[stage.split]
+inputs = ["doc.txt"]
+outputs = { pages = "build/pages/", words = "value:json" }
+call = "steps:split"
+
+[stage.up]
+for_each = { page = "build/pages/*.txt" }
+inputs = { src = "{page}" }
+outputs = { dst = "build/up/{page.stem}.up" }
+run = "tr a-z A-Z < {src} > {dst}"
+"""
+
+INCLUDED_STEPS = """
+import os
+
+def split(inputs, pages):
+    os.makedirs(pages, exist_ok=True)
+    with open(inputs[0]) as file:
+        words = file.read().split()
+    for word in words:
+        with open(os.path.join(pages, word + ".txt"), "w") as file:
+            file.write(word + "\\n")
+    return words
+"""
+
+
+def test_included_pipefiles(project: Project):
+    """Items lie in the folder of the Pipefile that has them; from outside they are seen from the root, with `exclude`, products and fallbacks as ever."""
+    project.settings(include=["media"])
+    project.write("media/Pipefile.toml", INCLUDED)
+    project.write("media/steps.py", INCLUDED_STEPS)
+    project.write("media/doc.txt", "a b c")
+    project.stage("plain", None, None, "echo plain > {outputs}")
+    each = {"page": "media/build/pages/*.txt", "n": [1, 2]}
+    run = "grep -v c {page} > {outputs}"
+    project.stage("multi", "{page}", "m/{page.stem}-{n}", run, for_each=each, exclude=["media/build/pages/b*"], fallback="plain")
+    project.write("rules", "")
+    project.stage("lint", "rules", None, "test {word} != x", for_each={"word": "media/split.words"})
+    outcome = project.build()
+
+    assert (outcome.exit_status, len(outcome.ran)) == (0, 1 + 3 + 2), outcome.output
+    assert sorted(outcome.degraded) == [f"multi@page=media/build/pages/c.txt,n={n}" for n in (1, 2)]
+    assert project.read("m/c-2") == "plain\n"
+    assert sorted(project.build("lint").ran) == ["lint@a", "lint@b", "lint@c"]
+    project.write("media/doc.txt", "a b")
+    assert project.build("media/up").ran == ["media/split"]
+    assert project.build("lint").ran == []
+    project.stage("multi", "{page}", "m/{page.stem}-{n}", run, for_each=each)
+    project.build()
+    project.settled()
+
+
 # --- totals
 
 
