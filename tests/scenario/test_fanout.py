@@ -302,7 +302,7 @@ def test_included_pipefiles(project: Project):
     project.write("media/doc.txt", "a b")
     assert project.build("media/up").ran == ["media/split"]
     assert project.build("lint").ran == []
-    project.stage("multi", "{page}", "m/{page.stem}-{n}", run, for_each=each)
+    project.stage("multi", "{page}", "m/{page.stem}-{n}", run, for_each=each, fallback="plain")
     project.build()
     project.settled()
 
