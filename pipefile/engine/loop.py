@@ -105,6 +105,7 @@ class Loop:
         self._decisions: dict[int, Decision] = {}
         self._doubtful: set[int] = set()
         self._running: dict[int, Attempt] = {}
+        self._landed: deque[tuple[Attempt, Completion]] = deque()  # whose action went well, and which nobody has recorded yet
         self._poll = select.poll()
         self._executors = Executors(session, work.inherit, work.options.jobs, self._poll, work.options.debug)
         self._queue: deque[int] = deque()
@@ -157,11 +158,11 @@ class Loop:
                 self._start_ready()
             if queue and not schedule.stopping:
                 self._decide(queue.popleft())
-                if self._running:
+                if self._running or self._landed:
                     self._take(0.0)
-            elif self._running or self._tries.next_due() is not None:
+            elif self._running or self._landed or self._tries.next_due() is not None:
                 self._flush()
-                self._take(0.0 if self._reuse.busy else None)
+                self._take(0.0 if self._reuse.busy or self._landed else None)
                 self._reuse.step()
             elif schedule.done or schedule.stopping:
                 break
@@ -290,8 +291,21 @@ class Loop:
             self._session.project.clock.wait(self._poll, self._patience())
             if starved:
                 self._poll.unregister(starved.fileno())
+        landed = self._landed
+        before = len(landed)
         for completion in self._executors.ended():
-            self._ended(completion)
+            attempt = self._running.pop(completion.id)
+            self._slots.release(completion.id)
+            if completion.outcome == "ok":
+                self._schedule.free(completion.id)
+                landed.append((attempt, completion))
+            else:
+                self._ended(attempt, completion)
+        if len(landed) > before:
+            # other actions run while outputs are hashed and recorded: with short commands that is half of the time
+            self._start_ready()
+        for _ in range(max(1, len(landed) - self._options.jobs) if landed else 0):
+            self._ended(*landed.popleft())
 
     def _patience(self) -> float | None:
         """Longest wait in seconds; None for ever."""
@@ -323,15 +337,9 @@ class Loop:
 
     # -- ending
 
-    def _ended(self, completion: Completion) -> None:
-        attempt = self._running.pop(completion.id)
-        self._slots.release(completion.id)
+    def _ended(self, attempt: Attempt, completion: Completion) -> None:
         edge, decision = attempt.edge, attempt.decision
-        if completion.outcome == "ok":
-            # another action runs while this one's outputs are hashed and recorded: with short commands that is half of the time
-            self._schedule.free(edge.id)
-            self._start_ready()
-        else:
+        if completion.outcome != "ok":
             self._clean_up(attempt)
             if not self._repeat_lost(attempt, completion):
                 self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
