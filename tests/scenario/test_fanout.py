@@ -282,7 +282,7 @@ def split(inputs, pages):
 
 
 def test_included_pipefiles(project: Project):
-    """Items lie in the folder of the Pipefile that has them; from outside they are seen from the root, with `exclude`, products and fallbacks as ever."""
+    """Items lie in the folder of the Pipefile that has them; from outside they are seen from the root; the rest is as ever."""
     project.settings(include=["media"])
     project.write("media/Pipefile.toml", INCLUDED)
     project.write("media/steps.py", INCLUDED_STEPS)
@@ -316,3 +316,46 @@ def test_totals_grow(pages: Project):
 
     events = pages.build().events
     assert [event.total for event in events if isinstance(event, PlanMade)] == [3, 5]
+
+
+# --- globs that are not in one directory
+
+
+def test_a_wide_glob_waits_for_directories(project: Project):
+    """It finds what is in directories that stages make, when these have been made; `exclude` keeps it from waiting for one."""
+    project.write("a.md", "a\n")
+    project.stage("notes", None, "notes/", "echo n > {outputs}/n.md; touch {outputs}/x.txt")
+    project.stage("other", None, "other/", "echo o > {outputs}/o.md")
+    project.stage("html", "{m}", "html/{m.stem}", "cp {inputs} {outputs}", for_each={"m": "**/*.md"}, exclude=["other/"])
+
+    assert project.build("html").ran == ["notes", "html@a.md", "html@notes/n.md"]
+    project.build()
+    project.settled()
+
+
+def test_a_wide_glob_and_a_directory_that_rests_on_it(project: Project):
+    """What is made of a stage's own instances is none of its items, neither in the first build nor in any other."""
+    project.write("a.md", "a\n")
+    project.stage("site", "html.outputs", "site/", "cp {inputs} {outputs}; echo s > {outputs}/s.md")
+    project.stage("html", "{m}", "html/{m.stem}.html", "cp {inputs} {outputs}", for_each={"m": "**/*.md"})
+
+    assert project.build().ran == ["html@a.md", "site"]
+    assert set(project.status()) == {"html@a.md", "site"}
+    project.settled()
+    project.write("b.md", "b\n")
+    assert project.build().ran == ["html@b.md", "site"]
+    project.settled()
+
+
+def test_files_beside_directories_that_stages_make(project: Project):
+    """A folder of a person's own among those that stages make is found as well, and noticed when it comes."""
+    project.write("docs/x.txt", "a")
+    project.stage("split", {"doc": "{d}"}, {"pages": "build/pages/{d.stem}/"}, SPLIT, for_each={"d": "docs/*.txt"})
+    project.stage("up", "{p}", "build/up/{p.stem}", "cp {inputs} {outputs}", for_each={"p": "build/pages/*/*.txt"})
+    project.build()
+    project.write("build/pages/mine/m.txt", "m\n")
+
+    assert project.build().ran == ["up@build/pages/mine/m.txt"]
+    project.settled()
+    project.remove("build/pages/mine")
+    assert project.build().output == "note: removed `build/up/m`, which no stage makes any more\n"
