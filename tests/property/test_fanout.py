@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 from kit import Project
 
-SEEDS = max(1, int(os.environ.get("PIPEFILE_SEEDS", "24")) // 12)
+SEEDS = max(1, int(os.environ.get("PIPEFILE_SEEDS", "24")) // 24)
 FIRST = int(os.environ.get("PIPEFILE_FIRST_SEED", "0"))
 STEPS = 8
 
@@ -176,3 +176,104 @@ def test_items_that_stages_make(new_project: Callable[[], Project], seed: int) -
     assert {path for path in many.project.tree() if path[:2] in ("u/", "t/", "n/") and ".hash" not in path} == {
         path for path in many.project.declared() if path[:2] in ("u/", "t/", "n/")
     }
+
+
+WORDS_PY = """
+def words(texts):
+    found = set()
+    for text in texts:
+        with open(text) as file:
+            found.update(file.read().split())
+    return sorted(found)[:4]
+"""
+
+
+class Web:
+    """Stages of any kind that items come from and go to, joined at random: directories, values, fan-outs over these, over each other and over globs,
+    directories of instances, and stages that read some of it."""
+
+    def __init__(self, project: Project, seed: int, stages: int = 9) -> None:
+        self.project, self.chance = project, random.Random(seed)
+        self.sources = ["s0.txt", "s1.txt"]
+        self.texts: list[object] = list(self.sources)
+        self.items: list[str] = []
+        self.declared: dict[str, dict[str, object]] = {}
+        project.write("steps.py", WORDS_PY)
+        for source in self.sources:
+            self.edit(source)
+        for number in range(stages):
+            self.add(number)
+
+    def edit(self, source: str = "") -> None:
+        words = self.chance.sample(["a", "b", "c", "d", "ee", "ff"], self.chance.randint(0, 4))
+        self.project.write(source or self.chance.choice(self.sources), " ".join(words) + "\n")
+
+    def stage(self, name: str, inputs: object, outputs: object, run: str | None = None, **keys: object) -> None:
+        self.declared[name] = {"inputs": inputs, "outputs": outputs, "run": run, **keys}
+        self.project.stage(name, **self.declared[name])
+
+    def breaks(self, name: str) -> None:
+        """A stage fails until it is mended."""
+        self.project.stage(name, **{**self.declared[name], "run": "echo {x} > /dev/null; exit 1" if "for_each" in self.declared[name] else "exit 1"})
+
+    def mend(self, name: str) -> None:
+        self.project.stage(name, **self.declared[name])
+
+    def add(self, number: int) -> None:
+        chance = self.chance
+        some = chance.sample(self.texts, min(2, len(self.texts)))
+        lines = "find /dev/null {inputs} -type f | LC_ALL=C sort | xargs cat /dev/null"
+        split = f"mkdir -p {{outputs}}; {lines} | tr -s ' ' '\\n' | LC_ALL=C sort -u | head -4 | while read w; do echo $w{number} > {{outputs}}/$w.txt; done"
+        kind = chance.choice(["dir", "value", "each", "each", "each", "dirs", "join"] if self.items else ["dir", "value"])
+        name = f"{kind}{number}"
+        if kind == "dir":
+            self.stage(name, some, f"{name}/", split)
+            self.items.append(f"{name}/*.txt")
+            self.texts.append(f"{name}/")
+        elif kind == "value":
+            self.stage(name, {"texts": list(self.sources)}, {"all": "value:json"}, call="steps:words")
+            self.items.append(f"{name}.all")
+        elif kind == "each":
+            of_value = (over := chance.choice(self.items)).endswith(".all")
+            command = "echo {x} > {outputs}" if of_value else "cat {x} > {outputs}"
+            path = f"{name}/{{x}}.txt" if of_value else f"{name}/{{x.stem}}-{{x.parent.name}}.txt"
+            inputs = [*([] if of_value else ["{x}"]), *(some if chance.random() < 0.5 else [])]
+            self.stage(name, inputs, path, command, for_each={"x": over})
+            self.items += [f"{name}.outputs", f"{name}/*.txt"]
+            self.texts += [f"{name}.outputs", {"path": f"{name}/*.txt", "optional": True}]
+        elif kind == "dirs":
+            over = chance.choice([each for each in self.items if not each.endswith(".all")] or self.items)
+            folder = f"{name}/{{x}}/" if over.endswith(".all") else f"{name}/{{x.stem}}-{{x.parent.name}}/"
+            self.stage(name, some, folder, split + "; : {x}", for_each={"x": over})
+            self.items.append(f"{name}/*/*.txt")
+        else:
+            self.stage(name, some, f"{name}.txt", lines + " > {outputs}")
+            self.texts.append(f"{name}.txt")
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
+def test_webs_of_fan_outs(new_project: Callable[[], Project], seed: int) -> None:
+    """Whatever items come from and go to: builds with one job and with four, in waves or not, are as a clean one, and a second one runs nothing."""
+    many, one = Web(new_project(), seed), Web(new_project(), seed)
+    for step in range(3):
+        outcome = many.project.build(jobs=4, allow_removal=True)
+        other = one.project.build(jobs=1, allow_removal=True, schedule="waves" if step else "eager")
+        assert (outcome.exit_status, sorted(outcome.ran)) == (0, sorted(other.ran)), (outcome.output, other.output)
+        assert many.project.outputs() == one.project.outputs()
+        again = many.project.build(jobs=4)
+        assert (again.exit_status, again.ran) == (0, []), again.output
+        assert set(many.project.status().values()) <= {"fresh"}
+        many.edit()
+        one.edit()
+        bad = many.chance.choice([name for name, table in many.declared.items() if table["run"]])
+        assert one.chance.choice([name for name, table in one.declared.items() if table["run"]]) == bad
+        many.breaks(bad)
+        one.breaks(bad)
+        outcome = many.project.build(jobs=4, allow_removal=True, keep_going=True)
+        other = one.project.build(jobs=1, allow_removal=True, keep_going=True)
+        for mine, theirs in ((outcome.ran, other.ran), (outcome.failed, other.failed), (outcome.skipped, other.skipped)):
+            assert sorted(mine) == sorted(theirs), (outcome.output, other.output)
+        many.mend(bad)
+        one.mend(bad)
+    assert many.project.build(allow_removal=True).exit_status == 0
+    assert many.project.outputs() == many.project.clean_outputs()
