@@ -223,7 +223,8 @@ class Web:
         chance = self.chance
         some = chance.sample(self.texts, min(2, len(self.texts)))
         lines = "find /dev/null {inputs} -type f | LC_ALL=C sort | xargs cat /dev/null"
-        split = f"mkdir -p {{outputs}}; {lines} | tr -s ' ' '\\n' | LC_ALL=C sort -u | head -4 | while read w; do echo $w{number} > {{outputs}}/$w.txt; done"
+        words = "tr -s ' ' '\\n' | LC_ALL=C sort -u | head -4"
+        split = f"mkdir -p {{outputs}}; {lines} | {words} | while read w; do echo $w{number} > {{outputs}}/$w.txt; done"
         kind = chance.choice(["dir", "value", "each", "each", "each", "dirs", "join"] if self.items else ["dir", "value"])
         name = f"{kind}{number}"
         if kind == "dir":
