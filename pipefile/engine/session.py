@@ -163,6 +163,7 @@ class Session:
         """Edges that a condition keeps from running, and why: those that are known, which grow while a build runs."""
         self.open: frozenset[int] = frozenset()
         """Edges that may turn out to be left out."""
+        self._there: dict[str, bool] = {}
         self.condition()
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
@@ -238,7 +239,9 @@ class Session:
         if condition.kind == "env":
             value = self.environ.get(condition.name, self.pipeline.dotenv.get(condition.name))
         elif condition.kind == "exists":
-            value = self.disk.stat(condition.name) is not None
+            if condition.name not in self._there:  # one answer for all of a build, however often its graph grows
+                self._there[condition.name] = self.disk.stat(condition.name) is not None
+            value = self._there[condition.name]
         return false_text(condition, value)
 
     def leave_out(self, edge: int, why: str) -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from kit import Project
+from kit.lane import lane
 from kit.pages import SPLIT, ups, with_pages, with_parts
 
 
@@ -316,6 +317,26 @@ def test_totals_grow(pages: Project):
 
     events = pages.build().events
     assert [event.total for event in events if isinstance(event, PlanMade)] == [3, 5]
+
+
+# --- the fast lane
+
+
+@pytest.mark.parametrize("make", [with_pages, with_parts])
+def test_a_build_with_nothing_to_do_is_fast(project: Project, make):
+    """It is answered from the index, until something changes that items come from."""
+    make(project)
+    project.build()
+    assert (lane(project) or "").startswith("5 fresh in ")
+    project.write("doc.txt", "a b")
+    assert lane(project) is None
+    project.build()
+    assert (lane(project) or "").startswith("4 fresh in ")
+    if make is with_pages:
+        project.write("build/pages/x.txt", "x\n")
+    else:
+        project.write(project.value("split", "parts"), "[]")
+    assert lane(project) is None
 
 
 # --- globs that are not in one directory
