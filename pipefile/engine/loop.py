@@ -34,6 +34,7 @@ from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
+_QUIET = 20  # milliseconds in which nothing ends, then there is time for what can wait
 _LOOK = 0.1  # seconds between two looks at the load average while nothing happens
 
 
@@ -162,8 +163,9 @@ class Loop:
                     self._take(0.0)
             elif self._running or self._landed or self._tries.next_due() is not None:
                 self._flush()
+                idle = self._reuse.busy and not self._landed and not self._poll.poll(_QUIET)
                 self._take(0.0 if self._reuse.busy or self._landed else None)
-                self._reuse.step()
+                self._reuse.step(idle)
             elif schedule.done or schedule.stopping:
                 break
             self.tally.report_skipped()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import dataclass, field
@@ -61,6 +62,9 @@ LARGE = 4 << 20
 
 AT_HAND = 16 << 20
 """Most bytes of small outputs that are held until they are kept."""
+
+_MANY = 32  # results that are kept at once
+_STEP = 0.01  # seconds that a build has for that before it looks at its stages again
 
 
 class Reuse:
@@ -151,20 +155,26 @@ class Reuse:
                 found = {}
             self._waiting.append((edge, record, found))
 
-    def step(self) -> None:
-        """Keep one result."""
-        if self._waiting:
-            edge, record, small = self._waiting.popleft()
-            self._held -= sum([len(each.data) for each in small.values()])
-            try:
-                if self._session.files.size_of([made.path for made in record.outputs]) >= LARGE:
-                    self._beside().keep(edge, record, small)
-                else:
-                    self._keeper.keep(edge, record, small)
-            except PipefileError:
-                pass  # an output is gone already
-            except OSError as error:
-                self._tell("a result cannot be kept", error)
+    def step(self, idle: bool = False) -> None:
+        """Keep some of what waits, if that is many results or there is nothing else to do: one by one, between other things, each takes twice as
+        long."""
+        if idle or len(self._waiting) >= _MANY:
+            until = monotonic() + _STEP
+            while self._waiting and monotonic() < until:
+                self._keep_next()
+
+    def _keep_next(self) -> None:
+        edge, record, small = self._waiting.popleft()
+        self._held -= sum([len(each.data) for each in small.values()])
+        try:
+            if self._session.files.size_of([made.path for made in record.outputs]) >= LARGE:
+                self._beside().keep(edge, record, small)
+            else:
+                self._keeper.keep(edge, record, small)
+        except PipefileError:
+            pass  # an output is gone already
+        except OSError as error:
+            self._tell("a result cannot be kept", error)
 
     def _beside(self) -> Aside:
         if self._aside is None:
@@ -179,7 +189,7 @@ class Reuse:
         if self._cache is None:
             return
         while self._waiting and not interrupted:
-            self.step()
+            self._keep_next()
         self._waiting.clear()
         if self._aside is not None:
             self._aside.close(drop=interrupted)

@@ -90,14 +90,13 @@ class Shelves:
 
     def _lines(self, key: str) -> list[bytes]:
         """All lines of a key, the oldest first."""
-        name = key[SHELF]
+        name, raw = key[SHELF], key.encode()
         shelf = self._open(name)
-        found = []
-        places = shelf.places.get(key.encode())
-        if places:
-            data = shelf.data if shelf.data is not None else self._read(name)[0]
-            found = [data[begin:end] + b"\n" for begin, end in places]
-        return found + shelf.added.get(key.encode(), [])
+        places, added = shelf.places.get(raw), shelf.added.get(raw, [])
+        if not places:
+            return added
+        data = shelf.data if shelf.data is not None else self._read(name)[0]
+        return [data[begin:end] + b"\n" for begin, end in places] + added
 
     def _open(self, name: str) -> _Shelf:
         shelf = self._shelves.get(name)
