@@ -211,13 +211,19 @@ class Growth:
         session, graph = self._session, self._session.graph
         stages = [stage for stage, fanout in graph.fanouts.items() if fanout.edge in numbers]
         known = {**session.known, **{stage: _names(graph.fanouts[stage].makers, graph) for stage in stages}}
-        saved = _copy(graph)
+        saved, left_out, skipped, maybe = _copy(graph), dict(session.left_out), set(session.files.left_out), session.open
         _replace(graph, _resolved(session, known, [edge.name for edge in graph.edges]))
         try:
             more = self._joinable(stages, len(saved.edges), numbers)
-        except PipefileError:
+        except PipefileError:  # others get the numbers of these instances: nothing is to be known of them
+            new = range(len(saved.edges), len(graph.edges))
             _replace(graph, saved)
-            self._decider.grown(numbers)
+            session.left_out.clear()
+            session.left_out.update(left_out)
+            session.files.left_out = skipped
+            session.open = maybe
+            self._decider.grown([*numbers, *new])
+            self._joined.needs.forget(new)
             raise
         self._before.append(saved.edges)
         session.files.seen.clear()  # they were taken before stages made what is there now

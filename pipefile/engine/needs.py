@@ -55,6 +55,14 @@ class Needs:
             if lines is not None and edge.stage.resources:
                 lines.need(edge.id, edge.stage.resources)
 
+    def forget(self, edges: Iterable[int]) -> None:
+        """Edges that were added are none after all."""
+        for edge in edges:
+            self._demands.pop(edge, None)
+            self._fallbacks.pop(edge, None)
+            if self.lines is not None:
+                self.lines.need(edge, {})
+
     def fault(self, edge: int) -> ResourceError | None:
         """Why an edge can never run, or its fallback cannot; None if nothing is in its way."""
         for demand, fallback in ((self._demands.get(edge), False), (self._fallbacks.get(edge), True)):

@@ -73,6 +73,33 @@ def test_no_good_items(project: Project, text: str, fault: str):
     project.settled()
 
 
+@pytest.mark.parametrize("kind", ["skipped", "greedy", "fallback"])
+def test_what_does_not_fit_leaves_nothing_behind(project: Project, kind: str):
+    """Instances of a stage that fails for its items have numbers, needs and conditions that are not those of the instances which come after."""
+    project.globals(on=False)
+    project.resources(license=2)
+    value(project, "['b', 'a', 'c']")
+    project.drop("each")
+    project.drop("rest")
+    project.stage("m", None, "m-a", "echo > {outputs}", should_run="global.on")
+    project.stage("plain", None, None, "echo > {outputs}", resources={"license": 2})
+    each = {"x": "make.v"}
+    if kind == "skipped":
+        project.stage("bad", "m-{x}", "bad/{x}", "touch {outputs}", for_each=each)
+    elif kind == "greedy":
+        project.stage("bad", None, "bad/{x}", "touch {x} {outputs}", for_each=each, resources={"license": 3})
+    else:
+        project.stage("bad", "none-{x}", "bad/{x}", "touch {outputs}", for_each=each, fallback="plain")
+    if kind != "fallback":
+        project.drop("plain")
+    project.stage("good", None, "good/{x}", "echo {x} > {outputs}", for_each=each)
+    outcome = project.build(keep_going=True, jobs=4)
+
+    assert (outcome.exit_status, outcome.failed) == (2, ["bad"])
+    assert sorted(outcome.ran) == ["good@a", "good@b", "good@c", "make", "other"]
+    assert outcome.skipped == ["m"]
+
+
 def test_columns_that_are_not_there(project: Project):
     """A placeholder that asks for a column is looked at when the items are known."""
     value(project, "[{'id': 1, 'size': 2}]")
