@@ -121,7 +121,7 @@ def _of_items(kind: str, makers: Sequence[int], graph: Graph) -> tuple[Reason, .
 def _items_of_last_time(session: Session, found: Sequence[EdgeStatus]) -> list[str]:
     """What to say of stages whose items may be others when their makers have run."""
     graph = session.graph
-    moving = {status.name for status in found if status.state != "fresh"}
+    moving = {status.name for status in found if status.state in ("stale", "unknown")}
     texts = []
     for stage, fanout in graph.fanouts.items():
         makers = [name for name in [graph.edges[maker].name for maker in fanout.makers] if name in moving]

@@ -89,17 +89,18 @@ def _starts(session: Session, name: str, nodes: Sequence[int]) -> set[int]:
 def _around(graph: Graph, starts: set[int], nodes: Sequence[int], extra: Mapping[int, tuple[int, ...]]) -> tuple[set[int], set[int]]:
     """Edges above some edges, and these with all below them; groups are passed through."""
     inside = set(nodes)
+    makers = {number: fanout.makers for stage, fanout in graph.fanouts.items() for number in graph.by_stage[stage]}
     above: set[int] = set()
     todo = list(starts)
     while todo:
         node = todo.pop()
-        for other in (*graph.depends[node], *extra.get(node, ())):
+        for other in (*graph.depends[node], *extra.get(node, ()), *makers.get(node, ())):
             if other in inside and other not in above:
                 above.add(other)
                 todo.append(other)
     users: dict[int, list[int]] = {}
     for node in nodes:
-        for other in (*graph.depends[node], *extra.get(node, ())):
+        for other in (*graph.depends[node], *extra.get(node, ()), *makers.get(node, ())):
             users.setdefault(other, []).append(node)
     below = set(starts)
     todo = list(starts)

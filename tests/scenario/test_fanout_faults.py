@@ -301,6 +301,22 @@ def test_a_maker_that_is_skipped(pages: Project):
     pages.settled()
 
 
+def test_a_maker_of_values_that_is_skipped(parts: Project):
+    """The same of items that no instance reads; who looks before the build sees it coming."""
+    parts.globals(on=True)
+    parts.stage("split", {"doc": "doc.txt"}, {"parts": "value:json"}, call="steps:split", should_run="global.on")
+    parts.build()
+    parts.globals(on=False)
+    assert {name: state for name, state in parts.status().items() if name != "book"} == dict.fromkeys(["split", "up@a", "up@b", "up@c"], "skipped")
+    outcome = parts.build()
+
+    assert (outcome.exit_status, outcome.ran, sorted(outcome.skipped)) == (0, [], ["book", "split", "up"])
+    assert not parts.exists("build")
+    parts.globals(on=True)
+    assert len(parts.build().ran) == 5
+    parts.settled()
+
+
 def test_a_fan_out_that_is_skipped(pages: Project):
     """A condition on the stage itself holds for all items, which need not be known for that."""
     pages.write("steps.py", "def flag(doc):\n    with open(doc) as file:\n        return file.read() != 'off'\n")
@@ -404,16 +420,26 @@ def run_of(project: Project) -> str:
     return str(project.build().events[-1].run)
 
 
-def test_resumed_from_the_fan_in(pages: Project):
+@pytest.mark.parametrize("make", [with_pages, with_parts])
+def test_resumed_from_the_fan_in(project: Project, make):
     """`--from` below a fan-out: maker and instances are put back as in that run, with its items."""
-    pages.caching = True
-    first = run_of(pages)
-    pages.write("doc.txt", "x y")
-    pages.build(allow_removal=True)
-    outcome = pages.build(from_stage="book", reuse_run=first, allow_removal=True)
+    make(project).caching = True
+    first = run_of(project)
+    project.write("doc.txt", "x y")
+    project.build(allow_removal=True)
+    outcome = project.build(from_stage="book", reuse_run=first, allow_removal=True)
 
-    assert (outcome.exit_status, outcome.ran, sorted(outcome.restored)) == (0, ["book"], sorted(["split", *ups("a", "b", "c")])), outcome.output
-    assert pages.read("book.txt") == "A\nB\nC\n"
+    assert (outcome.exit_status, outcome.ran) == (0, ["book"]), outcome.output
+    assert sorted(name.partition("@")[0] for name in outcome.restored) == ["split", "up", "up", "up"]
+    assert project.read("book.txt").lower() == "a\nb\nc\n"
+
+
+def test_resumed_from_the_maker(parts: Project):
+    """`--from` a maker: all that comes from its items runs."""
+    parts.caching = True
+    parts.build()
+
+    assert sorted(parts.build(from_stage="split").ran) == ["book", "split", "up@a", "up@b", "up@c"]
 
 
 def test_resumed_from_instances(pages: Project):
