@@ -78,6 +78,20 @@ def run(request: Request, given: Given, look: Look | None = None) -> int:
     return status or (1 if any(file.problem for file in files) else 0)
 
 
+def run_options(request: Request, wanted: Options, as_json: bool) -> int:
+    """Build what `build` has no options for. Returns the exit status.
+
+    Raises:
+        PipefileError: As `build` does.
+    """
+    report = report_of(request, wanted, as_json)
+    try:
+        with Pauses(report.pause if report.live and _is_main_thread() else None):
+            return _build(request, wanted, report, None)
+    finally:
+        report.close()
+
+
 def _files(request: Request, given: Given) -> list[Written]:
     """What is written of a build for others to read, besides its history."""
     found: list[Written] = []

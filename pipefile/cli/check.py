@@ -14,8 +14,8 @@ from pipefile.cli.request import Request
 @options.global_options
 @click.pass_obj
 def command(request: Request, strict: bool) -> int:
-    """Find faults without running anything: inputs nobody makes, outputs whose places are taken, stages that need more than this machine has, and
-    unused ones."""
+    """Find faults without running anything: inputs nobody makes, outputs whose places are taken, stages that need more than this machine has, unused
+    ones, and what stages read and wrote undeclared when they last ran."""
     from pipefile.cli.cpus import default_jobs
     from pipefile.engine.check import check
     from pipefile.engine.session import Session

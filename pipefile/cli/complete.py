@@ -1,32 +1,14 @@
-"""What may follow in a command line, for the completion of shells (editor/shells.py has their side of it).
-
-Asked as `completion --for SHELL ...`: by bash with the line up to the cursor, and the characters at which it breaks words; by zsh and fish with the
-words, of which the last one is completed. Answered with a line for each: the word, a tab, what it means. Whatever goes wrong, nothing is answered.
-"""
+"""What may follow in a command line: commands, options and their values, as click knows them. cli/candidates.py has the rest."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
 from pipefile.base.commands import COMMANDS
 from pipefile.base.dataclass import dataclass, field
-
-_QUOTED = " \t\n\\'\"`$&|;<>()*?[]{}!#~"
-
-
-def answer(words: Sequence[str]) -> int:
-    """Print what may follow. The exit status is 0 whatever happens: a person is typing."""
-    try:
-        lines = _bash(*words[1:3]) if words[0] == "bash" else [f"{word}\t{text}" for word, text in complete(words[1:])]
-        data = "".join([f"{line}\n" for line in lines if "\n" not in line]).encode("utf-8", "surrogateescape")
-        while data:
-            data = data[os.write(1, data) :]
-    except (Exception, SystemExit):
-        pass
-    return 0
+from pipefile.cli.candidates import Place, files_in, here_of, project_of, stages_of, targets_of
 
 
 @dataclass
@@ -42,8 +24,7 @@ class State:
     positional: int = 0
     expecting: click.Parameter | None = None
     literal: bool = False
-    directories: list[str] = field(default_factory=list)
-    file: str = ""
+    place: Place = field(default_factory=Place)
 
     def take(self, word: str) -> None:
         """Go on behind *word*."""
@@ -91,9 +72,9 @@ class State:
 
     def _value(self, param: click.Parameter, value: str) -> None:
         if "-C" in param.opts:
-            self.directories.append(value)
+            self.place.directories.append(value)
         elif "--file" in param.opts:
-            self.file = value
+            self.place.file = value
 
     def _positional(self, word: str) -> None:
         if isinstance(self.command, click.Group):
@@ -137,7 +118,7 @@ def complete(words: Sequence[str]) -> list[tuple[str, str]]:
         return _options(state, word)
     if isinstance(state.command, click.Group):
         found = _commands(state.command, word)
-        return found if state.command is not cli else [*found, *_targets(state, word)]
+        return found if state.command is not cli else [*found, *targets_of(state.place, word)]
     argument = state.argument()
     return [] if argument is None else _values(state, argument, word)
 
@@ -162,128 +143,13 @@ def _values(state: State, param: click.Parameter, word: str) -> list[tuple[str, 
         return [(str(choice), "") for choice in param.type.choices if str(choice).startswith(word)]
     kind = (param.metavar or "").strip("[].")
     if kind == "TARGET":
-        return _targets(state, word)
+        return targets_of(state.place, word)
     if kind == "STAGE":
-        return [(name, "stage") for name in _stages(state, word)]
+        return [(name, "stage") for name in stages_of(state.place, word)]
     if kind in ("RUN", "A", "B"):
         from pipefile.editor.names import runs
 
-        return [(run, "run") for run in runs(_project(state)[0]) if run.startswith(word)]
+        return [(run, "run") for run in runs(project_of(state.place)[0]) if run.startswith(word)]
     if kind in ("DIR", "FILE"):
-        return _files(_here(state), word, folders=kind == "DIR")
+        return files_in(here_of(state.place), word, folders=kind == "DIR")
     return []
-
-
-def _here(state: State) -> str:
-    here = os.getcwd()
-    for directory in state.directories:
-        here = os.path.normpath(os.path.join(here, directory))
-    return here
-
-
-def _project(state: State) -> tuple[str, str]:
-    """Root and Pipefile of the project that the line is about."""
-    from pipefile.engine.fastlane import PIPEFILE, root_above
-
-    if state.file:
-        root, file = os.path.split(os.path.normpath(os.path.join(_here(state), state.file)))
-        return root, file
-    root = root_above(_here(state)) or ""
-    return root, PIPEFILE
-
-
-def _stages(state: State, word: str) -> Iterable[str]:
-    from pipefile.editor.names import names
-
-    return _stage_names(names(*_project(state)).stages, word)
-
-
-def _stage_names(stages: Iterable[str], word: str) -> Iterable[str]:
-    """Stages; instances once their stage is written out, a segment of their paths at a time."""
-    from pipefile.editor.names import below
-
-    stage, at, rest = word.partition("@")
-    if not at:
-        return dict.fromkeys(name for each in stages if (name := each.partition("@")[0]).startswith(word))
-    folder = rest[: rest.rfind("/") + 1]
-    start = f"{stage}@"
-    instances = [each[len(start) :] for each in stages if each.startswith(start)]
-    return [f"{start}{folder}{name}" for name in below(instances, folder, rest[len(folder) :])]
-
-
-def _targets(state: State, word: str) -> list[tuple[str, str]]:
-    """Stages, aliases, and outputs by their paths from where the user stands, one segment at a time."""
-    from pipefile.editor.names import below, names
-
-    root, file = _project(state)
-    known = names(root, file)
-    found = [(name, "alias") for name in known.aliases if name.startswith(word)]
-    found += [(name, "stage") for name in _stage_names(known.stages, word)]
-    folder, slash, begun = word.rpartition("/")
-    there = os.path.normpath(os.path.join(_here(state), folder or ("/" if slash else ".")))
-    base = root.rstrip("/") + "/"
-    if there == root or there.startswith(base):
-        inside = f"{there[len(base) :]}/" if there != root else ""
-        found += [(f"{folder}{slash}{name}", "") for name in below(known.outputs, inside, begun)]
-    return list(dict(reversed(found)).items())[::-1]
-
-
-def _files(here: str, word: str, folders: bool) -> list[tuple[str, str]]:
-    folder, slash, begun = word.rpartition("/")
-    found = []
-    with os.scandir(os.path.join(here, folder + slash)) as entries:
-        for entry in entries:
-            if entry.name.startswith(begun) and (begun or entry.name[0] != "."):
-                directory = entry.is_dir()
-                if directory or not folders:
-                    found.append((f"{folder}{slash}{entry.name}{'/' * directory}", ""))
-    return sorted(found)
-
-
-# --- bash
-
-
-def _bash(line: str, breaks: str) -> Iterator[str]:
-    """Words alone, of each what bash replaces: the part behind the last character at which it breaks words."""
-    words, quote, begun = split(line)
-    word = words[-1]
-    cut = 0 if quote else max([begun.rfind(char) for char in breaks if char not in " \t\n\"'\\"], default=-1) + 1
-    for found, _ in complete(words):
-        # Within quotes bash replaces all behind the quote, and the breaking characters have no meaning.
-        shown = found if quote else _escaped(found)
-        start = _escaped(word)[:cut] if not quote else ""
-        if shown.startswith(start):
-            yield shown[len(start) :]
-
-
-def split(line: str) -> tuple[list[str], str, str]:
-    """The words of a command line that may end anywhere, without quotes; the quote that is open at its end, and the last word as it was typed."""
-    words: list[str] = []
-    text, raw, quote = "", "", ""
-    inside = False
-    at = 0
-    while at < len(line):
-        char = line[at]
-        at += 1
-        if not quote and char in " \t\n":
-            if inside:
-                words.append(text)
-            text, raw, inside = "", "", False
-            continue
-        raw += char
-        inside = True
-        if char == quote:
-            quote = ""
-        elif not quote and char in "'\"":
-            quote = char
-        elif char == "\\" and quote != "'" and at < len(line):
-            text += line[at]
-            raw += line[at]
-            at += 1
-        else:
-            text += char
-    return [*words, text], quote, raw
-
-
-def _escaped(word: str) -> str:
-    return "".join([f"\\{char}" if char in _QUOTED else char for char in word])

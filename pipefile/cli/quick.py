@@ -20,7 +20,7 @@ def main(words: Sequence[str]) -> int | None:
         The exit status; None where the ordinary way has to answer.
     """
     if words[0] == "completion":
-        from pipefile.cli.complete import answer
+        from pipefile.cli.candidates import answer
 
         return answer(words[2:])
     from pipefile.engine.fastlane import PIPEFILE, root_above, store_of

@@ -266,6 +266,8 @@ def _show(request: Request, reader: RunReader, run: Run, edges: Iterable[tuple[E
             out.write(f"  used: {used(edge.cpu_seconds, edge.peak_rss_bytes)}\n")
         if edge.error:
             out.write(f"  {out.paint('error:', 'red')} {show(edge.error.partition(chr(10))[0])}\n")
+        for verb, paths in edge.undeclared.items():
+            out.write(f"  {verb} undeclared: {', '.join(map(show, paths[:_SHOWN]))}{f' and {len(paths) - _SHOWN} more' * (len(paths) > _SHOWN)}\n")
         if edge.log:
             out.write(f"  log: {show(edge.log)}\n")
         for line in () if output is None else told(output):
@@ -273,6 +275,8 @@ def _show(request: Request, reader: RunReader, run: Run, edges: Iterable[tuple[E
         for path in reader.artifacts(run.id, _name(edge)):
             out.write(f"  artifact: {show(path)}\n")
 
+
+_SHOWN = 10  # paths of a kind; `--json` has all
 
 _EDGE_STYLES = {"ran": "green", "degraded": "yellow", "failed": "red", "interrupted": "yellow"}
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Any
 
 from pipefile.base.dataclass import dataclass
 from pipefile.engine.fastlane import STORE, store_of
 from pipefile.engine.outline import Outline
 from pipefile.store.index import Damaged
+
+TYPE_CHECKING = False  # as typing's, whose import takes a sixth of the answer
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 _LARGEST = 50 << 20
 

@@ -1,4 +1,4 @@
-"""Completion of shells: what each of them sources. What may follow, they ask pipefile itself (cli/complete.py)."""
+"""Completion of shells: what each of them sources. What may follow, they ask pipefile itself (cli/candidates.py)."""
 
 from __future__ import annotations
 

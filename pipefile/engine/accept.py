@@ -8,6 +8,7 @@ from pipefile.base.errors import StoreError, UsageError
 from pipefile.base.locations import Place
 from pipefile.base.paths import relative, show
 from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.files import GONE
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Made, Record
@@ -32,6 +33,8 @@ def accept(session: Session, targets: tuple[str, ...], reason: str) -> list[str]
     """
     edges = [session.graph.edges[each] for each in session.select(targets)]
     decider = Decider(session)
+    for number in set(session.graph.temps.values()):
+        decider.count_gone(session.graph.edges[number])
     for edge in edges:
         _check(session, decider, edge)
     for edge in edges:
@@ -53,6 +56,8 @@ def _check(session: Session, decider: Decider, edge: Edge) -> None:
     files = session.files
     for output in edge.outputs:
         state = files.output(output.path)
+        if state.kind == GONE or (state.kind == "absent" and output.optional):
+            continue
         if state.kind == "absent":
             error = error or UsageError(f"output `{show(output.shown)}` of stage {name} is not there", place)
         elif state.kind != ("directory" if output.directory else "file"):

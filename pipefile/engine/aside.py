@@ -25,12 +25,18 @@ class Aside:
         self._queue: SimpleQueue[tuple[Edge, Record, Mapping[str, Small]] | None] = SimpleQueue()
         self._faults: SimpleQueue[OSError] = SimpleQueue()
         self._dropped = False
+        self._waiting: list[int] = []  # edges; both threads change it in single steps
         self._thread = threading.Thread(target=self._run, name="pipefile-cache", daemon=True)
         self._thread.start()
 
     def keep(self, edge: Edge, record: Record, small: Mapping[str, Small]) -> None:
         """As Keeper.keep, some time."""
+        self._waiting.append(edge.id)
         self._queue.put((edge, record, small))
+
+    def holds(self, number: int) -> bool:
+        """Whether what an edge has made is not kept yet."""
+        return number in self._waiting
 
     def faults(self) -> list[OSError]:
         """What could not be kept since this was asked last, and why."""
@@ -51,11 +57,11 @@ class Aside:
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            if self._dropped:
-                continue
-            try:
-                self._keeper.keep(*item)
-            except PipefileError:
-                pass  # an output is gone already
-            except OSError as error:
-                self._faults.put(error)
+            if not self._dropped:
+                try:
+                    self._keeper.keep(*item)
+                except PipefileError:
+                    pass  # an output is gone already
+                except OSError as error:
+                    self._faults.put(error)
+            self._waiting.remove(item[0].id)

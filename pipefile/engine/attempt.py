@@ -15,11 +15,12 @@ from pipefile.base.paths import folder_of, parents, show
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.discover import Discovery, Found
-from pipefile.engine.files import SMALL, Files, State
+from pipefile.engine.files import NOTHING, SMALL, Files, State
 from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Tasks
+from pipefile.model.audit import NOTHING, Beyond
 from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
@@ -55,6 +56,7 @@ class Attempt:
         mode: How it runs.
         grant: What it may use.
         began: When it was handed to its executor, by the clock.
+        beyond: What it did beyond its declaration, as far as that is known and told.
     """
 
     edge: Edge
@@ -69,6 +71,7 @@ class Attempt:
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
     began: float = 0.0
+    beyond: Beyond = NOTHING
 
 
 @dataclass(slots=True)
@@ -122,6 +125,7 @@ class Attempts:
         self._discovery = discovery
         self._tick = tick
         self._tasks = tasks
+        self.audits = tasks.audits
         self.naming = Naming(session, decider, places, self._hash_file)
         self._algorithm = session.pipeline.settings.hash
         self._tampered: set[str] = set()
@@ -146,6 +150,8 @@ class Attempts:
                     found[path] = files.state(path)
                 if need.files.value:
                     self._add_named(need.files, found)
+                if self._files.optional and not need.optional:
+                    self._decider.check_made(need.files)
                 if need.files.inside and not need.optional and not any(found[path].kind != "absent" for path in paths):
                     raise InputError(self._not_made(need.files))
         return found
@@ -188,9 +194,9 @@ class Attempts:
                 raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
         for path in attempt.decision.code:
             attempt.inputs[path] = self._files.state(path)
-        if edge.literal or edge.stage.depfile:
+        if edge.discovers:
             attempt.discovered = self._discovery.before(edge, attempt.decision)
-        if edge.stage.depfile or names_files(edge.outputs):
+        if edge.stage.depfile or edge.stage.audit == "track" or names_files(edge.outputs):
             if number > 1 and self._tick.tick:  # a change of the first attempt must not look like one of this
                 ticks.pass_tick(min(self._tick.tick, ticks.WHOLE_SECONDS), self._session.project.clock)
             attempt.start = ticks.mark(self._disk, self._session.store)
@@ -214,6 +220,7 @@ class Attempts:
     def failed(self, attempt: Attempt) -> None:
         """Remove what a failed or interrupted attempt has left."""
         self._places.discard(attempt.edge)
+        self.audits.drop(attempt.edge)
 
     def changed(self, attempt: Attempt) -> list[str]:
         """Inputs that changed while a failed attempt ran: the next one gets them as they are now."""
@@ -245,8 +252,10 @@ class Attempts:
             if text:
                 return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         found = Found()
-        if edge.literal or edge.stage.depfile:
-            found = self._discovery.after(edge, attempt.discovered, attempt.decision, attempt.start, last)
+        beyond = self.audits.take(edge, attempt.inputs)
+        if edge.discovers:
+            tracked = beyond.reads if edge.stage.audit == "track" else ()
+            found = self._discovery.after(edge, attempt.discovered, attempt.decision, (attempt.start, last), tracked)
             if found.fault:
                 return Verdict(error=found.fault, hint=found.hint)
         changed += found.changed
@@ -265,6 +274,9 @@ class Attempts:
             named, fault = self.naming.take(edge, attempt.inputs, attempt.start)
             if fault is not None:
                 return Verdict(error=fault.message, hint=fault.hint, own=True)
+        attempt.beyond = self.audits.judged(edge, beyond, found.digests, named)
+        if edge.stage.audit == "strict" and any(attempt.beyond):
+            return Verdict(*self.audits.fault(edge, attempt.beyond))
         if made is None:
             made = self._hash_outputs(edge)
         made.update(named)
@@ -324,7 +336,7 @@ class Attempts:
 
     def _made_plainly(self, edge: Edge) -> dict[str, State] | None:
         """The outputs of an edge that has made nothing but files, as it should: each is looked at once. None where they have to be looked over."""
-        if edge.literal or edge.stage.depfile:
+        if edge.discovers:
             return None
         for output in edge.outputs:
             if output.directory or output.value:
@@ -338,6 +350,9 @@ class Attempts:
         made = {}
         for output in edge.outputs:
             place = written_at(output)
+            if output.optional and self._places.is_unmade(output):
+                made[output.path] = NOTHING
+                continue
             if output.directory:
                 made[output.path] = self._hash_directory(place)
             elif output.value:
@@ -423,6 +438,11 @@ class Attempts:
     def _settle(self, output: Output, made: dict[str, State]) -> None:
         """Take the stamp that the output has at its final place: a rename sets ctime."""
         files, path, place = self._files, output.path, written_at(output)
+        if made[path].kind == "absent":
+            for inner in files.members.pop(path, ((), ()))[0]:
+                files.forget(inner)
+            files.known[path] = NOTHING
+            return
         if output.directory:
             if place != path:
                 for inner in files.members.pop(path, ((), ()))[0]:

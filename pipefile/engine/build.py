@@ -12,6 +12,7 @@ from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.base.paths import show
 from pipefile.engine import ticks, warm
 from pipefile.engine.attempt import Attempts
+from pipefile.engine.audit import Audits
 from pipefile.engine.cached import open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
@@ -197,9 +198,10 @@ class _Build:
         self.warnings = warnings
         self.interrupts = work.interrupts
         self.decider = work.decider
-        self.places = Places(self.session.files, self.session.pipeline.settings.outside)
+        self.places = Places(self.session.files, self.session.pipeline.settings.outside, self.options.force)
         self.began = 0
         self.taken_over = False
+        self.beyond = False  # what was traced did something that it does not declare
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
@@ -229,7 +231,8 @@ class _Build:
         discovery = Discovery(session.graph, session.files, self.decider, is_ancestor)
         commands = self.start is not None or any(isinstance(edge.stage.action, Command) for edge in may_run)
         slots = Slots(needs, open_tokens(options.environ, options.jobs, commands, self.warn))
-        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens, options.color)
+        audits = self._audits()
+        tasks = Tasks(session, Modes(session.pipeline.settings, options.mode), slots.tokens, options.color, audits)
         attempts = Attempts(session, self.decider, self.places, discovery, tick, tasks)
         settings = session.pipeline.settings
         writer = RunWriter(session.disk, session.store, session.project.clock, options, settings.keep_runs, __version__)
@@ -239,28 +242,49 @@ class _Build:
             from pipefile.engine.resume import plan_resume
 
             reuse.resume = plan_resume(session, self.decider, options, plan.nodes, plan.extra, reuse.found)
+        temps = None
+        if any(output.temp for stage in session.pipeline.stages.values() for output in stage.outputs):
+            from pipefile.engine.temps import Temps
+
+            temps = Temps(session, self.decider, options, self.places, reuse, self.warn)
         growth = None
         if isinstance(plan, ColdStart) and not stand_ins.isdisjoint(plan.nodes):
             from pipefile.engine.growth import Concerned, Growth, Joined
 
-            joined = Joined(needs, self.places, reuse, attempts.naming, self.taken_over)
-            targets = (options.debug,) if options.debug else options.targets
+            joined = Joined(needs, self.places, reuse, attempts.naming, temps, self.taken_over)
+            targets = (options.alone,) if options.alone else options.targets
             growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), joined)
-        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, growth))
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps, growth))
+        if temps is not None:
+            temps.join(schedule, loop.tally, plan.extra)
         try:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)
+            if temps is not None:
+                temps.step()
         finally:
             loop.close()
             attempts.close()
             for path in self.places.sweep():
-                self.warn(f"`{show(path)}` was left beside a temporary output and is removed; a command that names its outputs writes in place")
+                self.warn(f"`{show(path)}` was left beside a temporary output and is removed; outputs with `atomic = false` are written in place")
         self._tell_left_out(plan.requested)
+        for found in audits.findings():
+            self.warn(str(found).removeprefix("error: "))
+        if audits.traced is not None:
+            self.beyond = bool(audits.traced.undeclared)
+            self.emit(audits.traced)
         return self._finish(loop, writer, tick, plan.nodes, started)
+
+    def _audits(self) -> Audits:
+        if not self.options.trace:
+            return Audits(self.session)
+        from pipefile.engine.trace import strace
+
+        return Audits(self.session, self.options.trace, strace(self.options.environ))
 
     def _tell_left_out(self, requested: Sequence[int]) -> None:
         """Say of what was named on the command line that a condition has kept it from running."""
-        for number in requested if self.options.targets else ():
+        for number in requested if self.options.targets or self.options.trace else ():
             why = self.session.left_out.get(number)
             if why is not None:
                 self.emit(Note("note", f"stage `{show(self.session.graph.edges[number].name)}` is skipped: {why}"))
@@ -275,22 +299,22 @@ class _Build:
     def _planned(self) -> WarmStart | ColdStart:
         if self.start is not None:
             return self.start
-        session, debug = self.session, self.options.debug
-        requested = session.select((debug,) if debug else self.options.targets)
+        session, alone = self.session, self.options.alone
+        requested = session.select((alone,) if alone else self.options.targets)
         self._check_losses()
-        if debug:
-            from pipefile.engine.debug import check_debug
+        if alone:
+            from pipefile.engine.debug import check_debug, check_trace
 
             unknown = {fanout.edge for fanout in session.graph.fanouts.values()}
             if unknown.isdisjoint(requested):  # else it may be an instance that is made on the way
-                check_debug(session, debug)
+                (check_debug if self.options.debug else check_trace)(session, alone)
         nodes, extra = extra_dependencies(session, self.decider, requested)
         if session.graph.fanouts:
             from pipefile.engine.growth import leave_aside
 
             if leave_aside(session, nodes):
                 self.decider.grown(())
-                requested = session.select((debug,) if debug else self.options.targets)
+                requested = session.select((alone,) if alone else self.options.targets)
                 nodes, extra = extra_dependencies(session, self.decider, requested)
         return ColdStart(session, nodes, extra, list(requested))
 
@@ -315,9 +339,9 @@ class _Build:
             else:
                 from pipefile.engine.save import Saver
 
-                whole = not options.targets and not options.debug and not session.project.overlay  # what is laid over it for once removes nothing
+                whole = not options.targets and not options.alone and not session.project.overlay  # what is laid over it for once removes nothing
                 gone = self._remove_dead(whole and status == "succeeded")
-                request = warm.request_of(options) if self.as_on_disk and not options.debug and not options.from_stage else None
+                request = warm.request_of(options) if self.as_on_disk and not options.alone and not options.from_stage else None
                 Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
@@ -328,7 +352,7 @@ class _Build:
         self.emit(BuildFinished(status, *counts, seconds, run, len(loop.tally.degraded), len(loop.tally.restored)))
         _flush(self.emit)
         refused = 2 if loop.refused else 1
-        exit_status = 128 + number if number else refused if loop.tally.failed or (options.strict and self.warnings) else 0
+        exit_status = 128 + number if number else refused if loop.tally.failed or self.beyond or (options.strict and self.warnings) else 0
         return RunResult(
             status,
             exit_status,

@@ -176,6 +176,8 @@ class Cached:
             (output.path, "directory" if output.directory else "file") for output in edge.outputs
         ]:
             return False
+        if any(not kept.digest and not output.optional for kept, output in zip(entry.outputs, edge.outputs, strict=False)):
+            return False
         named = entry.outputs[declared:]
         if named and (not names_files(edge.outputs) or any(kept.kind != "file" for kept in named)):
             return False
@@ -216,7 +218,7 @@ class Cached:
         blobs: dict[str, int] = {}
         for kept in entry.outputs:
             state = self._files.output(kept.path)
-            if (state.kind, state.digest) == (kept.kind, kept.digest):
+            if (state.kind, state.digest) == (kept.kind if kept.digest else "absent", kept.digest):
                 continue
             if kept.items is None:
                 return None

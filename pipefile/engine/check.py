@@ -12,6 +12,8 @@ from pipefile.model.options import Options
 from pipefile.plan.closure import closure
 from pipefile.plan.missing import missing_sources
 
+_RUNS = 20  # that are looked through for what stages did
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -34,7 +36,8 @@ def check(session: Session, options: Options) -> list[Finding]:
         options: What a build would be given: how many CPUs there are, and the environment.
     """
     faults = [*_faults(session), *_too_much(session, options)]
-    found = [Finding(True, error) for error in faults] + [Finding(False, error) for error in [*_unused(session), *_uncalled(session)]]
+    found = [Finding(True, error) for error in faults]
+    found += [Finding(False, error) for error in [*_unused(session), *_uncalled(session), *_undeclared(session)]]
     for finding in found:
         session.locate(finding.error)
     return found
@@ -87,6 +90,23 @@ def _unused(session: Session) -> list[PipefileError]:
         for edge in graph.edges
         if edge.id not in reached
     ]
+
+
+def _undeclared(session: Session) -> list[PipefileError]:
+    """What stages read and wrote when they last ran, and still do not declare."""
+    from pipefile.engine.audit import Audits
+    from pipefile.plan.rundiff import edge_name
+    from pipefile.store.history import RunReader
+
+    audits = Audits(session)
+    left = {edge.name: edge for edge in session.graph.edges if edge.stage.audit != "off"}
+    reader = RunReader(session.disk, session.store)
+    for run in reader.ids()[:_RUNS]:
+        for result in reader.edges(run)[0]:
+            edge = left.pop(edge_name(result), None) if result.status in ("ran", "degraded") else None
+            if edge is not None and result.undeclared:
+                audits.recall(edge, result.undeclared)
+    return audits.findings()
 
 
 def _uncalled(session: Session) -> list[PipefileError]:

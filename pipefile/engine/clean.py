@@ -96,12 +96,22 @@ class Cleaner:
                 self._remove_record(record_path(output.path))  # first: from then on the edge is stale, whatever happens
                 self._remove(output.path, output.shown)
             self._remove_named(edge, named)
+            self._remove_checkpoints(edge)
         if unsure and not targets and not self._session.project.overlay:
             self._gone()  # or made by a stage that is not known
         unknown = unknown_stages(self._session).intersection([edge.stage.name for edge in edges])
         if unknown:
             self._gone(unknown)
         return self._done()
+
+    def _remove_checkpoints(self, edge: Edge) -> None:
+        for output in edge.stage.outputs:
+            if output.checkpoint:
+                fault = self._fault(output.path, output.directory)
+                if fault:
+                    self._kept.append((output.shown, fault))
+                else:
+                    self._remove(output.path, output.shown)
 
     def _remove_named(self, edge: Edge, paths: Iterable[str]) -> None:
         """Remove files that an edge's function has named when it returned, where the records beside them say so too."""

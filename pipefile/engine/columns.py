@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from pipefile.base.paths import folder_of
+from pipefile.engine.lines import listing_of
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Call
@@ -21,8 +22,9 @@ def suits(edge: Edge) -> bool:
     """Whether a build may go on from the index although something about this edge has changed (engine/warm.py). Where it may not, and in doubt,
     the whole graph is looked at, which is always right.
 
-    Directories bring files that come and go with every run: what is known of these is not mended in the index, but found anew. So do values, which
-    may name files of their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
+    What becomes of outputs that come and go depends on all that need them. Directories bring files that come and go with every run: what is known of
+    these is not mended in the index, but found anew. So do values, which may name files of
+    their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
     weighed over all that may run.
     """
     stage = edge.stage
@@ -30,9 +32,39 @@ def suits(edge: Edge) -> bool:
         return False
     if stage.should_run is not None or stage.fallback or any(output.directory or output.value for output in edge.outputs):
         return False
+    if any(output.temp or output.optional or output.checkpoint for output in stage.outputs):
+        return False
     return not any(
         need.files is not None and (need.files.inside or need.files.value or need.files.kind in ("directory", "late")) for need in edge.needs
     )
+
+
+class ComingAndGoing:
+    """Knows which edges need outputs that come and go, with those that `suits` takes for such because they make them.
+
+    Args:
+        graph: All edges.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._paths = {**graph.temps, **graph.optional}
+        self._makers = frozenset(graph.temps.values())
+        self._sets: dict[int, bool] = {}
+
+    def needed_by(self, edge: Edge, discovered: Iterable[str]) -> bool:
+        """Whether an edge needs one: declared, discovered, or because it comes after a stage that makes one."""
+        if not self._paths:
+            return False
+        if not self._paths.keys().isdisjoint(discovered) or not self._makers.isdisjoint(self._graph.order.get(edge.id, ())):
+            return True
+        return any(need.files is not None and self._has_some(need.files) for need in edge.needs)
+
+    def _has_some(self, files: FileSet) -> bool:
+        found = self._sets.get(id(files))  # they live as long as the graph
+        if found is None:
+            found = self._sets[id(files)] = not self._paths.keys().isdisjoint(files.paths)
+        return found
 
 
 def is_coded(edge: Edge) -> bool:
@@ -83,6 +115,7 @@ def graph_sections(session: Session, row_of: Mapping[str, int], folders: Mapping
     sections["folder_rows"], sections["folder_starts"] = _records(session, row_of, folders)
     sections["head"] = head_of(session)
     sections["stages"], sections["stage_starts"] = _stages(session)
+    sections["listing"] = listing_of(session) if sections["head"] else b""
     return sections
 
 

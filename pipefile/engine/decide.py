@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import InputError
-from pipefile.base.paths import folder_of, name_of
+from pipefile.base.paths import folder_of, name_of, show
 from pipefile.engine.code import CodeReader
+from pipefile.engine.files import GONE, State
 from pipefile.engine.session import Session, python
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
@@ -221,7 +222,7 @@ class Decider:
 
     def has_discovered(self, edge: Edge) -> bool:
         """Whether an edge can have discovered inputs at all."""
-        return bool(edge.literal or edge.stage.depfile)
+        return edge.discovers
 
     def code_made(self, edge: Edge) -> tuple[str, ...]:
         """Files of an edge's code that some edge makes, as the disk has them now."""
@@ -238,6 +239,12 @@ class Decider:
 
     def decide(self, edge: Edge) -> Decision:
         """Whether an edge whose inputs are final is fresh, and why not."""
+        if self._files.optional:
+            for need in edge.needs:
+                if need.files is not None and not need.optional:
+                    self.check_made(need.files)
+        if self._session.graph.temps:
+            self.count_gone(edge)
         code = self.code.of(edge)
         parts = components(edge, self._facts(edge, code.parts))
         if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
@@ -262,6 +269,8 @@ class Decider:
             reasons = (Reason("put-back"),) if record.key != key else compare(parts, same, files.digest, files.output_digest, {})
         else:
             reasons = compare(parts, record, files.digest, files.output_digest, self._now_members(edge, record))
+        if record is not None:
+            reasons += _unmade(edge, record)
         if record is not None and not reasons and record.key != key:
             reasons = (Reason("moved"),)  # with its outputs: paths in it are relative, so that they fit where it stands now
         if anyway is not None:
@@ -273,6 +282,27 @@ class Decider:
         if not reasons:
             self.owners.update(dict.fromkeys(named, edge.id))
         return Decision(reasons, key, parts, tuple(record.discovered), own, code.files, record.duration, named)
+
+    def count_gone(self, edge: Edge) -> None:
+        """Take temporary outputs of an edge that are not there for what they were when it made them: who needs their bytes has them made again."""
+        for output in edge.outputs:
+            if output.temp and self._files.output(output.path).kind == "absent":
+                record = self.record(edge)
+                for made in record.outputs if record is not None else ():
+                    if made.path == output.path and made.digest and made.kind == ("directory" if output.directory else "file"):
+                        self._files.known[output.path] = State(GONE, made.digest, None, True)
+
+    def check_made(self, files: FileSet) -> None:
+        """See that an output that may be absent is there for an edge that cannot do without.
+
+        Raises:
+            InputError: It is not.
+        """
+        path = files.paths[0] if files.kind in ("file", "directory") else ""
+        if path in self._files.optional and self._files.output(path).kind == "absent":
+            maker = self._session.graph.edges[self._session.graph.optional[path]].name
+            hint = f"an input that may be absent is `{{ path = \"{show(path)}\", optional = true }}`"
+            raise InputError(f"stage `{show(maker)}` did not make `{show(files.text)}`, which is optional", hint=hint)
 
     def _as_indexed(self, edge: Edge, at: int, key: str) -> bool:
         if digests.raw(key) != self._index.edge_keys[32 * at : 32 * at + 32]:
@@ -330,6 +360,12 @@ class Decider:
                         users[id(need.files)] = users.get(id(need.files), 0) + 1
             self._set_users = users
         return self._set_users.get(id(files), 1)
+
+
+def _unmade(edge: Edge, record: Record) -> tuple[Reason, ...]:
+    """Outputs that were not made when they were optional, and are not optional any more."""
+    pairs = zip(record.outputs, edge.outputs, strict=False)
+    return tuple([Reason("output-missing", made.path) for made, output in pairs if not made.digest and not output.optional])
 
 
 def _of_program(reason: Reason) -> bool:

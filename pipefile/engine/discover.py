@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.base.errors import InputError
-from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, relative, show
+from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, name_of, normalise, parents, relative, show
 from pipefile.engine.decide import PROGRAMS, Decider, Decision
 from pipefile.engine.depfile import prerequisites
 from pipefile.engine.files import NOTHING, Files, State
@@ -67,18 +67,20 @@ class Discovery:
                 found[path] = state
         return found
 
-    def after(self, edge: Edge, before: dict[str, State], decision: Decision, start: int, last: bool) -> Found:
+    def after(self, edge: Edge, before: dict[str, State], decision: Decision, when: tuple[int, bool], tracked: Sequence[str] = ()) -> Found:
         """What the attempt has read beyond its declaration, now that it has ended well.
 
         Args:
             edge: Which one.
             before: What `before` gave for this attempt.
             decision: What was known.
-            start: The disk's stamp when the attempt started, ns; only used where there is a depfile.
-            last: The attempt is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
+            when: The disk's stamp when the attempt started, ns, only used where there is a depfile or an audit that tracks; and whether it is the
+                last one, which is not repeated for what changed meanwhile: what its command names and still changes is the stage's own.
+            tracked: What the audit has seen it read.
         """
+        start, last = when
         found = Found(own=list(decision.own))
-        outputs = {output.path for output in edge.outputs} | {temporary(output.path) for output in edge.outputs}
+        outputs = {output.path for output in edge.stage.outputs} | {temporary(output.path) for output in edge.outputs}
         skipped = outputs | self._declared(edge) | set(decision.own) | {edge.stage.depfile} | self._decider.code.scripts(edge)
         candidates = [path for path in edge.literal if path not in skipped]
         if edge.stage.depfile:
@@ -86,9 +88,16 @@ class Discovery:
             if found.fault:
                 return found
             listed = [path for path in listed if path not in skipped]
-            if self._foreign(edge, listed, found):
+            if self._graph.checkpoints or self._graph.temps:
+                listed = self._allowed(edge, listed, found)
+            if found.fault or self._foreign(edge, listed, found):
                 return found
             candidates += listed
+        if tracked:
+            read = [path for path in tracked if path not in skipped]
+            if self._foreign(edge, read, found):
+                return found
+            candidates += read
         for path in dict.fromkeys(candidates):
             self._judge(edge, path, before.get(path), start, last, found)
         return found
@@ -185,6 +194,26 @@ class Discovery:
                 found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(path)}"
                 return True
         return False
+
+
+    def _allowed(self, edge: Edge, listed: list[str], found: Found) -> list[str]:
+        """Without what lies in the edge's own checkpoints, which are a fault of others, and in temporary directories, which are inputs as a whole."""
+        checkpoints, temps, kept = self._graph.checkpoints, self._graph.temps, []
+        for path in listed:
+            folder = next((place for place in parents(path) if place in temps), "")
+            if folder:
+                if temps[folder] != edge.id and folder not in self._declared(edge):
+                    maker = temps[folder]
+                    found.fault = f"read `{show(path)}` in a temporary output of stage `{show(self._graph.edges[maker].name)}`, without declaring it"
+                    found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(folder + '/')}"
+                continue
+            maker = next((checkpoints[place] for place in (path, *parents(path)) if place in checkpoints), -1)
+            if maker < 0:
+                kept.append(path)
+            elif maker != edge.id:
+                found.fault = f"read `{show(path)}`, a checkpoint of stage `{show(self._graph.edges[maker].name)}`, which nobody else reads"
+                found.hint = "what others need is an output of its own"
+        return kept
 
 
 def _has_slash(edge: Edge, path: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_bits
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from pipefile.base import digest as digests
@@ -30,7 +30,8 @@ class State(NamedTuple):
     """A path as it was when last looked at.
 
     Args:
-        kind: "absent", "file", "directory"; "link" only for places of outputs.
+        kind: "absent", "file", "directory"; "link" only for places of outputs; GONE for a temporary output that
+            was removed: it has its digest still.
         digest: ABSENT for what is absent or no file or directory.
         stamp: None for what is absent and for directories, whose members have their own.
         settled: The digest was made when the stamp could not have hidden another change, or it is the index's own.
@@ -41,6 +42,8 @@ class State(NamedTuple):
     stamp: Stamp | None
     settled: bool = False
 
+
+GONE = "gone"
 
 NOTHING = State("absent", ABSENT, None, True)
 
@@ -73,6 +76,8 @@ class Files:
         self.store = store
         self.left_out: set[str] = set()
         """Outputs of edges that are left out: what still stands there is dead, and no input."""
+        self.optional: Collection[str] = ()
+        """Outputs that may be absent after their stage has run: sets are without those that are."""
         self.late: Callable[[FileSet], tuple[str, ...]] = lambda files: files.paths
 
     # -- single paths
@@ -271,13 +276,16 @@ class Files:
         """The paths of a set; a late one is expanded when it is first asked for, which is after its folder is final."""
         if files.kind != "late":
             if self.left_out and files.kind == "glob":
-                return tuple([path for path in files.paths if not self.is_left_out(path)])
-            return files.paths
+                return self._made([path for path in files.paths if not self.is_left_out(path)])
+            return self._made(files.paths) if self.optional and files.kind in ("glob", "outputs") else files.paths
         found = self._set_paths.get(id(files))
         if found is None:
             found = self._set_paths[id(files)] = self.late(files)
             self._kept_sets.append(files)
         return found
+
+    def _made(self, paths: Sequence[str]) -> tuple[str, ...]:
+        return tuple([path for path in paths if path not in self.optional or self.output(path).kind != "absent"])
 
     def forget_set(self, files: FileSet) -> None:
         self._sets.pop(id(files), None)
@@ -297,7 +305,10 @@ class Files:
         state = self.known.get(path) or (self.output(path) if output else self.state(path))
         flags = self.index.flags[row]
         if not flags & 1:
-            return state.kind == "absent"
+            if state.kind == "absent" and output and path not in self.optional:
+                return False  # it was optional when it was not made, and is not any more
+            row_digest = self.index.digests[32 * row : 32 * row + 32]
+            return state.kind in ("absent", GONE) and (digests.raw(state.digest) if state.digest else bytes(32)) == row_digest
         if state.kind != ("directory" if flags & DIRECTORY else "file"):
             return False
         return digests.raw(state.digest) == self.index.digests[32 * row : 32 * row + 32]

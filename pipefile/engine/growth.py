@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipefile.base.dataclass import dataclass
+from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import PipefileError
 from pipefile.engine.extra import extra_dependencies
 from pipefile.engine.outlook import seconds_before
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipefile.engine.places import Places
     from pipefile.engine.reuse import Reuse
     from pipefile.engine.session import Session
+    from pipefile.engine.temps import Temps
     from pipefile.plan.schedule import Schedule
 
 
@@ -104,7 +105,8 @@ def _stand(fanout: FanOut, graph: Graph, unknown: set[int], session: Session) ->
     """Whether all that the items of a stage come from has been made, some time."""
     if not unknown.isdisjoint(fanout.makers):
         return False
-    paths = [output.path for maker in fanout.makers for output in graph.edges[maker].outputs]
+    outputs = [output for maker in fanout.makers for output in graph.edges[maker].outputs]
+    paths = [output.path for output in outputs if not (output.optional or output.checkpoint)]
     return all(session.disk.lstat(path) is not None and session.disk.lstat(record_path(path)) is not None for path in paths)
 
 
@@ -137,6 +139,7 @@ class Joined:
         places: Where they write.
         reuse: What an earlier run has made.
         naming: Knows which files edges read.
+        temps: Temporary outputs; None where there are none.
         taken_over: The builder before was killed.
     """
 
@@ -144,6 +147,7 @@ class Joined:
     places: Places
     reuse: Reuse
     naming: Naming
+    temps: Temps | None
     taken_over: bool
 
 
@@ -234,6 +238,8 @@ class Growth:
         concerned.extra.update(more.extra)
         schedule.grow(concerned.nodes, concerned.extra, seconds_before(session), numbers)
         self._joined.naming.grown()
+        if self._joined.temps is not None:
+            self._joined.temps.grown(concerned.nodes, concerned.extra, numbers)
         self._tell_empty(stages)
 
     def _joinable(self, stages: Sequence[str], count: int, numbers: Sequence[int]) -> Concerned:
@@ -254,11 +260,11 @@ class Growth:
             from pipefile.engine import losses
 
             losses.check(session, self._decider, stages)
-        requested = session.select((work.options.debug,) if work.options.debug else self._concerned.targets)
-        if work.options.debug:
-            from pipefile.engine.debug import check_debug
+        requested = session.select(self._concerned.targets)
+        if work.options.alone:
+            from pipefile.engine.debug import check_debug, check_trace
 
-            check_debug(session, work.options.debug)
+            (check_debug if work.options.debug else check_trace)(session, work.options.alone)
         nodes, extra = extra_dependencies(session, self._decider, requested)
         edges = [graph.edges[node] for node in nodes if node < len(graph.edges) and node not in session.left_out]
         new = [edge for edge in edges if (edge.id >= count or edge.id in numbers) and not any(f.edge == edge.id for f in graph.fanouts.values())]
@@ -283,17 +289,11 @@ class Growth:
 
 
 def _copy(graph: Graph) -> Graph:
-    return Graph(
-        list(graph.edges),
-        list(graph.groups),
-        list(graph.depends),
-        dict(graph.order),
-        dict(graph.producer),
-        dict(graph.by_stage),
-        list(graph.conditional),
-        dict(graph.conditions),
-        dict(graph.fanouts),
-    )
+    parts: dict[str, Any] = {}
+    for name in Graph.__match_args__:
+        part = getattr(graph, name)
+        parts[name] = dict(part) if isinstance(part, Mapping) else list(part)
+    return replace(graph, **parts)
 
 
 def _replace(graph: Graph, other: Graph) -> None:

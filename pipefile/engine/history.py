@@ -169,6 +169,7 @@ class History:
             log=self._writer.log_path(edge.name) if completion.log_size else "",
             mode_reason=mode.reason,
             code=code_of(parts),
+            undeclared={} if attempt is None else attempt.beyond.by_kind(),
         )
 
     def _time(self, seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import GraphError, InputError
@@ -11,7 +12,7 @@ from pipefile.engine.cached import Cached, has_results, open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
 from pipefile.engine.extra import ancestors, extra_dependencies
-from pipefile.engine.files import State
+from pipefile.engine.files import NOTHING, State
 from pipefile.engine.outlook import seconds_before
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import Extra
@@ -24,6 +25,9 @@ from pipefile.plan.estimate import estimate
 from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED, NEVER, describe, runs_anyway
+
+if TYPE_CHECKING:
+    from pipefile.engine.again import Again
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,9 @@ class EdgeStatus:
     restorable: bool = False
 
 
-def look(session: Session, requested: Sequence[int], force: bool = False, caching: bool = True) -> list[EdgeStatus]:
+def look(
+    session: Session, requested: Sequence[int], force: bool = False, caching: bool = True, targets: Sequence[str] = ()
+) -> list[EdgeStatus]:
     """The status of everything that *requested* needs, each after what it needs itself.
 
     Args:
@@ -58,11 +64,28 @@ def look(session: Session, requested: Sequence[int], force: bool = False, cachin
         requested: Edges.
         force: All of them run.
         caching: Earlier results are restored.
+        targets: What *requested* was asked for by.
     """
-    return _look(session, requested, force, caching)[0]
+    return _look(session, requested, force, caching, targets)[0]
 
 
-def _look(session: Session, requested: Sequence[int], force: bool, caching: bool) -> tuple[list[EdgeStatus], Schedule]:
+def _look(
+    session: Session, requested: Sequence[int], force: bool, caching: bool, targets: Sequence[str] = ()
+) -> tuple[list[EdgeStatus], Schedule]:
+    if not session.graph.temps or force:
+        return _look_once(session, requested, force, caching)
+    from pipefile.engine.again import Again
+
+    again = Again(session, targets)
+    while True:
+        found = _look_once(session, requested, force, caching, again)
+        if not again.grew(found[0]):
+            return found
+
+
+def _look_once(
+    session: Session, requested: Sequence[int], force: bool, caching: bool, again: Again | None = None
+) -> tuple[list[EdgeStatus], Schedule]:
     graph, decider = session.graph, Decider(session)
     nodes, extra = extra_dependencies(session, decider, requested)
     cache = open_cache(session, lambda _: None) if caching and not force else None
@@ -99,13 +122,17 @@ def _look(session: Session, requested: Sequence[int], force: bool, caching: bool
             if force:
                 status = EdgeStatus(edge.name, edge.stage.name, "stale", (FORCED,))
             elif status is None:
-                status = _decided(decider, session, number, None if number in schedule.dropped else cached)
+                status = _decided(decider, session, number, None if number in schedule.dropped else cached, again)
             else:
                 status = EdgeStatus(edge.name, edge.stage.name, "unknown", status.reasons, status.seconds)
                 own = _decided(decider, session, number)
+                if again is not None and own.state == "fresh":
+                    own = again.status(edge, own)
                 sure = [reason for reason in own.reasons if reason.kind not in ("input", "discovered", "set")]
                 if sure:
                     status = own
+                elif again is not None:
+                    status = again.still(status)
             found.append(status)
             if status.state != "fresh" and not (status.restorable and cached is not None and _foresee(session, decider, cached, number)):
                 moving.add(number)
@@ -174,11 +201,13 @@ def _foresee(session: Session, decider: Decider, cached: Cached, number: int) ->
         return False
     entry = cached.find(edge, decider.decide(edge))
     for kept in entry.outputs if entry is not None else ():
-        session.files.known[kept.path] = State("file", kept.digest, None)
+        session.files.known[kept.path] = State("file", kept.digest, None) if kept.digest else NOTHING
     return entry is not None
 
 
-def _decided(decider: Decider, session: Session, number: int, cached: Cached | None = None) -> EdgeStatus:
+def _decided(
+    decider: Decider, session: Session, number: int, cached: Cached | None = None, again: Again | None = None
+) -> EdgeStatus:
     edge = session.graph.edges[number]
     if cached is None and decider.never(edge):
         anyway = runs_anyway(edge)
@@ -188,7 +217,9 @@ def _decided(decider: Decider, session: Session, number: int, cached: Cached | N
     except InputError as error:
         return EdgeStatus(edge.name, edge.stage.name, "stale", (Reason("unreadable", error.message),))
     if decision.fresh:
-        return EdgeStatus(edge.name, edge.stage.name, "fresh", (), decision.seconds)
+        fresh = EdgeStatus(edge.name, edge.stage.name, "fresh", (), decision.seconds)
+        found = fresh if again is None else again.status(edge, fresh)
+        return replace(found, restorable=cached is not None and found.state == "stale" and cached.find(edge, decision) is not None)
     restorable = cached is not None and cached.find(edge, decision) is not None
     return EdgeStatus(edge.name, edge.stage.name, "stale", decision.reasons, decision.seconds, restorable=restorable)
 
@@ -196,7 +227,7 @@ def _decided(decider: Decider, session: Session, number: int, cached: Cached | N
 def status(project: Project, options: Options, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
     """The status of the targets' closure, in an order in which it could be built. *note* is told where not all of the graph is known."""
     session = Session(project, options.environ, lambda _: None, note=note)
-    return look(session, session.select(options.targets), caching=options.cache)
+    return look(session, session.select(options.targets), caching=options.cache, targets=options.targets)
 
 
 def why(project: Project, options: Options, target: str, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
@@ -205,7 +236,7 @@ def why(project: Project, options: Options, target: str, note: Callable[[str], N
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
     edges = {edge.name: edge for edge in session.graph.edges}
-    shown = [found for found in look(session, requested, caching=options.cache) if found.state != "fresh" or found.name in wanted]
+    shown = [found for found in look(session, requested, caching=options.cache, targets=(target,)) if found.state != "fresh" or found.name in wanted]
     return [replace(found, mode=_mode(session, edges[found.name])) for found in shown]
 
 
@@ -230,7 +261,7 @@ def dry_run(
             losses.check(session, Decider(session))
         for text in losses.empty(session):
             warn(text)
-    found, schedule = _look(session, requested, options.force, options.cache)
+    found, schedule = _look(session, requested, options.force, options.cache, options.targets)
     _check_needs(session, options, {status.name for status in found if status.state != "skipped"})
     emit(BuildStarted(options.targets, options.jobs))
     restored = [status for status in found if status.restorable]

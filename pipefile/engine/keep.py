@@ -13,7 +13,7 @@ from pipefile.engine.session import Session
 from pipefile.model.cache import Entry, Item, Kept, Small
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Cache
-from pipefile.model.record import Made, Record
+from pipefile.model.record import ABSENT, Made, Record
 from pipefile.store.entry import INLINE, INLINE_ALL, MOST_ITEMS
 
 LARGE = 100_000_000  # bytes: what `cache = "auto"` keeps although it costs space
@@ -65,6 +65,8 @@ class Keeper:
         self._cache.put(Entry(key, edge.name, outputs, record.discovered, record.own, record.duration))
 
     def _output(self, made: Made, always: bool | None, left_out: bool) -> Kept:
+        if made.digest == ABSENT:
+            return Kept(made.path, made.kind, ABSENT, ())
         if left_out:
             return Kept(made.path, made.kind, made.digest, None)
         if made.kind == "directory":

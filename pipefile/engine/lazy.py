@@ -222,7 +222,7 @@ class _Edges(Sequence[Edge]):
                 needs.append(Need(group.name, None, item.optional, group.many, files[0]))
             else:
                 needs.append(Need(group.name, files, item.optional, group.many or files.kind in ("glob", "outputs", "late")))
-        return Edge(number, name, stage, tuple(needs), stage.outputs, tuple(literal), columns.waves[number])
+        return Edge(number, name, stage, tuple(needs), stage.results, tuple(literal), columns.waves[number])
 
     def _files(self, need: int) -> FileSet | tuple[Any]:
         columns = self._columns

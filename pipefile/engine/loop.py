@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError, InputError, PipefileError
@@ -32,6 +33,9 @@ from pipefile.plan.fallback import name_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
+
+if TYPE_CHECKING:
+    from pipefile.engine.temps import Temps
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
 _QUIET = 20  # milliseconds in which nothing ends, then there is time for what can wait
@@ -71,6 +75,7 @@ class Parts:
         conditions: What is left out.
         slots: What edges may use while they run.
         reuse: Earlier results.
+        temps: Temporary outputs; None where there are none.
         growth: Makes instances whose items stages make; None where there are none.
     """
 
@@ -79,6 +84,7 @@ class Parts:
     conditions: Conditions
     slots: Slots
     reuse: Reuse
+    temps: Temps | None = None
     growth: Growth | None = None
 
 
@@ -121,6 +127,7 @@ class Loop:
         self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
         self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
+        self._temps = parts.temps
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 
@@ -148,8 +155,10 @@ class Loop:
         while True:
             self._heed_interrupts()
             self._heed_tries()
+            if self._temps is not None:
+                self._temps.step()
             queue.extend(schedule.decidable())
-            if self._growth is not None and self._growth.waiting and not queue and not schedule.stopping:
+            if self._growth is not None and self._growth.waiting and not queue and not schedule.stopping and not schedule.is_reopened:
                 for number, error in self._growth.grow(schedule, self._emit, outlook):
                     completion = Completion(number, "failed", error=str(error).removeprefix("error: "))
                     self._finish_failed(self._graph.edges[number], None, completion, ())
@@ -170,12 +179,16 @@ class Loop:
                 break
             self.tally.report_skipped()
         self.tally.report_skipped()
+        self.tally.tell_fresh()
 
     # -- deciding
 
     def _decide(self, number: int) -> None:
         if number not in self._schedule.dropped and self._decider.unmoved(number):
             self.tally.unmoved(number)
+            return
+        temps = self._temps
+        if temps is not None and temps.waits(number):
             return
         edge = self._graph.edges[number]
         try:
@@ -190,10 +203,12 @@ class Loop:
                 self._put_back(edge)
                 return
             decision = self._decider.decide(edge)
+            if temps is not None and decision.fresh:
+                decision.reasons = temps.reasons(edge)
         except (InputError, GraphError) as error:
             self._fail_undecided(edge, error)
             return
-        if self._options.force or (decision.fresh and edge.name == self._options.debug):
+        if self._options.force or (decision.fresh and edge.name == self._options.alone):
             decision.reasons = (FORCED, *decision.reasons)
         elif number in self._reuse.resume.below:
             decision.reasons = (Reason("resumed", self._reuse.resume.stage), *decision.reasons)
@@ -204,9 +219,13 @@ class Loop:
             return
         if self._restore(edge, decision):
             return
-        too_much = self._needs.fault(number)
-        if too_much is not None:
-            self._fail_undecided(edge, too_much)
+        try:
+            if temps is not None and temps.lacks(edge, decision):
+                return
+            if (too_much := self._needs.fault(number)) is not None:
+                raise too_much
+        except PipefileError as error:
+            self._fail_undecided(edge, error)
             return
         self._decisions[number] = decision
         self._schedule.mark_ready(number)
@@ -214,7 +233,7 @@ class Loop:
     def _restore(self, edge: Edge, decision: Decision) -> bool:
         """Whether a stale edge need not run, because it has what it made before."""
         dropped, below = self._schedule.dropped, self._reuse.resume.below
-        if self._options.force or edge.name == self._options.debug or edge.id in dropped or edge.id in below:
+        if self._options.force or edge.name == self._options.alone or edge.id in dropped or edge.id in below:
             return False
         clock = self._session.project.clock
         began = clock.monotonic()
@@ -251,6 +270,9 @@ class Loop:
             number = self._schedule.start(self._slots.take)
             if number is None:
                 return
+            if self._temps is not None and self._temps.put_off(number, self._decisions):
+                self._slots.release(number)
+                continue
             edge = self._graph.edges[number]
             decision = self._decisions.pop(number)
             if number in self._doubtful:
@@ -358,12 +380,15 @@ class Loop:
             self._doubt(verdict.changed)
         if verdict.again and not self._schedule.stopping:
             self._repeat(edge, decision)
-        elif verdict.error or verdict.again:
+            return
+        if verdict.error or verdict.again:
             text = verdict.error or "its inputs changed while it ran"
             if not verdict.kept:
                 self._clean_up(attempt)
             self._failed(Failure(attempt, completion, text, verdict.hint, verdict.own))
-        elif attempt.fallback:
+            return
+        self._attempts.audits.note(edge, attempt.beyond)
+        if attempt.fallback:
             self._degraded(attempt, completion, verdict)
         else:
             self.tally.has_run(attempt, completion, verdict)

@@ -11,7 +11,6 @@ import json
 import os
 import stat as stat_bits
 from collections.abc import Callable, Mapping
-from itertools import repeat
 
 from pipefile.base.errors import InputError, RecordError
 from pipefile.base.paths import BadPathError, folder_of, join, normalise, parents, show, within
@@ -121,7 +120,9 @@ class Naming:
         for need in edge.needs:
             if need.files is None:
                 continue
-            for each, kind in zip(self._files.set_paths(need.files), need.files.kinds if need.files.value else repeat(""), strict=False):
+            kinds = dict(zip(need.files.paths, need.files.kinds, strict=True)) if need.files.value else {}
+            for each in self._files.set_paths(need.files):
+                kind = kinds.get(each, "")
                 if path == each or (inputs[each].kind == "directory" and within(path, each)):
                     return path, inputs.get(path) or self._now(path)
                 if kind == "file" and inputs[each].kind == "file" and self._session.values.named(each).path == path:
@@ -192,7 +193,7 @@ class Naming:
         seen: set[int] = set()
         for edge in self._graph.edges:
             plain.update(dict.fromkeys(edge.literal, (edge.id, False)))
-            if edge.stage.depfile:
+            if edge.stage.depfile or edge.stage.audit == "track":
                 plain.update(dict.fromkeys(self._decider.known_discovered(edge), (edge.id, False)))
             for need in edge.needs:
                 files = need.files

@@ -65,7 +65,7 @@ class Outcomes:
         stage = edge.stage
         folder = kind_of_folder(self._disk, self._session.store, self._writer.id, stage.name)
         artifacts = self._artifacts(edge) if folder or edge.name != stage.name else ()
-        metrics = {path: found for path in stage.metrics if (found := self._numbers(path, edge)) is not None}
+        metrics = {path: found for path in stage.metrics if result.outputs.get(path, path) and (found := self._numbers(path, edge)) is not None}
         data, references = self._data([output for output in edge.outputs if output.value], result.outputs)
         if not (data or artifacts or metrics):
             return

@@ -12,12 +12,8 @@ from pipefile.store.index import DIRECTORY, PRESENT, STAT_COLUMNS, TRUSTED, Dama
 
 TYPE_CHECKING = False  # as typing's, whose import takes longer than all of this
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
-
-    from pipefile.model.stage import Stage
-
-LARGEST = 50 << 20
 
 
 class Outline:
@@ -94,21 +90,6 @@ class Outline:
             raise Damaged
         return found
 
-    def tables(self) -> list[dict[str, Any]]:
-        """`[stage.NAME]` of each edge.
-
-        Raises:
-            Damaged: The index does not have all of them.
-        """
-        import json
-        from itertools import pairwise
-
-        data = self.reader.section("stages").decode("ascii")
-        texts = [data[start:stop] for start, stop in pairwise(self.reader.numbers("stage_starts", "q"))]
-        if len(texts) != len(self.names()) or "" in texts:
-            raise Damaged
-        return [found[0] for found in json.loads(f"[{','.join(texts)}]")]
-
 
 def listing(root: str, store: str, file: str) -> str | None:
     """What `list --json` prints; None where that is for the ordinary way to find out.
@@ -132,103 +113,57 @@ def listing(root: str, store: str, file: str) -> str | None:
             gc.enable()
 
 
-def _listing(outline: Outline) -> str | None:
+def _listing(outline: Outline) -> str:
     import json
 
-    head = outline.head()
-    with open(f"{outline.root}/{outline.file}", "rb") as pipefile:
-        text = pipefile.read(LARGEST).decode("utf-8")
-    places = _places(text)
-    names = outline.names()
-    if places is None or list(places) != names:
-        return None
-    seconds = outline.reader.numbers("edge_seconds", "d")
-    read = _reader(outline, head)
-    stages = []
-    making = []
-    for name, table, lasted in zip(names, outline.tables(), seconds, strict=True):
-        found = _plain(table)
-        took: float | None = lasted
-        if found is None or not took:
-            stage, told = read(name, table)
-            found = [item.text for group in stage.inputs for item in group.items], [output.shown for output in stage.outputs]
-            took = took or told
-        line, column = places[name]
-        stages.append(
-            {
-                "name": name,
-                "description": table.get("description", ""),
-                "inputs": found[0],
-                "outputs": found[1],
-                "location": {"file": outline.file, "line": line, "column": column},
-                "last_duration_seconds": took,
-            }
-        )
-        if found[1]:
-            making.append(name)
-    default = head["document"].get("pipefile", {}).get("default", making)
+    outline.head()  # says whether it is of this state of the Pipefile
+    texts = outline.reader.texts("listing")
+    if not texts:
+        raise Damaged
+    seconds = _Seconds(outline)
+    lines = ",\n".join(
+        [f"{text}{seconds.of(name, kind)}}}" for name, kind, text in zip(texts[1::3], texts[2::3], texts[3::3], strict=True)]
+    )
     at = outline.root.rstrip("/")
-    first = {"format": 1, "file": f"{at}/{outline.file}", "root": outline.root, "default": [default] if isinstance(default, str) else default}
-    encode = json.JSONEncoder(check_circular=False).encode
-    # One call for all is five times as fast as one for each. Within a string a quote has a backslash before it, so this is where stages begin.
-    lines = encode(stages)[1:-1].replace('}, {"name": ', '},\n{"name": ')
+    first = json.dumps({"format": 1, "file": f"{at}/{outline.file}", "root": outline.root})
     between = "\n" if lines else ""
-    return f'{encode(first)[:-1]}, "stages": [{between}{lines}\n]}}\n'
+    return f'{first[:-1]}, "default": {texts[0]}, "stages": [{between}{lines}\n]}}\n'
 
 
-def _places(text: str) -> dict[str, tuple[int, int]] | None:
-    """Line and column of each `[stage.NAME]`, in order; None where a text in three quotes could hold lines that look like it."""
-    import re
+class _Seconds:
+    """How long stages took last time, as JSON has it."""
 
-    if '"""' in text or "'''" in text or text.startswith("\ufeff"):
-        return None
-    found: dict[str, tuple[int, int]] = {}
-    line, before = 1, 0
-    for match in re.finditer(r"""^[ \t]*\[[ \t]*stage[ \t]*\.[ \t]*([\w-]+|"[^"\\\n]*"|'[^'\n]*')[ \t]*\]""", text, re.MULTILINE | re.ASCII):
-        start = match.start(1)
-        line += text.count("\n", before, start)
-        before = start
-        name = match[1]
-        found[name if name[0] not in "\"'" else name[1:-1]] = (line, start - text.rfind("\n", 0, start))
-    return found
+    def __init__(self, outline: Outline) -> None:
+        self._outline = outline
+        self._edges = outline.names()
+        seconds = outline.reader.numbers("edge_seconds", "d")
+        self._known: dict[str, float] = dict(zip(self._edges, seconds, strict=True))
+        for name, taken in zip(self._edges, seconds, strict=True):
+            stage, at, _ = name.partition("@")
+            if at:
+                self._known[stage] = self._known.get(stage, 0.0) + taken
 
+    def of(self, name: str, kind: str) -> str:
+        """
+        Args:
+            name: The stage.
+            kind: "each" where it stands for instances, which count together.
+        """
+        taken = self._known.get(name) or (0.0 if kind else self._recorded(name))
+        return repr(taken) if taken else "null"
 
-def _plain(table: dict[str, Any]) -> tuple[list[str], list[str]] | None:
-    """Inputs and outputs of a stage as they are written, if that is also what they are."""
-    inputs, outputs = table.get("inputs", ()), table.get("outputs", ())
-    inputs = [inputs] if type(inputs) is str else inputs
-    outputs = [outputs] if type(outputs) is str else outputs
-    try:
-        paths = "\n".join(outputs)
-        texts = f"{''.join(inputs)}{paths}"
-    except TypeError:  # a table among them
-        return None
-    if type(inputs) is dict or type(outputs) is dict or "{" in texts or "}" in texts:
-        return None
-    if "//" in paths or "/." in paths or paths[:1] in ("/", ".") or "\n/" in paths or "\n." in paths or "value:" in paths:
-        return None
-    return list(inputs), list(outputs)
+    def _recorded(self, name: str) -> float:
+        """As its record says, which an index need not know of: of a stage that has failed since, say."""
+        from array import array
 
-
-def _reader(outline: Outline, head: dict[str, Any]) -> Callable[[str, dict[str, Any]], tuple[Stage, float | None]]:
-    """Reads a stage by the code that reads the Pipefile, and finds in its record how long it took."""
-    made: list[Any] = []
-
-    def read(name: str, table: dict[str, Any]) -> tuple[Stage, float | None]:
         from pipefile.base.disk import OsDisk
-        from pipefile.load.again import ChangedError, load_again
-        from pipefile.load.faults import FaultError
+        from pipefile.model.stage import Output
         from pipefile.store.record import Records
 
-        try:
-            if not made:
-                disk = OsDisk(outline.root)
-                made.append(load_again(disk, outline.file, {}, head["document"], head["files"])[1])
-                made.append(Records(disk, outline.store, lambda _: None))
-            stage: Stage = made[0](name, table)
-        except (ChangedError, FaultError) as error:
-            raise ValueError from error
-        main = made[1].read(name, stage.outputs[:1]).main
-        return stage, main.duration if main is not None and main.main else None
-
-    return read
+        reader = self._outline.reader
+        at = 3 * self._edges.index(name)  # ValueError: one that no edge is made of, as a fallback
+        starts, rows = reader.numbers("edge_starts", "i"), reader.numbers("edge_rows", "i")
+        made: array[int] = rows[starts[at] : starts[at + 1]]
+        outputs = [Output(None, reader.texts("paths")[row]) for row in made[:1]]
+        main = Records(OsDisk(self._outline.root), self._outline.store, lambda _: None).read(name, outputs).main
+        return main.duration if main is not None and main.main else 0.0

@@ -37,14 +37,17 @@ class Places:
     Args:
         files: The project's files.
         outside: Folders outside the project where outputs may lie, as `[pipefile] outside` gives them.
+        anew: All runs as if it never had: checkpoints of earlier builds are removed first.
     """
 
-    def __init__(self, files: Files, outside: tuple[str, ...]) -> None:
+    def __init__(self, files: Files, outside: tuple[str, ...], anew: bool = False) -> None:
         self._files = files
         self._disk = files.disk
         self._outside = outside
         self._real: dict[str, str] = {}
         self._folders: set[str] = set()
+        self._anew = anew
+        self._begun: set[str] = set()  # checkpoints that are of this build
         self._temporary: dict[str, str] = {}  # real folder -> folder: two may be one by way of a link
 
     # -- before anything runs
@@ -58,7 +61,7 @@ class Places:
         checked: dict[str, str] = {}
         edges = list(edges)
         for edge in edges:
-            for output in edge.outputs:
+            for output in edge.stage.outputs:
                 folder = folder_of(output.path)
                 fault = checked.get(folder)
                 if fault is None:
@@ -82,7 +85,7 @@ class Places:
             return
         seen: dict[tuple[str, str], tuple[Edge, Output]] = {}
         for edge in edges:
-            for output in edge.outputs:
+            for output in edge.stage.outputs:
                 other_edge, other = seen.setdefault((real[folder_of(output.path)], name_of(output.path)), (edge, output))
                 if other is not output:
                     places = [Place(each.stage.file, ("stage", each.stage.name, "outputs"), f"`{show(each.name)}`") for each in (other_edge, edge)]
@@ -132,19 +135,17 @@ class Places:
         """
         for output in edge.outputs:
             self.make_ready(output, retry)
+        for output in edge.stage.outputs if len(edge.outputs) < len(edge.stage.outputs) else ():
+            if output.checkpoint:
+                self._hand_over(output)
         if edge.stage.depfile:
-            folder = folder_of(edge.stage.depfile)
-            if folder not in self._folders:
-                self._disk.mkdirs(folder)
-                self._folders.add(folder)
+            self._make_folder(folder_of(edge.stage.depfile))
             self._disk.remove(edge.stage.depfile)
 
     def make_ready(self, output: Output, retry: bool) -> None:
         """As `prepare`, for one output."""
         folder = folder_of(output.path)
-        if folder not in self._folders:
-            self._disk.mkdirs(folder)
-            self._folders.add(folder)
+        self._make_folder(folder)
         if output.in_place:
             self._disk.remove(output.path)
             self._files.forget(output.path)
@@ -152,16 +153,50 @@ class Places:
             if output.directory:
                 self._disk.mkdirs(output.path)
             return
-        real = self._real.get(folder, folder)
-        if real not in self._temporary:
-            self._temporary[real] = folder
-            holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
-            self._disk.remove(holder)  # what a build that was killed has left, or a planted link
-            self._disk.mkdirs(holder)
-        elif retry:
+        if not self._make_holder(folder) and retry:
             self._disk.remove(temporary(output.path))
         if output.directory:
             self._disk.mkdirs(temporary(output.path))
+
+    def _hand_over(self, output: Output) -> None:
+        """Leave a checkpoint where the next attempt finds it."""
+        self._make_folder(folder_of(output.path))
+        if self._anew and output.path not in self._begun:
+            self._disk.remove(output.path)
+        self._begun.add(output.path)
+        if output.directory:
+            self._disk.mkdirs(output.path)
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            self._disk.mkdirs(folder)
+            self._folders.add(folder)
+
+    def _make_holder(self, folder: str) -> bool:
+        """Make the temporary folder within a folder; False if this build has done so before."""
+        real = self._real.get(folder, folder)
+        if real in self._temporary:
+            return False
+        self._temporary[real] = folder
+        holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
+        self._disk.remove(holder)  # what a build that was killed has left, or a planted link
+        self._disk.mkdirs(holder)
+        return True
+
+    def remove(self, output: Output) -> None:
+        """Remove an output from its place: a directory at once, although that takes many steps.
+
+        Raises:
+            OSError: The disk does not let go of it.
+        """
+        if not output.directory:
+            self._disk.remove(output.path)
+            return
+        self._make_holder(folder_of(output.path))
+        old = temporary(output.path) + "~"
+        self._disk.remove(old)
+        self._disk.rename(output.path, old)
+        self._disk.remove(old)
 
     def discard(self, edge: Edge) -> None:
         """Remove what a failed attempt has made. Last good outputs stay where writing was atomic."""
@@ -177,7 +212,8 @@ class Places:
         for output in edge.outputs:
             seen = self._disk.lstat(written_at(output))
             if seen is None:
-                missing.append(output)
+                if not output.optional:
+                    missing.append(output)
                 continue
             mode = seen.st_mode
             if stat_bits.S_ISDIR(mode) if output.directory else stat_bits.S_ISREG(mode):
@@ -189,11 +225,22 @@ class Places:
             return f"did not write {names}", ""
         return "", ""
 
+    def is_unmade(self, output: Output) -> bool:
+        """Whether an optional output was not made: nothing stands where it would be written, or a folder with nothing in it, which is removed."""
+        place = written_at(output)
+        if output.directory:
+            return self._disk.lstat(place) is None or self._disk.rmdir(place)
+        return self._disk.lstat(place) is None
+
     def put_in_place(self, output: Output) -> None:
-        """Rename a finished temporary output to its place, over the old one; a directory is swapped whole."""
+        """Rename a finished temporary output to its place, over the old one; a directory is swapped whole. Of one that need not have been made, and
+        was not, the old one is removed."""
         if output.in_place:
             return
         source = temporary(output.path)
+        if output.optional and self._disk.lstat(source) is None:
+            self._disk.remove(output.path)
+            return
         if not output.directory:
             try:
                 self._disk.rename(source, output.path)

@@ -10,6 +10,7 @@ from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Position
 from pipefile.base.paths import BadPathError, normalise, parents
 from pipefile.engine.declare import Looking
+from pipefile.engine.lines import default_set
 from pipefile.engine.session import Project, Session
 from pipefile.load.declared import python_locator
 from pipefile.load.loader import Extra, load
@@ -78,13 +79,10 @@ def listing(
         raise
     if pipeline.sources:
         locate = python_locator(project.disk, pipeline.sources)
-    default = pipeline.settings.default
-    if default is None:
-        default = tuple([stage.name for stage in pipeline.stages.values() if stage.outputs])
     seconds = _durations(project, pipeline, warn)
     return Listing(
         pipeline,
-        default,
+        tuple(default_set(pipeline)),
         tuple(
             [
                 Listed(
@@ -121,7 +119,7 @@ def _durations(project: Project, pipeline: Pipeline, warn: Callable[[str], None]
         found = known.get(stage.name)
         if found or stage.for_each is not None:
             return found or None
-        main = records.read(stage.name, stage.outputs[:1]).main
+        main = records.read(stage.name, stage.results[:1]).main
         return main.duration if main is not None and main.main else None
 
     return seconds
@@ -203,7 +201,7 @@ class _Links:
         at = index.edge(edge.name)
         if at >= 0:
             return [index.paths[row] for row in index.discovered(at)]
-        if not edge.literal and not edge.stage.depfile:
+        if not edge.discovers:
             return ()
         record = self._session.records.read(edge.name, edge.outputs).main
         if record is not None:

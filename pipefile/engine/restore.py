@@ -15,7 +15,7 @@ from pipefile.engine.attempt import Attempt, Attempts
 from pipefile.engine.cached import Cached
 from pipefile.engine.decide import Decision
 from pipefile.engine.discover import Found
-from pipefile.engine.files import State
+from pipefile.engine.files import NOTHING, State
 from pipefile.engine.places import Places, temporary
 from pipefile.engine.session import Session
 from pipefile.model.cache import Entry, Item, Kept
@@ -100,6 +100,9 @@ class Restorer:
         """Bring the outputs to their temporary paths; None if what comes is not what was wanted."""
         made: dict[str, State] = {}
         for output, kept in zip(outputs, wanted, strict=True):
+            if not kept.digest:
+                made[output.path] = NOTHING
+                continue
             self._places.make_ready(output, True)
             place = temporary(output.path)
             for item in kept.items or ():

@@ -14,6 +14,7 @@ from pipefile.base.locations import Place
 from pipefile.base.paths import show
 from pipefile.engine.cached import Cached
 from pipefile.engine.decide import Decider
+from pipefile.engine.files import GONE
 from pipefile.engine.reuse import PutBack, Resume
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge, Graph
@@ -49,6 +50,8 @@ def plan_resume(
     reader = RunReader(session.disk, session.store)
     run = reader.resolve(options.reuse_run or "latest")
     above, below = _around(session.graph, starts, nodes, extra)
+    if session.graph.temps:
+        _count_gone(session, decider, above, below)
     states = _States(reader, run, {session.graph.edges[node].name for node in above})
     back: dict[int, PutBack] = {}
     faults: list[tuple[Edge, str]] = []
@@ -70,6 +73,22 @@ def plan_resume(
         session.locate(error)
         raise error
     return Resume(options.from_stage, run, back, frozenset(below))
+
+
+def _count_gone(session: Session, decider: Decider, above: set[int], below: set[int]) -> None:
+    """Take temporary outputs that are not there for what they were, but for those that what runs will read."""
+    from pipefile.engine.temps import needs_gone
+
+    edges = session.graph.edges
+    for number in above:
+        decider.count_gone(edges[number])
+    for number in below:
+        edge = edges[number]
+        discovered = decider.known_discovered(edge) if decider.has_discovered(edge) else ()
+        for maker in needs_gone(session, edge, (*discovered, *decider.code_made(edge))):
+            for output in edges[maker].outputs if maker in above else ():
+                if output.temp and session.files.output(output.path).kind == GONE:
+                    session.files.known.pop(output.path)
 
 
 def _starts(session: Session, name: str, nodes: Sequence[int]) -> set[int]:

@@ -96,6 +96,7 @@ class Reuse:
         self._warn = warn
         self._warned = False
         self._waiting: deque[tuple[Edge, Record, dict[str, Small]]] = deque()
+        self._owed: set[int] = set()
         self._attempts = attempts
         self._held = 0  # bytes that wait with them
         self.resume = NOTHING
@@ -143,6 +144,10 @@ class Reuse:
         """Whether something waits to be kept."""
         return bool(self._waiting)
 
+    def holds(self, number: int) -> bool:
+        """Whether what an edge has made is still to be kept, and has to stand for that."""
+        return number in self._owed or (self._cache is not None and self._aside is not None and self._aside.holds(number))
+
     def later(self, edge: Edge) -> None:
         """An edge has run: keep what it has made as soon as there is time."""
         record = self._decider.written.get(edge.id)
@@ -154,6 +159,7 @@ class Reuse:
                 self._held -= held
                 found = {}
             self._waiting.append((edge, record, found))
+            self._owed.add(edge.id)
 
     def step(self, idle: bool = False) -> None:
         """Keep some of what waits, if that is many results or there is nothing else to do: one by one, between other things, each takes twice as
@@ -166,6 +172,7 @@ class Reuse:
     def _keep_next(self) -> None:
         edge, record, small = self._waiting.popleft()
         self._held -= sum([len(each.data) for each in small.values()])
+        self._owed.discard(edge.id)
         try:
             if self._session.files.size_of([made.path for made in record.outputs]) >= LARGE:
                 self._beside().keep(edge, record, small)
@@ -191,6 +198,7 @@ class Reuse:
         while self._waiting and not interrupted:
             self._keep_next()
         self._waiting.clear()
+        self._owed.clear()
         if self._aside is not None:
             self._aside.close(drop=interrupted)
             for fault in self._aside.faults():

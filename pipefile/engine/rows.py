@@ -10,7 +10,7 @@ from pipefile.base.errors import InputError
 from pipefile.base.paths import folder_of, name_of
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
-from pipefile.engine.files import SMALL, State
+from pipefile.engine.files import GONE, SMALL, State
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT
@@ -132,9 +132,10 @@ class Rows:
 
     def _old_state(self, row: int) -> State:
         flags = self._old.flags[row]
+        raw = self._old.digests[32 * row : 32 * row + 32]
+        digest = digests.from_raw(raw, self._old.meta.algorithm)
         if not flags & PRESENT:
-            return State("absent", "", None, True)
-        digest = digests.from_raw(self._old.digests[32 * row : 32 * row + 32], self._old.meta.algorithm)
+            return State("absent", "", None, True) if raw == ZERO else State(GONE, digest, None, True)
         if flags & DIRECTORY:
             return State("directory", digest, None, False)
         stamp = self._old.stat_of(row)
@@ -144,7 +145,7 @@ class Rows:
         """The flags of a row; *extra* is OUTPUT or NAMED."""
         if extra & NAMED:
             return extra
-        present = PRESENT if state.kind != "absent" else 0
+        present = PRESENT if state.kind not in ("absent", GONE) else 0
         return present | (DIRECTORY if state.kind == "directory" else 0) | (TRUSTED if self._trusted(state) else 0) | extra
 
     @staticmethod
@@ -164,7 +165,7 @@ class Rows:
     def _trusted(self, state: State) -> bool:
         """Whether a change after the digest was made would show in the stamp."""
         if state.stamp is None:
-            return state.kind == "absent"
+            return state.kind in ("absent", GONE)
         latest = max(state.stamp[3], state.stamp[4])
         if latest > self._now:
             return False  # a stamp in the future says nothing

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from pipefile.base import digest as digests
 from pipefile.base.paths import folder_of
-from pipefile.engine.columns import graph_sections, is_coded, suits
-from pipefile.engine.files import State
+from pipefile.engine.columns import ComingAndGoing, graph_sections, is_coded, suits
+from pipefile.engine.files import GONE, State
 from pipefile.engine.rows import NO_STAMP, Kept, Rows, place
 from pipefile.engine.session import PIPEFILE, python, version
 from pipefile.engine.world import pack_globs
@@ -165,7 +165,7 @@ class Saver(Rows):
         absent: list[str] = []
         rest: list[str] = []
         for path, (state, _) in self._rows.items():
-            (plain if state.kind == "file" and state.stamp is not None else absent if state.kind == "absent" else rest).append(path)
+            (plain if state.kind == "file" and state.stamp is not None else absent if state.kind in ("absent", GONE) else rest).append(path)
         paths = plain + absent + rest
         row_of = dict(zip(paths, range(len(paths)), strict=True))
         states = [self._rows[path] for path in paths]
@@ -179,6 +179,7 @@ class Saver(Rows):
         rows, starts = array("i"), array("i")
         edge_flags, seconds, keys = bytearray(), array("d"), []
         nothing = Kept(bytes(32), [], [], [], 0.0, 0)
+        moving = ComingAndGoing(graph)
         for edge in graph.edges:
             kept = self._edges.get(edge.id)
             if kept is None:
@@ -189,7 +190,7 @@ class Saver(Rows):
             keys.append(kept.key)
             seconds.append(kept.seconds)
             sound = kept.flags | GOAL if edge.id in goal else kept.flags & ~SOUND
-            odd = not suits(edge) or self._has_code_made(edge)
+            odd = not suits(edge) or self._has_code_made(edge) or moving.needed_by(edge, kept.discovered)
             edge_flags.append(sound | (CODED if kept.code or is_coded(edge) else 0) | (ODD if odd else 0))
         starts.append(len(rows))
         folder_stats = array("q")

@@ -157,6 +157,7 @@ class Session:
             self._explain(error)
             raise
         self.world.made = self.graph.producer
+        self.files.optional = self.graph.optional
         self.files.late = self.world.expand_late
         self.environ = environ
         self.left_out: dict[int, str] = {}

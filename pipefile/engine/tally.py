@@ -16,6 +16,14 @@ from pipefile.plan.schedule import Schedule
 from pipefile.store.runs import RunWriter
 
 
+def _nothing(number: int) -> None:
+    """Nobody wants to know."""
+
+
+def _never(edge: Edge) -> bool:  # noqa: ARG001  # whoever has temporary outputs asks of each
+    return False
+
+
 class Tally:
     """Takes each edge when it has ended.
 
@@ -46,6 +54,18 @@ class Tally:
         self.degraded: list[str] = []
         self.restored: list[str] = []
         self.fresh = 0
+        self.after: Callable[[int], None] = _nothing
+        """Told of each edge that has ended well."""
+        self.is_open: Callable[[Edge], bool] = _never
+        """Whether a fresh edge may have to run all the same (engine/temps.py): that it is fresh is told at the end then."""
+        self._untold: dict[int, Edge] = {}
+        self._counted: set[int] = set()  # edges that are among `ran`, `restored` or `skipped`
+
+    def reopen(self, number: int) -> None:
+        """An edge that has ended well is decided again."""
+        self.decided.pop(number, None)
+        self._untold.pop(number, None)
+        self.fresh -= number not in self._counted
 
     def counts(self) -> dict[str, int]:
         counts = {"ran": self.ran, "restored": self.restored, "degraded": self.degraded, "failed": self.failed, "skipped": self.skipped}
@@ -61,33 +81,50 @@ class Tally:
         """An edge is fresh; without a decision it is only what it was in an earlier run."""
         if decision is not None:
             self.decided[edge.id] = decision
-        self.fresh += 1
+        self.fresh += edge.id not in self._counted
         self._schedule.end(edge.id, "fresh")
-        self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+        if self.is_open(edge):
+            self._untold[edge.id] = edge
+        else:
+            self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+        self.after(edge.id)
+
+    def tell_fresh(self) -> None:
+        """Nothing more runs: tell of fresh edges that might have had to."""
+        for edge in self._untold.values():
+            self._emit(StageFinished(edge.stage.name, instance(edge), "fresh"))
+        self._untold.clear()
 
     def is_restored(self, edge: Edge, decision: Decision, record: Record, began: float) -> None:
         """An edge has what it made before; since *began*, by the clock, that was put back."""
         seconds = self._session.project.clock.monotonic() - began
         self.restored.append(edge.name)
+        self._counted.add(edge.id)
         self.history.restored(edge, decision, record, seconds)
         self._emit(StageRestored(edge.stage.name, instance(edge), decision.reasons, seconds))
         self._emit(StageFinished(edge.stage.name, instance(edge), "restored", seconds))
         self._schedule.end(edge.id, "fresh")
+        self.after(edge.id)
 
     def is_left_out(self, edge: Edge, why: str) -> None:
         """A condition keeps an edge from running."""
         self.skipped.append(edge.name)
+        self._counted.add(edge.id)
         self.history.left_out(edge, why)
         self._emit(StageFinished(edge.stage.name, instance(edge), "skipped", reason=why))
         self._schedule.end(edge.id, "left")
+        self.after(edge.id)
 
     def has_run(self, attempt: Attempt, completion: Completion, verdict: Verdict) -> None:
         edge = attempt.edge
-        self.ran.append(edge.name)
+        if edge.id not in self._counted or edge.name not in self.ran:
+            self.ran.append(edge.name)
+        self._counted.add(edge.id)
         self.decided[edge.id] = attempt.decision
         self.history.ran(attempt, completion, verdict)
         self._emit(self._finished(edge, "ran", completion, attempt))
         self._schedule.end(edge.id, "ran")
+        self.after(edge.id)
 
     def is_degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict, error: str) -> None:
         """The fallback of an edge has made its outputs, since it has failed with *error* itself."""
@@ -134,4 +171,5 @@ class Tally:
             edge.stage.file,
             line,
             command,
+            undeclared={} if attempt is None else attempt.beyond.by_kind(),
         )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pipefile.base.digest import of_text
 from pipefile.base.errors import InputError
 from pipefile.base.paths import relative, show
+from pipefile.engine.audit import Audits
 from pipefile.engine.files import State
 from pipefile.engine.places import written_at
 from pipefile.engine.session import Session
@@ -36,9 +37,13 @@ class Tasks:
         modes: What decides how functions run, besides their stages.
         jobserver: What commands find in MAKEFLAGS; None for none.
         color: What stages print is shown with its colours.
+        audits: Has them watched; None makes one that traces nothing.
     """
 
-    def __init__(self, session: Session, modes: Modes, jobserver: Tokens | None = None, color: bool = False) -> None:
+    def __init__(  # one each that a task is made of
+        self, session: Session, modes: Modes, jobserver: Tokens | None = None, color: bool = False, audits: Audits | None = None
+    ) -> None:
+        self.audits = audits or Audits(session)
         self._session = session
         self._modes = modes
         self._jobserver = jobserver
@@ -91,7 +96,7 @@ class Tasks:
             process=mode.name == "process",
             mask=self._session.mask,
         )
-        return task, shown, mode
+        return self.audits.watched(edge, task), shown, mode
 
     def _may_color(self, stage: Stage, argv: tuple[str, ...]) -> bool:
         """Whether a stage without outputs may be asked for colours.
@@ -170,7 +175,7 @@ class Tasks:
 
     def _value(self, edge: Edge, field: Field) -> str | list[str]:
         name = field.name
-        chosen = [output for output in edge.outputs if name in ("outputs", output.name)]
+        chosen = [output for output in edge.stage.outputs if name in ("outputs", output.name)]
         if chosen or name == "outputs":
             places = [as_argument(written_at(output), edge.stage.folder) for output in chosen]
             if field.index is not None:
@@ -198,7 +203,8 @@ class Tasks:
         return path
 
     def close(self) -> None:
-        """Remove what was written for `{inputs.file}`."""
+        """Remove what was written for `{inputs.file}`, and for the audit."""
+        self.audits.close()
         if self._lists:
             self._session.disk.remove(f"{self._session.store}/lists")
 
@@ -215,7 +221,7 @@ class Tasks:
                 found = [_copy(need.value)]
             elif need.files.value:
                 pairs = zip(need.files.paths, need.files.kinds, strict=True)
-                there = [(path, kind) for path, kind in pairs if not self._is_absent(need, inputs.get(path))]
+                there = [(path, kind) for path, kind in pairs if path in inputs and not self._is_absent(need, inputs[path])]
                 found = [self._returned(path, kind, need.files, (inputs, folder)) for path, kind in there]
             else:
                 paths = self._files.set_paths(need.files)
@@ -228,7 +234,7 @@ class Tasks:
                 single[need.name] = found[0]
             else:
                 single[need.name] = None  # type: ignore[assignment]  # an optional input that is absent
-        for output in edge.outputs:
+        for output in edge.stage.outputs:
             if output.value:
                 continue  # it is returned
             ref = FileRef(self._at(written_at(output), folder))

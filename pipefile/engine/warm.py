@@ -202,7 +202,7 @@ def allowed(project: Project, options: Options, every: bool) -> bool:
         every: Whoever is told of the build wants to hear of each edge.
     """
     plain = project.file == PIPEFILE and not project.overlay and type(project.disk).stat is OsDisk.stat
-    asked = options.force or options.dry_run or options.debug or options.from_stage or options.verbose > 0 or options.schedule != "eager"
+    asked = options.force or options.dry_run or options.alone or options.from_stage or options.verbose > 0 or options.schedule != "eager"
     return plain and not every and not asked
 
 

@@ -9,6 +9,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from pipefile.execute.audit import watch_of, watcher
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
 from pipefile.execute.environ import set_environ
@@ -75,6 +76,8 @@ def _run(task: Task) -> Completion:
     try:
         os.chdir(task.cwd)
         set_environ(dict(task.env))
+        if task.audited is not None:
+            watcher().everything = watch_of(task.audited)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C is the debugger's
         modules.install()
         with raised, _PostMortem(modules) as seen:
@@ -84,6 +87,8 @@ def _run(task: Task) -> Completion:
         if raised.trace and not seen.shown:
             print(raised.text(modules.owns_file), end="", file=sys.stderr, flush=True)
     finally:
+        if task.audited is not None:
+            watcher().everything = None
         sys.stdout.flush()
         modules.remove()
         remove_temporary_folder(temporary)

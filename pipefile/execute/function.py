@@ -19,6 +19,8 @@ from time import monotonic, thread_time
 from typing import Any
 
 from pipefile.base.dataclass import replace
+from pipefile.execute.audit import Inheritance, label, watch_of, watcher
+from pipefile.execute.audited.sitecustomize import Watch
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
 from pipefile.execute.environ import encoded, is_now, set_environ
@@ -37,7 +39,8 @@ _SHARED = 'functions share it, but for those with `mode = "process"`'
 
 class _Running:
     __slots__ = (
-        "calling", "cancelled", "cpu", "due", "failure", "interrupting", "last", "over", "peak", "printer", "started", "task", "temporary", "thread"
+        "calling", "cancelled", "cpu", "due", "failure", "interrupting", "last", "over", "peak", "printer", "started", "task", "temporary",
+        "thread", "watch",
     )  # fmt: skip
 
     def __init__(self, task: Task, printer: Printer, started: float) -> None:
@@ -55,6 +58,7 @@ class _Running:
         self.failure = ""  # what was done to the process while it ran
         self.temporary = ""  # what `ctx.tmpdir` would be; "" until there is a `ctx`
         self.thread: threading.Thread
+        self.watch: Watch | None = None  # what sees what it reads and writes
 
 
 class FunctionExecutor:
@@ -82,6 +86,8 @@ class FunctionExecutor:
         self._setups: dict[tuple[str, Call], object] = {}  # what `setup` functions have given, in this environment and with this code
         self._setup_lock = threading.Lock()
         self._before: tuple[str, dict[str, str]] | None = None  # what the process had, while it is changed
+        self._exact = False  # the task that runs, or ran last, has to be alone
+        self._inherited = Inheritance()
 
     # Executor
 
@@ -165,6 +171,8 @@ class FunctionExecutor:
     def _start_waiting(self) -> None:
         while self._waiting:
             task = self._waiting[0]
+            if self._running and (self._exact or _is_exact(task)):
+                return
             if self._running and (self._outdated or not (task.cwd == self._folder and (task.env is self._env or task.env == self._env))):
                 return
             self._waiting.popleft()
@@ -172,13 +180,20 @@ class FunctionExecutor:
 
     def _start(self, task: Task) -> None:
         running = _Running(task, Printer(Capture(task.log, task.log_limit, task.mask)), monotonic())
+        self._exact = _is_exact(task)
+        self._outdated |= self._exact  # what it imports it has to read itself
         try:
             if not self._running:
                 self._take_over(task.cwd, task.env)
             running.thread = threading.Thread(target=self._run, args=(running,), name=f"pipefile {task.name}", daemon=True)
             belong(running.thread, running.printer)
+            if task.audited is not None:
+                watcher()
+                running.watch = watch_of(task.audited)
+                label(running.thread, running.watch)
             with self._lock:
                 self._running[running] = None
+            self._pass_on()
             running.thread.start()
         except (OSError, RuntimeError, ValueError) as fault:  # the folder is gone; "can't start new thread"; a NUL in the environment
             with self._lock:
@@ -212,7 +227,16 @@ class FunctionExecutor:
             for modules in self._modules.values():
                 modules.renew()
 
+    def _pass_on(self) -> None:
+        """Programs that a function starts are watched while it runs alone: no other one can have started them."""
+        alone = next(iter(self._running)).task.audited if len(self._running) == 1 else None
+        if alone is not None:
+            self._inherited.give(alone, self._env)
+        else:
+            self._inherited.take_back(self._env)
+
     def _put_back(self) -> None:
+        self._inherited.take_back(self._env)
         if not self.abandoned:  # it may print still, and not on the terminal
             self._routing.remove()
         if self._before is not None:
@@ -301,6 +325,7 @@ class FunctionExecutor:
                 with self._lock:
                     del self._running[running]
                 self._finish(running, raised)
+                self._pass_on()
         now = monotonic()
         for running in [running for running in self._running if running.due <= now]:
             if running.interrupting:
@@ -335,6 +360,8 @@ class FunctionExecutor:
 
     def _complete(self, running: _Running, end: Completion) -> None:
         output, size, log_error = running.printer.close()
+        if running.watch is not None:
+            running.watch.close()
         if end.outcome == "ok" and log_error:
             end = replace(end, outcome="failed", error=log_error)
         elapsed = monotonic() - running.started
@@ -364,6 +391,10 @@ class FunctionExecutor:
 def _usage() -> tuple[float, int]:
     """CPU seconds of this thread, and the peak of this process in the system's unit."""
     return thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _is_exact(task: Task) -> bool:
+    return task.audited is not None and task.audited.exact
 
 
 def _context(running: _Running, call: FunctionCall) -> Context:

@@ -161,7 +161,7 @@ class ProcessExecutor(Supervisor[_Function]):
         assert call is not None
         number = self._environment(task.env)
         kind = (call.call, call.setup, task.cwd, number)
-        if call.setup is not None:
+        if call.setup is not None and not _is_exact(task):
             for idle in reversed(self._idle):
                 if idle.kind == kind:
                     del self._idle[idle]
@@ -234,9 +234,10 @@ class ProcessExecutor(Supervisor[_Function]):
         call = task.function
         assert call is not None
         env = None if task.env is worker.forks.env or task.env == worker.forks.env else dict(task.env)
-        stays = call.setup is not None and not worker.outdated
+        stays = call.setup is not None and not worker.outdated and not _is_exact(task)
         survey = self._takes_preloaded(task, worker.kind[3]) and self._preloads.ask(call.call.module)
-        wire.send(worker.sock, ("task", stays, survey, task.name, env, task.cwd, running.temporary, wire.pack(call)), (pipe,))
+        audited = task.audited and tuple(task.audited)
+        wire.send(worker.sock, ("task", stays, survey, task.name, env, task.cwd, running.temporary, audited, wire.pack(call)), (pipe,))
 
     def _dismiss(self, worker: _Worker) -> None:
         """Hear of a worker no more; it ends when its socket is closed, if it has not ended yet."""
@@ -381,3 +382,8 @@ class ProcessExecutor(Supervisor[_Function]):
             running.next_signal = monotonic() + STUCK
         else:
             self._finish(running)
+
+
+def _is_exact(task: Task) -> bool:
+    """Whether its worker must be new, and is not kept: what earlier tasks have read there, it would not read again."""
+    return task.audited is not None and task.audited.exact

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from pipefile.execute.audit import pass_on
 from pipefile.execute.output import Capture
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def _start_with_label(start: Callable[[threading.Thread], None]) -> Callable[[th
         if printer is not None and not hasattr(self, _LABEL):
             setattr(self, _LABEL, printer)
             printer.threads.append(self)
+            pass_on(self)
         start(self)
 
     return start_with_label

@@ -8,7 +8,7 @@ Each message is a tuple of what `marshal` knows, in one packet of a SOCK_SEQPACK
 From the builder to a zygote: ("preload", environment, modules, judged), then ("fork", worker) with the worker's socket; ("close",) at an orderly end.
 From a zygote: ("ready", modules, judgements), ("forked", worker, pid), ("unforked", worker, reason),
 ("ended", worker, wait status, CPU seconds, peak KiB).
-From the builder to a worker: ("task", stays, survey, name, environment, folder, temporary folder, call), with the pipe that is printed to.
+From the builder to a worker: ("task", stays, survey, name, environment, folder, temporary folder, audited, call), with the pipe that is printed to.
 From a worker: ("born", pid) at first, ("done", error, exit status, names of the exception, stays, CPU seconds, peak KiB, surveyed modules).
 
 Both ends are of one build on one machine, so the format has no version.

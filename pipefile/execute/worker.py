@@ -18,13 +18,14 @@ from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from pipefile.execute import wire
+from pipefile.execute.audit import Inheritance, watch_of, watcher
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder
 from pipefile.execute.environ import set_environ, snapshot
 from pipefile.execute.modules import CallError, ProjectModules
 from pipefile.execute.preload import drop_shadowed, survey
 from pipefile.execute.raised import Raised
-from pipefile.model.ports import FunctionCall
+from pipefile.model.ports import Audited, FunctionCall
 from pipefile.plan import imports  # noqa: F401
 
 
@@ -63,12 +64,14 @@ class _Worker:
         self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._modules: ProjectModules | None = None
         self._setup: list[object] = []
+        self._inherited = Inheritance()
+        self._watched = False
         self._before: tuple[object, ...] = ()
         self._streams = (sys.stdout, sys.stderr, sys.stdin)
 
     def run(self, pipe: int, stays: bool, wanted: bool, task: list[Any]) -> None:
         """Run one task, and tell how it has ended."""
-        name, environ, folder, temporary, packed = task
+        name, environ, folder, temporary, audited, packed = task
         began = os.times()
         os.dup2(pipe, 1)
         os.dup2(pipe, 2)
@@ -79,6 +82,7 @@ class _Worker:
             with raised:
                 call = wire.unpack(packed)
                 modules = self._project(folder, environ)
+                self._audit(audited)
                 function = modules.function(call.call)
                 call_function(function, call, lambda: Context(call.context, name, temporary), lambda: self._set_up(modules, call))
         finally:
@@ -123,6 +127,16 @@ class _Worker:
             self._modules = ProjectModules(folder)
             self._modules.install()
         return self._modules
+
+    def _audit(self, audited: tuple[str, str, bool] | None) -> None:
+        """Watch what this process does to files from now on, and the Python programs that it starts."""
+        self._inherited.take_back(os.environ)
+        if audited is not None:
+            watcher().everything = watch_of(Audited(*audited))
+            self._inherited.give(Audited(*audited), os.environ)
+        elif self._watched:
+            watcher().everything = None
+        self._watched = audited is not None
 
     def _set_up(self, modules: ProjectModules, call: FunctionCall) -> object:
         if not self._setup:

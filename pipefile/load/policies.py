@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pipefile.base.dataclass import replace
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import join, show
 from pipefile.load import values
 from pipefile.load.faults import FaultError, did_you_mean, kind_of
-from pipefile.load.schema import CONDITION, RETRY
+from pipefile.load.schema import CONDITION, RETRY, STAGE
 from pipefile.model.ports import Disk
-from pipefile.model.stage import Call, Command, Condition, Retry, Stage
+from pipefile.model.stage import Audit, Call, Command, Condition, Retry, Stage
 from pipefile.plan.conditions import READABLE, value_of
 
 if TYPE_CHECKING:
@@ -88,6 +88,19 @@ def cache(raw: str | bool, stage: str) -> bool | None:
         text = f"`cache` of stage `{show(stage)}` must be `\"auto\"`, `true` or `false`, not `{show(raw)}`"
         raise FaultError(text, ("stage", stage, "cache"))
     return None
+
+
+# --- audit
+
+
+def audit(raw: str, stage: str) -> Audit:
+    """`audit` of a stage.
+
+    Raises:
+        FaultError: It is another text.
+    """
+    values.check_bounds("audit", raw, STAGE["audit"], f"stage `{show(stage)}`", ("stage", stage, "audit"))
+    return cast("Audit", raw)
 
 
 # --- should_run

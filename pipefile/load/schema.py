@@ -54,6 +54,8 @@ class Key:
     required: bool = False
 
 
+AUDIT = ("report", "track", "strict", "off")
+
 STAGE_NAME = r"[^/@\x00-\x1f\x7f-\x9f]([^@\x00-\x1f\x7f-\x9f]*[^/@\x00-\x1f\x7f-\x9f])?"
 
 SECTIONS: dict[str, Key] = {
@@ -82,6 +84,11 @@ PIPEFILE: dict[str, Key] = {
     "strict_env": Key(("boolean",), "Stages see only the common variables and what `env` names"),
     "show_env": Key(("strings",), "Variables whose values records may show"),
     "outside": Key(("strings",), "Folders outside the project where outputs may lie"),
+    "audit": Key(
+        ("string",),
+        "What comes of undeclared reads and writes by Python: `report` tells of them, `track` makes what is read an input, `strict` fails the stage",
+        choices=AUDIT,
+    ),
     "track_packages": Key(("boolean",), "Code depends on the versions of the installed packages that it imports, not on their names alone"),
     "durability": Key(("string",), "`full` brings outputs and records to the disk before a stage counts as done", choices=("fast", "full")),
     "keep_runs": Key(("integer",), "How many runs are kept", least=1),
@@ -140,6 +147,7 @@ STAGE: dict[str, Key] = {
         "Whether its results are kept for later: `auto` keeps outputs up to 100 MB, larger ones where that is free",
         choices=("auto",),
     ),
+    "audit": Key(("string",), "What is done about undeclared reads and writes of this stage, instead of the `audit` of `[pipefile]`", choices=AUDIT),
     "depfile": Key(("string",), "Where the command lists what else it read, in Make's syntax", nonempty=True),
     "infer_inputs": Key(("boolean",), "Files named literally in `run` are inputs"),
     "description": Key(("string",), "What the stage is for"),
@@ -156,6 +164,10 @@ INPUT: dict[str, Key] = {
 OUTPUT: dict[str, Key] = {
     "path": Key(("string",), "The path", nonempty=True, required=True),
     "cache": Key(("boolean",), "Whether its bytes are kept for later, as far as its stage's are"),
+    "temp": Key(("boolean",), "It is removed when all that need it are done"),
+    "checkpoint": Key(("boolean",), "It stays across attempts and failures for the next attempt, and no other stage reads it"),
+    "optional": Key(("boolean",), "It may be absent after the run"),
+    "atomic": Key(("boolean",), "`false` has it written in place, not renamed into place when the stage has succeeded"),
 }
 
 RETRY: dict[str, Key] = {

@@ -10,7 +10,6 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeGuard
 
-from pipefile.base.dataclass import replace
 from pipefile.base.locations import KeyPath
 from pipefile.base.paths import folder_of, name_of, show, within
 from pipefile.load import policies, values
@@ -29,6 +28,7 @@ _ALLOWED = types(STAGE)
 _RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or (rule.kinds == ("string",) and rule.choices) or rule.least is not None}
 
 _FUNCTION_KEYS = frozenset(KEYS)
+_PATH_ALONE = {"path"}
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][\w.+=,:#~%-]*")
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f@]")
@@ -142,6 +142,7 @@ class StageReader:
             resources=demand(name, table["resources"], self._resources) if "resources" in table else {},
             secret_env=secret_names(name, table["secret_env"], env, settings) if "secret_env" in table else (),
             should_run=policies.condition(table["should_run"], name, self._globals, self._root, self._folder) if "should_run" in table else None,
+            audit=policies.audit(table["audit"], name) if "audit" in table else settings.audit,
             **function,
         )
 
@@ -282,7 +283,11 @@ class StageReader:
         if "path" not in raw:
             raise FaultError(f"an output of stage `{show(stage)}` has no `path`", key)
         found = self._output(stage, raw["path"], (name, (*key, "path"), *rest))  # type: ignore[arg-type]  # the other three
-        return found if raw.get("cache", True) else replace(found, cache=False)
+        if raw.keys() == _PATH_ALONE:
+            return found
+        from pipefile.load import classes  # few Pipefiles have any
+
+        return classes.of(found, raw, stage, key)
 
     def _odd_path(self, raw: str, what: str, key: KeyPath) -> tuple[str, bool]:
         """An output path that is not plain: filled in, normalised, and inside the project or a folder of `outside`."""

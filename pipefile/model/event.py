@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipefile.base.dataclass import dataclass
+from pipefile.base.dataclass import dataclass, field
 from pipefile.model.record import Reason
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class StageFinished:
         line: Line of the stage in its Pipefile, for failures.
         command: The command as it ran, for people.
         reason: Which condition left it out, where one did.
+        undeclared: What it did beyond its declaration: "reads", "writes", "removes" -> paths, those of them that there are.
     """
 
     stage: str
@@ -119,6 +121,7 @@ class StageFinished:
     line: int | None = None
     command: str = ""
     reason: str = ""
+    undeclared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,25 @@ class Foreseen:
 
 
 @dataclass(frozen=True, slots=True)
+class Traced:
+    """What `pipefile audit` has seen a stage do to the project's files.
+
+    Args:
+        read: All that it read, sorted.
+        written: All that it wrote, outputs at their temporary places too, sorted.
+        unread: Declared inputs that it never opened.
+        undeclared: As in StageFinished.
+    """
+
+    stage: str
+    instance: str
+    read: tuple[str, ...]
+    written: tuple[str, ...]
+    unread: tuple[str, ...]
+    undeclared: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Another build has the lock."""
 
@@ -178,4 +200,6 @@ class BuildFinished:
     restored: int = 0
 
 
-Event: TypeAlias = BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Foreseen | Waiting | BuildFinished
+Event: TypeAlias = (
+    BuildStarted | PlanMade | StageStarted | StageRestored | StageRetried | StageFinished | Note | Foreseen | Traced | Waiting | BuildFinished
+)

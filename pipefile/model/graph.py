@@ -69,7 +69,7 @@ class Edge:
         name: Unique, as users write it: the stage's name, of an instance with its items: `thumbs@photos/a.jpg`, `train@lr=0.1,seed=2`.
         stage: The rule.
         needs: Inputs in declared order.
-        outputs: What it makes, in declared order.
+        outputs: What it makes, in declared order; its checkpoints are among `stage.outputs` alone.
         literal: Words of `run` that may name files (2-format: files named literally), as root-relative paths in order; they become
             inputs where files of these names exist.
         wave: Longest distance from a source, from 0.
@@ -82,6 +82,11 @@ class Edge:
     outputs: tuple[Output, ...]
     literal: tuple[str, ...] = ()
     wave: int = 0
+
+    @property
+    def discovers(self) -> bool:
+        """Whether it can have inputs that nobody declared."""
+        return bool(self.literal or self.stage.depfile or self.stage.audit == "track")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +127,14 @@ class Graph:
         groups: For each group its edges; group i is node `len(edges) + i`.
         depends: For each node the nodes that come before it because it needs their files; without duplicates.
         order: For each edge the edges of `after`, which come before it for no file's sake; only for edges that have any.
-        producer: Output path (directories without slash) -> edge id.
+        producer: Output path (directories without slash) -> edge id; checkpoints are in `checkpoints`.
         by_stage: Stage name -> ids of its edges, in order.
         conditional: Edges whose stages have a `should_run`, by id.
         conditions: Of these, those that a value of another stage decides.
+        checkpoints: Path -> the edge whose own it is.
+        temps: Of `producer`, outputs that are removed when nobody needs them any more. Where only a part of the graph is looked at (engine/lazy.py),
+            these and the next ones are not known, and there is none in that part.
+        optional: Of `producer`, outputs that may be absent after their edge has run.
         fanouts: Stages whose items other stages make, by name.
     """
 
@@ -137,4 +146,7 @@ class Graph:
     by_stage: Mapping[str, tuple[int, ...]]
     conditional: Sequence[int] = ()
     conditions: Mapping[int, ValueOf] = field(default_factory=dict)
+    checkpoints: Mapping[str, int] = field(default_factory=dict)
+    temps: Mapping[str, int] = field(default_factory=dict)
+    optional: Mapping[str, int] = field(default_factory=dict)
     fanouts: Mapping[str, FanOut] = field(default_factory=dict)

@@ -29,6 +29,7 @@ class Options:
         reuse_run: Which run, as a person names it; "" for the latest.
         cache: Earlier results are restored, and new ones kept.
         debug: Name of the stage that runs in the debugger; "" for none.
+        trace: Name of the stage that runs under strace; "" for none.
         verbose: 1 and more for -v, -1 for -q.
         color: What stages print is shown with its colours.
     """
@@ -49,7 +50,13 @@ class Options:
     color: bool = False
     mode: str = ""
     debug: str = ""
+    trace: str = ""
     cache: bool = True
     from_stage: str = ""
     reuse_run: str = ""
     allow_removal: bool = False
+
+    @property
+    def alone(self) -> str:
+        """Name of the only stage that is asked for, and that runs whether it is stale or not; "" where targets are asked for."""
+        return self.debug or self.trace

@@ -128,6 +128,20 @@ class FunctionCall:
     item: Mapping[str, Value] = field(default_factory=dict)
 
 
+class Audited(NamedTuple):
+    """Where Python code tells what it reads and writes.
+
+    Args:
+        root: Absolute path of the project's root: nothing outside is told.
+        file: Absolute path of the file that it is appended to, below *root*.
+        exact: All of it has to be told of this very task, whatever others in the same process have read before.
+    """
+
+    root: str
+    file: str
+    exact: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What an executor runs: complete, so that a machine far away could run it too.
@@ -147,6 +161,7 @@ class Task:
         resources: What it was granted.
         process: The function runs in a process of its own rather than in the builder.
         mask: Takes what nobody may read out of what it prints; None for nothing.
+        audited: Where a function tells what it reads and writes; None where nobody wants to know. A command has it in its environment.
     """
 
     id: int
@@ -163,6 +178,7 @@ class Task:
     resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
     mask: Mask | None = None
+    audited: Audited | None = None
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]

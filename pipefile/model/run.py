@@ -13,7 +13,8 @@ class EdgeResult:
 
     `mode` is "command", "function", "process" or "none"; `mode_reason` says of functions why, in words. `inputs` are declared and discovered ones by
     path, sets of files and values by name. `code` is what ran, and in which surroundings: "run" or "argv" and "shell", "call", "python",
-    `FILE:SYMBOL`, `package NAME`, `env NAME`, "version" -> text or digest.
+    `FILE:SYMBOL`, `package NAME`, `env NAME`, "version" -> text or digest. `undeclared` is what it did beyond its declaration: "reads", "writes",
+    "removes" -> paths, those of them that there are.
     """
 
     stage: str
@@ -36,6 +37,7 @@ class EdgeResult:
     log: str = ""
     mode_reason: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
+    undeclared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,9 @@ class Retry:
     retry_on: tuple[str | int, ...] | None = None
 
 
+Audit: TypeAlias = Literal["report", "track", "strict", "off"]
+"""What is done about reads and writes that a stage does not declare."""
+
 ONCE = Retry()
 
 DEFAULT_SHELL = ("sh", "-ec")
@@ -139,12 +142,17 @@ class Output:
         name: Its key in a table; None in a list.
         path: Normalised, from the project root, without a trailing slash. Absolute only below a folder of `[pipefile] outside`.
         directory: It was written with a trailing slash.
-        in_place: The command names it literally, so it is written where it stands; else it is made under `.pipefile-tmp` and renamed.
+        in_place: It is written where it stands: the command names it literally, or `atomic` says so; else it is made under `.pipefile-tmp` and
+            renamed.
         many: It is one of a list under one name.
         value: What the file holds, where it is a value that a function returns (its path is below `STORE/values/` then): "int", "float", "str",
             "bool", "json", "any" (a Python object), "file" (a FileRef whose path is known at run time), "stream", or "result" (all that a
             function without declared outputs returns). "" for an ordinary file.
         cache: Its bytes are kept for later, as far as the stage's are.
+        temp: It is removed when all that need it are done; its record stays.
+        checkpoint: It is the stage's own, and no result: it stays across attempts and builds, has no record, and nobody else reads it.
+        optional: It may be absent after the run, and its absence is recorded.
+        atomic: False: it is written in place whatever the command says.
     """
 
     name: str | None
@@ -154,6 +162,10 @@ class Output:
     many: bool = False
     value: str = ""
     cache: bool = True
+    temp: bool = False
+    checkpoint: bool = False
+    optional: bool = False
+    atomic: bool = True
 
     @property
     def shown(self) -> str:
@@ -230,6 +242,7 @@ class Stage:
         log_limit: Bytes kept of one attempt's output.
         metrics: Outputs that hold JSON, whose numbers `runs diff` compares: paths from the root.
         cache: Its results are kept for later, whatever their size; None: outputs that are not too large.
+        audit: What is done about reads and writes that it does not declare: its own `audit`, or that of `[pipefile]`.
         params: Names to values, `global.KEY` already looked up.
         file: The Pipefile or Python file that declares it, from the project root.
         folder: The Pipefile's folder, "" for the root: commands run there.
@@ -263,8 +276,17 @@ class Stage:
     resources: Resources = field(default_factory=dict)
     secret_env: tuple[str, ...] = ()
     cache: bool | None = None
+    audit: Audit = "report"
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
+
+    @property
+    def results(self) -> tuple[Output, ...]:
+        """What others can have of it: its outputs without checkpoints."""
+        for output in self.outputs:
+            if output.checkpoint:
+                return tuple([each for each in self.outputs if not each.checkpoint])
+        return self.outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +307,7 @@ class Settings:
     dotenv: tuple[str, ...] = ()
     strict_env: bool = False
     show_env: tuple[str, ...] = ()
+    audit: Audit = "report"
     outside: tuple[str, ...] = ()
     durability: str = "fast"
     keep_runs: int = 50

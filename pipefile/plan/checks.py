@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
@@ -10,21 +11,39 @@ from pipefile.base.paths import parents, show
 from pipefile.model.stage import Stage
 
 
-def check_outputs(stages: Sequence[Stage], names: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+class Outputs(NamedTuple):
+    """Who makes what.
+
+    Args:
+        producer: Output path -> edge.
+        directories: The part of it that is directories.
+        checkpoints: Those, which are in none of the others.
+        temps: The part of `producer` that is removed when it is not needed any more.
+        optional: The part of it that may be absent after its stage has run.
+    """
+
+    producer: dict[str, int]
+    directories: dict[str, int]
+    checkpoints: dict[str, int]
+    temps: dict[str, int]
+    optional: dict[str, int]
+
+
+def check_outputs(stages: Sequence[Stage], names: Sequence[str]) -> Outputs:
     """Who makes what.
 
     Args:
         stages: By number of their edge.
         names: Of the edges.
 
-    Returns:
-        Output path -> edge; and the part of it that is directories.
-
     Raises:
         GraphError: A path has two makers, or lies inside another output.
     """
     producer: dict[str, int] = {}
     directories: dict[str, int] = {}
+    checkpoints: dict[str, int] = {}
+    temps: dict[str, int] = {}
+    optional: dict[str, int] = {}
     folders: set[str] = set()
     for number, stage in enumerate(stages):
         for output in stage.outputs:
@@ -34,6 +53,12 @@ def check_outputs(stages: Sequence[Stage], names: Sequence[str]) -> tuple[dict[s
             producer[path] = number
             if output.directory:
                 directories[path] = number
+            if output.temp:
+                temps[path] = number
+            elif output.checkpoint:
+                checkpoints[path] = number
+            if output.optional:
+                optional[path] = number
             cut = path.rfind("/")
             while cut > 0:
                 folder = path[:cut]
@@ -44,7 +69,10 @@ def check_outputs(stages: Sequence[Stage], names: Sequence[str]) -> tuple[dict[s
     clashes = folders.intersection(producer)
     if clashes:
         raise _nested(clashes, stages, names, producer, directories)
-    return producer, directories
+    for path in checkpoints:
+        del producer[path]
+        directories.pop(path, None)
+    return Outputs(producer, directories, checkpoints, temps, optional)
 
 
 def _made_twice(path: str, stages: Sequence[Stage], names: Sequence[str]) -> GraphError:

@@ -43,6 +43,10 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
             text = f"`{show(target)}` is the fallback of stage `{main}`, and runs when that has failed, never by itself"
             raise UsageError(text, (), f"name `{main}`")
         if not names.known(target):
+            checkpoint = _checkpoint(target, graph)
+            if checkpoint >= 0:
+                maker = show(graph.edges[checkpoint].stage.name)
+                raise UsageError(f"`{show(target)}` is a checkpoint of stage `{maker}`, and no result", (), f"name `{maker}`")
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
             near, is_path = names.near(target)
@@ -80,6 +84,14 @@ class _Names(Sequence[str]):
     def __getitem__(self, number: slice) -> Sequence[str]: ...
     def __getitem__(self, number: int | slice) -> str | Sequence[str]:
         return [edge.name for edge in self._edges[number]] if isinstance(number, slice) else self._edges[number].name
+
+
+def _checkpoint(target: str, graph: Graph) -> int:
+    """The edge whose checkpoint a target is; -1 for any other."""
+    try:
+        return graph.checkpoints.get(normalise(target), -1)
+    except BadPathError:
+        return -1
 
 
 def _is_source(target: str, graph: Graph, world: World | None) -> bool:

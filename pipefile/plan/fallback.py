@@ -35,12 +35,12 @@ def fallback_edge(main: Edge, graph: Graph) -> Edge:
         return replace(main, stage=replace(main.stage, action=main.stage.fallback, retry=ONCE, fallback=""))
     own = graph.edges[graph.by_stage[main.stage.fallback][0]]
     names = {need.name for need in own.needs if need.name is not None}
-    outputs = outputs_of(main.outputs, own.stage.action)
+    outputs = outputs_of(main.stage.outputs, own.stage.action)
     needs = (*own.needs, *[need for need in main.needs if need.name not in names])
     stage = replace(
         own.stage, name=main.stage.name, file=main.stage.file, outputs=outputs, for_each=main.stage.for_each, item=main.stage.item
     )
-    return replace(main, stage=stage, needs=needs, outputs=outputs, literal=())
+    return replace(main, stage=stage, needs=needs, outputs=stage.results, literal=())
 
 
 def outputs_of(outputs: tuple[Output, ...], action: Command | Call | None) -> tuple[Output, ...]:
@@ -54,7 +54,7 @@ def outputs_of(outputs: tuple[Output, ...], action: Command | Call | None) -> tu
         names = {("outputs", None), ("outputs", index)}
         if output.name is not None:
             names |= {(output.name, None), (output.name, at)}
-        found.append(replace(output, in_place=asked is not None and not asked & names))
+        found.append(replace(output, in_place=not output.atomic or output.checkpoint or (asked is not None and not asked & names)))
     return tuple(found)
 
 

@@ -125,7 +125,10 @@ class Instances:
                 directory = directory or output.directory
         if path == self._store or (directory and self._store_below.startswith(path + "/")):
             self._place(path, f"output `{show(path)}`", "outputs")
-        return Output(output.name, path, directory, output.in_place, output.many, output.value, output.cache)
+        return Output(
+            output.name, path, directory, output.in_place, output.many, output.value, output.cache,
+            output.temp, output.checkpoint, output.optional, output.atomic,
+        )  # fmt: skip
 
     def _place(self, text: str, what: str, key: str) -> tuple[str, bool]:
         try:

@@ -73,15 +73,17 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
         if stage.setup is not None:
             found.append(Component("setup", "", "", f"{stage.setup.module}:{stage.setup.function}"))
         lists = [need.name for need in edge.needs if need.many and need.name]
-        lists += [output.name for output in edge.outputs if output.many and output.name]
+        lists += [output.name for output in edge.stage.outputs if output.many and output.name]
         found.append(Component("lists", "", "", " ".join(dict.fromkeys(lists))))
     found += facts.code
     for need in edge.needs:
         found.append(_input(need, facts, stage.folder))
         if need.files is not None and need.files.value:
             found.append(_taken_as(need, need.files, stage.folder))
-    for output in edge.outputs:
+    for output in stage.outputs:
         kind = "directory" if output.directory else f"value:{output.value}" if output.value else "file"
+        if output.checkpoint:
+            kind = f"checkpoint {kind}"
         found.append(_component(("output", output.name or "", output.path, kind)))
     if stage.params:
         found += [Component("param", name, "", dumps(stage.params[name], sort_keys=True)) for name in sorted(stage.params)]
@@ -163,5 +165,5 @@ def _argv(argv: tuple[Template, ...], edge: Edge, facts: Facts) -> list[str]:
 
 
 def _kept(edge: Edge) -> Callable[[Field], bool]:
-    outputs = {output.name for output in edge.outputs}
+    outputs = {output.name for output in edge.stage.outputs}
     return lambda field: field.name in KEPT or field.name in outputs

@@ -62,6 +62,8 @@ def mode_of(stage: Stage, modes: Modes, size: Callable[[], int]) -> Mode:
         return Mode("process", "`external` is set")
     if stage.resources.get("gpu"):  # threads share one CUDA_VISIBLE_DEVICES
         return Mode("process", "`resources` has a `gpu`")
+    if stage.audit in ("track", "strict"):
+        return Mode("process", f"`audit` is `{stage.audit}`")
     if size() > modes.settings.large_input:
         return Mode("function", "its inputs are larger than `large_input`")
     return Mode("function", "nothing asks for a process")

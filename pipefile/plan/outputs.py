@@ -13,6 +13,11 @@ PLAIN = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ -]*/?"
 _OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
 
 
+def is_own_name(name: str) -> bool:
+    """Whether a file or folder of that name is of pipefile's own making."""
+    return _OWN_NAME.fullmatch(name) is not None
+
+
 class BadOutputError(ValueError):
     """A path that no output can have.
 

@@ -12,6 +12,8 @@ from pipefile.base.paths import BadPathError, parents, show
 from pipefile.model.graph import FileSet, Need
 from pipefile.model.ports import World
 from pipefile.model.stage import Output, Pipeline, Stage, Value
+from pipefile.plan.checks import Outputs
+from pipefile.plan.classes import Classes
 from pipefile.plan.expand import Expanded
 from pipefile.plan.near import nearest
 from pipefile.plan.patterns import beneath, bytewise, canonical, is_glob, literal_prefix, matcher, start_folder, unescape
@@ -31,13 +33,11 @@ class References:
         pipeline: What was declared.
         world: The disk.
         expanded: What becomes an edge each.
-        producer: Output path -> edge.
-        directories: The outputs among them that are directories.
+        outputs: Who makes what.
+        classes: Knows what cannot be an input.
     """
 
-    def __init__(
-        self, pipeline: Pipeline, world: World, expanded: Expanded, producer: Mapping[str, int], directories: Mapping[str, int]
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, world: World, expanded: Expanded, outputs: Outputs, classes: Classes) -> None:
         self.groups: list[tuple[int, ...]] = []
         self._pipeline = pipeline
         self._stages = pipeline.stages
@@ -46,8 +46,9 @@ class References:
         self._names = expanded.names
         self._edge_count = len(expanded.stages)
         self._world = world
-        self._producer = producer
-        self._directories = directories
+        self._producer = producer = outputs.producer
+        self._directories: Mapping[str, int] = outputs.directories
+        self._classes = classes
         self._caches: dict[str, dict[str, FileSet | GlobalValue]] = {}
         self._group_of: dict[tuple[int, ...], int] = {}
         self._members: dict[int, frozenset[int]] = {}
@@ -164,7 +165,11 @@ class References:
             maker = self._stages.get(prefix + text[:cut])
             if maker is not None:
                 wanted = text[cut + 1 :]
-                outputs = maker.outputs if wanted == "outputs" else tuple([output for output in maker.outputs if output.name == wanted])
+                results = maker.results
+                outputs = results if wanted == "outputs" else tuple([output for output in results if output.name == wanted])
+                for output in maker.outputs if not outputs and len(results) < len(maker.outputs) else ():
+                    if output.name == wanted:
+                        self._classes.check(output.path, stage)
                 if outputs:
                     return self._outputs(text, outputs, whole=wanted == "outputs", maker=maker, stage=stage)
                 if len(maker.outputs) == 1 and maker.outputs[0].value == "result" and "/" not in wanted and not is_glob(wanted):
@@ -189,7 +194,7 @@ class References:
     def _fan_in(self, text: str, name: str | None, maker: Stage) -> FileSet:
         """The outputs of all instances of a stage, in the order of its items; *name*: those of that name alone."""
         edges = self._by_stage[maker.name]
-        outputs = [output for edge in edges for output in self._by_number[edge].outputs if name is None or output.name == name]
+        outputs = [output for edge in edges for output in self._by_number[edge].results if name is None or output.name == name]
         kinds = [output.value for output in outputs]
         values = ",".join(kinds) if any(kinds) else ""
         return FileSet(text, "outputs", tuple([output.path for output in outputs]), self._node(edges), value=values)
@@ -236,6 +241,8 @@ class References:
         return path[len(root) + 1 :] if path[0] == "/" and len(root) > 1 and path.startswith(root + "/") else path
 
     def _file(self, path: str, stage: Stage) -> FileSet:
+        if self._classes.any:
+            self._classes.check(path, stage)
         maker = self._producer.get(path)
         if maker is not None:
             if path in self._directories:
@@ -269,6 +276,8 @@ class References:
         return (self._directories[inside], inside) if inside else (-1, "")
 
     def _directory(self, path: str, stage: Stage) -> FileSet:
+        if self._classes.any:
+            self._classes.check(path, stage)
         maker = self._producer.get(path)
         if maker is not None:
             if path not in self._directories:
@@ -284,6 +293,8 @@ class References:
             return FileSet(path + "/", "directory", (path,), self._node_of(below) if below else linked[0], linked[1])
         if self._world.kind(path) == "file":
             raise GraphError(f"input `{show(path)}/` is a file", (self._place(stage),), f"write `{show(path)}`")
+        if self._classes.any:
+            self._classes.check_below(path, stage)
         below = self._outputs_in(path)
         return FileSet(path + "/", "directory", (path,), self._node_of(below))
 
@@ -294,6 +305,8 @@ class References:
         found = self._globs.get(pattern)
         if found is None:
             found = self._globs[pattern] = self._expanded(pattern)
+        if found.inside and self._classes.any:
+            self._classes.check(f"{found.inside}/{pattern[len(found.inside) + 1 :]}", stage)
         return found
 
     def _expanded(self, pattern: str) -> FileSet:
@@ -309,6 +322,8 @@ class References:
         on_disk = self._world.glob(pattern)
         if self._directories or self._depfiles:  # what is there only because a stage has run, and is no output by itself, must not count
             on_disk = [path for path in on_disk if path not in self._depfiles and (path in self._producer or not self._inside(path))]
+        if self._classes.any:
+            on_disk = self._classes.without(on_disk)
         paths = bytewise(list(set(on_disk).union(made))) if made else list(on_disk)
         return FileSet(pattern, "glob", tuple(paths), self._node_of(made))
 

@@ -111,7 +111,8 @@ def input_values(field: Field, edge: Edge, set_paths: SetPaths, text_of: ValueTe
             many = many or not isinstance(text, str)
         elif need.files.value:
             files = need.files
-            pairs = zip(files.paths, files.kinds, strict=True)
+            there = frozenset(set_paths(files))
+            pairs = [(path, kind) for path, kind in zip(files.paths, files.kinds, strict=True) if path in there]
             values += [text_of(path, kind, files.entry, folder) if kind else as_argument(path, folder) for path, kind in pairs]
         elif folder:
             values += [as_argument(path, folder) for path in set_paths(need.files)]

@@ -12,6 +12,7 @@ from pipefile.model.graph import Edge, FanOut, FileSet, Graph, Need, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
+from pipefile.plan.classes import Classes
 from pipefile.plan.closure import closure, select
 from pipefile.plan.conditions import value_of
 from pipefile.plan.cycles import CycleError, cycle_error, topological
@@ -54,8 +55,10 @@ class _Resolver:
         self.pipeline = pipeline
         expanded = expand(pipeline, world, known, before)
         self.stages, self.names, self.by_stage, late = expanded
-        self.producer, directories = check_outputs(self.stages, self.names)
-        self.references = References(pipeline, world, expanded, self.producer, directories)
+        self.outputs = check_outputs(self.stages, self.names)
+        self.producer, directories, *_ = self.outputs
+        self.classes = Classes(self.outputs, self.names)
+        self.references = References(pipeline, world, expanded, self.outputs, self.classes)
         self.waiting = Waiting(pipeline, expanded, known) if late else None
         fanouts = self.waiting.fanouts if self.waiting is not None else {}
         self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories), fanouts)
@@ -83,7 +86,7 @@ class _Resolver:
 
     def _built(self, order: dict[int, tuple[int, ...]], conditions: dict[int, ValueOf], wave: list[int]) -> Graph:
         edges = [
-            Edge(number, name, stage, needs, stage.outputs, literal, level)
+            Edge(number, name, stage, needs, stage.results, literal, level)
             for number, (name, stage, needs, literal, level) in enumerate(
                 zip(self.names, self.stages, self.needs, self.literal, wave, strict=False)
             )
@@ -91,7 +94,8 @@ class _Resolver:
         groups = self.references.groups
         conditional = [number for number, stage in enumerate(self.stages) if stage.should_run is not None]
         fanouts: dict[str, FanOut] = self.waiting.fanouts if self.waiting is not None else {}
-        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions, fanouts)
+        joined = self.depends + groups
+        return Graph(edges, groups, joined, order, self.producer, self.by_stage, conditional, conditions, *self.outputs[2:], fanouts)
 
     def _join(self, number: int, stage: Stage) -> None:
         references = self.references
@@ -148,6 +152,10 @@ class _Resolver:
                 maker = self.makers[path] = self.references.maker_of(path)
             if maker == number:
                 continue
+            if self.classes.any:
+                if self.classes.checkpoint(path) == number:
+                    continue
+                self.classes.check(path, stage)
             if maker >= 0:
                 nodes[maker] = None
             found[path] = None

@@ -89,6 +89,8 @@ class Schedule:
         self._target: list[int] = []
         self._next: list[int] = []
         self._link()
+        self._reopened: set[int] = set()
+        self._holding: dict[int, list[int]] = {}  # edges that were reopened -> those that wait for them once more
         self._wave: list[int] = []
         self._wave_left: list[int] = []
         self._current = 0
@@ -130,6 +132,30 @@ class Schedule:
     def dependencies(self, node: int) -> Sequence[int]:
         """The nodes that a node waits for, ended or not."""
         return self._dependencies(node)
+
+    def dependents(self, edge: int) -> list[int]:
+        """The edges that wait for an edge directly, ended or not."""
+        found: list[int] = []
+        todo = [edge]
+        while todo:
+            at = self._first[todo.pop()]
+            while at >= 0:
+                below = self._target[at]
+                (found if below < self._edges else todo).append(below)
+                at = self._next[at]
+        return list(dict.fromkeys(found))
+
+    def has_ended(self, edge: int) -> bool:
+        return self._state[edge] == _ENDED
+
+    @property
+    def is_reopened(self) -> bool:
+        """Whether any edge was reopened and has not ended again: what waits for it is not what the graph says."""
+        return bool(self._reopened)
+
+    def is_busy(self, edge: int) -> bool:
+        """Whether an edge runs, or will run again after an attempt that failed."""
+        return self._state[edge] in (_RUNNING, _FREED)
 
     # Events and commands
 
@@ -221,10 +247,42 @@ class Schedule:
             elif not self._keep_going:
                 self.stopping = True
             self._skip_below(edge)
+        elif edge in self._reopened:
+            self._let_go(edge)
         else:
             self._release(edge)
         if self._wave:
             self._next_wave()
+
+    def reopen(self, edge: int) -> None:
+        """An edge that has ended well is given out once more: what it has made is not there any more, or what it has read is another by now."""
+        self._state[edge] = _WAITING
+        self._left += 1
+        if self._wave:
+            self._wave_left[self._wave[edge]] += 1
+        self._reopened.add(edge)
+        self._decidable.append(edge)
+
+    def wait(self, edge: int, above: Sequence[int]) -> None:
+        """An edge that was given out, or started just now, waits for edges that were reopened, and is given out again when all have ended well."""
+        self.hold(edge)
+        self._state[edge] = _WAITING
+        self._waits[edge] = len(above)
+        for each in above:
+            self._holding.setdefault(each, []).append(edge)
+
+    def hold(self, edge: int) -> None:
+        """An edge that was started just now does not run yet: `mark_ready` follows."""
+        if self._state[edge] == _RUNNING:
+            self._leave(edge)
+        self._state[edge] = _GIVEN
+
+    def _let_go(self, edge: int) -> None:
+        self._reopened.discard(edge)
+        for below in self._holding.pop(edge, ()):
+            self._waits[below] -= 1
+            if not self._waits[below] and self._state[below] == _WAITING:
+                self._decidable.append(below)
 
     def stop(self) -> None:
         """Start nothing any more."""
@@ -242,25 +300,26 @@ class Schedule:
             replaced: Edges that stood for others, which have come in their place.
         """
         before = {edge: state for edge, state in enumerate(self._state[: self._edges]) if state and edge not in replaced}
-        known = self._edges
         self._edges = len(self._graph.edges)
         self._depends, self._after = self._graph.depends, self._graph.order
         self._extra, self._weights = extra, weights
         bad = self._bad
         concerned = frozenset(order)
         begun = [edge for edge, was in before.items() if _WAITING < was < _ENDED and edge not in concerned]  # nobody needs them any more
-        order = [*begun, *order] if begun else order
-        self._order = [node for node in order if node >= known or before.get(node) != _ENDED or node in bad]
+        self._order = [*begun, *order]
         self._decidable = []
         self._build()
         state = self._state
         for edge, was in before.items():
+            if was == _ENDED and state[edge]:
+                self._left -= 1
+                if self._wave:
+                    self._wave_left[self._wave[edge]] -= 1
             if was > _WAITING:
-                if was == _ENDED and state[edge]:
-                    self._left -= 1
-                    if self._wave:
-                        self._wave_left[self._wave[edge]] -= 1
                 state[edge] = was
+        for edge, was in before.items():
+            if was == _ENDED and edge not in bad:
+                self._release(edge)
         self._decidable = [edge for edge in self._decidable if state[edge] == _WAITING]
         for edge in sorted(bad):
             if state[edge] == _ENDED:

@@ -29,9 +29,8 @@ def runs_anyway(edge: Edge, discovered: Collection[str] | None = None) -> Reason
     """
     if edge.stage.always:
         return _ALWAYS
-    if discovered is None:
-        discovered = edge.literal or edge.stage.depfile
-    if not edge.outputs and not edge.needs and not discovered:
+    discovers = edge.discovers if discovered is None else bool(discovered)
+    if not edge.outputs and not edge.needs and not discovers:
         return _NOTHING_TO_COMPARE
     return None
 
@@ -169,8 +168,14 @@ def describe(reason: Reason) -> str:
         return plain
     if reason.kind.partition("-")[0] == "code":
         return _code(reason)
+    if reason.kind == "temp":
+        return f"its temporary output {subject} is needed again by `{show(reason.new)}`"
+    if reason.kind == "temp-asked":
+        return f"its temporary output {subject} is asked for"
     if reason.kind == "output-missing":
         return f"output {subject} is missing"
+    if reason.kind == "output-changed" and not reason.old:
+        return f"output {subject} is there, and its stage had not made it"
     if reason.kind == "output-changed":
         return f"output {subject} was changed since"
     if reason.kind == "resumed":

@@ -27,8 +27,14 @@ Of a dry run, where something would run (`unsure`: so many of the stages run onl
 
     {"event": "foreseen", "time": ..., "stages": 3, "unsure": 0, "unknown": 1, "jobs": 2, "seconds": 4.2, "work_seconds": 8.0}
 
+Of `pipefile audit` (`unread`: declared inputs that were never opened):
+
+    {"event": "traced", "time": ..., "stage": "train", "instance": "", "read": ["raw/a.csv"], "written": ["model.pt"], "unread": [],
+     "undeclared": {"reads": ["raw/a.csv"]}}
+
 `status` of a stage is "ran", "restored", "degraded" (its fallback made the outputs; `error` says why it failed itself), "failed", "fresh", "skipped"
 (with `reason` where a condition said so) or "interrupted". The `stage_started` and `stage_retried` of a fallback have its name as `fallback`.
+A stage that did something beyond its declaration has `"undeclared": {"reads": [...], "writes": [...], "removes": [...]}`, of these what there is.
 `text` is the beginning of what the stage printed, undecodable bytes replaced; `truncated` says that there is more in the
 log. Readers ignore fields and events that they do not know.
 """
@@ -39,7 +45,18 @@ import json
 import time
 from collections.abc import Callable
 
-from pipefile.model.event import BuildFinished, BuildStarted, Event, Foreseen, PlanMade, StageFinished, StageRestored, StageRetried, StageStarted
+from pipefile.model.event import (
+    BuildFinished,
+    BuildStarted,
+    Event,
+    Foreseen,
+    PlanMade,
+    StageFinished,
+    StageRestored,
+    StageRetried,
+    StageStarted,
+    Traced,
+)
 from pipefile.model.record import Reason
 from pipefile.report.stream import Stream
 
@@ -126,6 +143,10 @@ def _described(event: Event) -> list[tuple[str, dict[str, object]]]:
         left = None if event.seconds is None else round(event.seconds, 6)
         numbers = {"stages": event.stages, "unsure": event.unsure, "unknown": event.unknown, "jobs": event.jobs}
         return [("foreseen", {**numbers, "seconds": left, "work_seconds": round(event.work, 6)})]
+    if isinstance(event, Traced):
+        lists = {"read": list(event.read), "written": list(event.written), "unread": list(event.unread)}
+        undeclared = {name: list(paths) for name, paths in event.undeclared.items()}
+        return [("traced", {"stage": event.stage, "instance": event.instance, **lists, "undeclared": undeclared})]
     return []  # notes and waiting are words for people
 
 
@@ -138,5 +159,6 @@ def _stage_finished(event: StageFinished) -> list[tuple[str, dict[str, object]]]
         found.append(("stage_output", {**who, "text": text, "truncated": event.log_size > len(event.output), **log}))
     fields = {"status": event.status, "seconds": round(event.seconds, 6), "error": event.error, "file": event.file, "line": event.line}
     reason = {"reason": event.reason} if event.reason else {}
-    found.append(("stage_finished", {**who, **fields, **reason, "command": event.command, **log}))
+    beyond = {"undeclared": {name: list(paths) for name, paths in event.undeclared.items()}} if event.undeclared else {}
+    found.append(("stage_finished", {**who, **fields, **reason, "command": event.command, **log, **beyond}))
     return found

@@ -49,8 +49,7 @@ class JUnitReport:
         self._root = root
         self._now = now
         self._began = now()
-        self._cases: list[str] = []
-        self._counts = {"failures": 0, "errors": 0, "skipped": 0}
+        self._cases: dict[tuple[str, str], tuple[str, str]] = {}  # stage and name -> what it counts as, and its text: the last end of each
         self._outlook: Outlook | None = None
         self._over = False
         self.problem = ""
@@ -93,10 +92,8 @@ class JUnitReport:
         self._add(count, event.stage, _name(event.stage, event.instance), f'{place} time="{event.seconds:.3f}"', child)
 
     def _add(self, count: str, stage: str, name: str, attributes: str, child: str) -> None:
-        if count:
-            self._counts[count] += 1
         head = f'<testcase classname="{_attribute(stage)}" name="{_attribute(name)}"{attributes}'
-        self._cases.append(f"{head}>{child}</testcase>\n" if child else f"{head}/>\n")
+        self._cases[stage, name] = count, f"{head}>{child}</testcase>\n" if child else f"{head}/>\n"
 
     def _failure(self, event: StageFinished) -> str:
         from pipefile.report.failures import indented
@@ -113,13 +110,14 @@ class JUnitReport:
         if self._outlook is not None:
             for stage, instance in self._outlook.unended():
                 self._add("skipped", stage, _name(stage, instance), ' time="0.000"', _child("skipped", "the build stopped before"))
-        counts = "".join([f' {name}="{count}"' for name, count in self._counts.items()])
+        kinds = [count for count, _ in self._cases.values()]
+        counts = "".join([f' {name}="{kinds.count(name)}"' for name in ("failures", "errors", "skipped")])
         year, month, day, hour, minute, second = gmtime(self._began)[:6]
         stamp = f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
         parts = [
             '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="pipefile">\n',
             f'<testsuite name="pipefile" tests="{len(self._cases)}"{counts} time="{seconds:.3f}" timestamp="{stamp}">\n',
-            *self._cases,
+            *[text for _, text in self._cases.values()],
             "</testsuite>\n</testsuites>\n",
         ]
         try:

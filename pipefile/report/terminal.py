@@ -34,6 +34,7 @@ from pipefile.model.event import (
     StageRestored,
     StageRetried,
     StageStarted,
+    Traced,
     Waiting,
 )
 from pipefile.model.ports import Outlook
@@ -94,6 +95,7 @@ class TerminalReport:
             StageFinished: self._stage_finished,
             Note: self._note,
             Foreseen: self._foreseen,
+            Traced: self._traced,
             Waiting: self._waiting,
             BuildFinished: self._build_finished,
         }
@@ -245,6 +247,12 @@ class TerminalReport:
     def _foreseen(self, event: Foreseen) -> None:
         if self._shows:
             self._out.write(foreseen(event) + "\n")
+
+    def _traced(self, event: Traced) -> None:
+        from pipefile.report.traced import traced
+
+        self._erase()
+        self._out.write(traced(event))
 
     def _waiting(self, event: Waiting) -> None:
         if self._shows:

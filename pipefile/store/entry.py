@@ -15,8 +15,8 @@ An entry is one line in the frame that store/frame.py describes. Here in several
 - A line that ends after `used` is a mark: at that time a result of that key was restored.
 - `discovered`, `own`: as in records, but paths are from the project root, or absolute.
 - `outputs`: path from the root (or absolute, below `[pipefile] outside`), "file" or "directory", digest as in records, and its items; null for items
-  that are not kept. An output that is a file has one item, of path "". A directory's items are sorted by path, so that folders come before what is in
-  them; each path is made of plain names below a folder that is an item too.
+  that are not kept. An output that is a file has one item, of path ""; an optional one that was not made has the digest "" and no item. A directory's
+  items are sorted by path, so that folders come before what is in them; each path is made of plain names below a folder that is an item too.
 - An item: path, then `"directory"`; or `"link"` and its text; or `"file"` (`"exec"`: its owner may execute it) and where its bytes are:
   `"text"` and `"base64"` hold them, `"blob"` names them by digest (of the bytes alone) and size.
 - Nothing is in an entry of the values of variables, of parameters or of the command: the key covers them, and whoever asks has them.
@@ -134,10 +134,13 @@ def _entry(values: dict[str, object], key: str) -> tuple[Entry | None, int]:
 
 def _output(value: object) -> Kept:
     path, kind, digest, items = _list(value, 4)
-    if kind not in ("file", "directory") or not is_digest(digest):
+    if kind not in ("file", "directory") or (digest != ABSENT and not is_digest(digest)):
         raise RecordError("an output is not described as one")
     made = None if items is None else tuple([_item(item) for item in _list(items)])
-    if made is not None:
+    if digest == ABSENT:
+        if made != ():
+            raise RecordError("an output that is absent has something in it")
+    elif made is not None:
         _check_items(kind == "file", made)
     return Kept(_path(path), _text(kind), _text(digest), made)
 

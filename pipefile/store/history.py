@@ -267,4 +267,5 @@ def _edge(item: object) -> EdgeResult:
         log=_is(values["log"], str),
         mode_reason=_is(values.get("mode_reason", ""), str),  # neither told by the first versions
         code={name: _is(value, str) for name, value in _is(values.get("code", {}), dict).items()},
+        undeclared={name: _texts(paths) for name, paths in _is(values.get("undeclared", {}), dict).items()},
     )

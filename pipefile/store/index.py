@@ -14,7 +14,8 @@ or set.
 
 Rows of files: paths (from the root, or absolute), six columns of stat, 32 bytes of digest, one byte of flags, and in `makers` the edge that makes
 the file, -1 for none. Rows of plain files come first as far as possible, then those of files that were not there, then the rest. A row that is
-NAMED says nothing of its file: it has a number so that edges can name it.
+NAMED says nothing of its file: it has a number so that edges can name it. One that is not PRESENT has a digest all the same if it is a temporary
+output that was removed: what that was.
 
 Folders whose names matter: path, four columns of stamp (zeros where no stamp could be believed), flags, which say for what: records of edges, a
 glob, a directory that is an input or output, code, a condition. `folder_rows` has for each folder (from `folder_starts[n]` on) the rows of the
@@ -36,6 +37,9 @@ before it, and these; `waves` a wave for each node.
 
 An edge is SOUND if it is FRESH and was looked at by the build that wrote the index: as long as no row that it rests on has changed, it is fresh
 without being looked at. It is of the GOAL if the request needs it.
+
+What `list --json` says is in `listing`: the default set as JSON; then for each stage its name, "each" where it stands for instances, and its line as
+far as the index has to add how long it took. Nothing, where the ordinary way has to tell.
 
 A request is what one command line asked for, "\x1f" between its targets ("" for the default set). `requests` has the one that was last built;
 `request_rows` has six numbers for it (edges; 1 if all of it is SOUND and believed, else 0; the size of the block of plain rows at the start of the
@@ -59,7 +63,7 @@ if TYPE_CHECKING:
 
     Stamps = tuple[tuple[int, ...], tuple[int, ...] | None]
 
-FORMAT = 2
+FORMAT = 3
 NAME = "index"
 CHANGES = ".changes"  # after that name; store/changes.py
 MAGIC = b"pipefile-index"
@@ -67,7 +71,7 @@ SECTIONS = (
     "meta", "paths", "stats", "digests", "flags", "makers", "folders", "folder_stats", "folder_flags", "folder_rows", "folder_starts",
     "edge_names", "edge_keys", "edge_flags", "edge_rows", "edge_starts", "edge_seconds",
     "head", "stages", "stage_starts", "needs", "need_starts", "sets", "set_rows", "set_starts", "depends", "depend_starts", "order", "waves",
-    "requests", "request_rows", "dead", "globs",
+    "listing", "requests", "request_rows", "dead", "globs",
 )  # fmt: skip
 LIMIT = 4 << 30  # bytes; a project of ten million files stays below
 

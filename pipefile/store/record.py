@@ -20,8 +20,8 @@ A record is one line of ASCII, in the frame that store/frame.py describes: a JSO
   names. No record has further names.
 - Paths are relative to the record's own folder, absolute ones stay: a tree that is moved or copied keeps its records. Beside an output outside the
   project they are relative to the project root. `output` is null for an edge without outputs.
-- `outputs` has the declared outputs in their order, then files that a function has made and named when it returned (values of kind "file"). Such a
-  file has a record beside it as the others have.
+- `outputs` has the declared outputs in their order (the digest is "" for an optional one that was not made), then files that a function has made
+  and named when it returned (values of kind "file"). Such a file has a record beside it as the others have.
 - `components`: kind, name, path ("" for what is no file), value (model/record.py: Component). `outputs`: path, "file" or "directory", digest.
   `discovered`: path to digest, "" for a file that was absent. `members`: the name of a set of files to pairs of path and digest.
 
@@ -152,7 +152,7 @@ def _record(values: dict[str, object], at: str) -> Record:
     outputs = []
     for item in _list(values["outputs"]):
         path, kind, digest = [_text(part) for part in _list(item)]
-        if kind not in ("file", "directory") or not is_digest(digest):
+        if kind not in ("file", "directory") or (digest != ABSENT and not is_digest(digest)):
             raise RecordError("an output is not described as one")
         outputs.append(Made(_path(path, folder), kind, digest))
     if output is None:

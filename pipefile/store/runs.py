@@ -216,14 +216,16 @@ class RunWriter:
 
 def _edge_values(edge: EdgeResult) -> dict[str, object]:
     values: dict[str, object] = {name: getattr(edge, name) for name in _EDGE_FIELDS}
-    for name in ("inputs", "outputs", "params", "code"):
+    for name in ("inputs", "outputs", "params", "code", "undeclared"):
         values[name] = dict(getattr(edge, name))
+    if not edge.undeclared:
+        del values["undeclared"]
     return values
 
 
 def _by_hand(edge: EdgeResult) -> str | None:
     """The JSON of an edge that has run as most do, as the library makes it; None for any other."""
-    if edge.params or edge.error or edge.exit_status != 0 or not isfinite(edge.duration_seconds + edge.cpu_seconds):
+    if edge.params or edge.undeclared or edge.error or edge.exit_status != 0 or not isfinite(edge.duration_seconds + edge.cpu_seconds):
         return None
     inputs, outputs, code, reasons = edge.inputs, edge.outputs, edge.code, edge.reasons
     marks = sum([text.count('"') for text in code.values()])

@@ -71,6 +71,25 @@ def test_it_says_the_same(made: Project, text: str) -> None:
     assert all(stage["last_duration_seconds"] is not None for stage in json.loads(found.out)["stages"] if stage["outputs"])
 
 
+def test_it_says_the_same_of_instances(made: Project) -> None:
+    """A stage with `for_each` is one line, with the time of all its instances; one that stands for nothing has none; what was written in three quotes
+    is left to the ordinary way."""
+    made.write("raw/b.csv", "2\n")
+    made.pipefile(PLAIN)
+    made.stage("each", for_each={"file": "raw/*.csv"}, inputs=["{file}"], outputs=["each/{file.name}"], run="cp {inputs} {outputs}")
+    made.stage("none", for_each={"file": "none/*"}, inputs=["{file}"], outputs=["none/{file.name}"], run="cp {inputs} {outputs}")
+    made.stage("all", inputs=["each.outputs"], outputs=["all"], run="cat {inputs} > {outputs}")
+    assert made.cli().exit_status == 0
+    found = made.cli("list", "--json").out
+    assert found == made.cli("list", "--json", "-v").out == fast(made)
+    seconds = {stage["name"]: stage["last_duration_seconds"] for stage in json.loads(found)["stages"]}
+    assert seconds["each"] > 0
+    assert seconds["none"] is None
+    made.remove("raw/b.csv")
+    assert made.cli().exit_status == 0
+    assert made.cli("list", "--json").out == made.cli("list", "--json", "-v").out == fast(made)
+
+
 def test_it_says_the_same_of_what_has_not_run(made: Project) -> None:
     """A stage that was not asked for, and one that has failed."""
     made.pipefile(PLAIN + "\n[stage.fails]\noutputs = ['f']\nrun = 'exit 1'\n")

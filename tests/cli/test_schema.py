@@ -40,7 +40,7 @@ one = "report"
 
 [stage.report]
 inputs = [{ path = "raw.csv", optional = true }, "style.css"]
-outputs = { page = "report.html", pictures = ["a/", { path = "b.png", cache = false }] }
+outputs = { page = "report.html", pictures = ["a/", { path = "b.png", cache = false, atomic = false }], log = { path = "l", temp = true } }
 run = "make-report {outputs}"
 env = { LANG = "C" }
 retry_policy = { max_attempts = 3, delay = "1.5s", retry_on = ["timeout", 7] }
@@ -64,7 +64,7 @@ hash = "md5"
 
 [stage.a]
 inptus = ["x"]
-outputs = [{ cache = true }]
+outputs = [{ checkpoint = true }]
 run = 5
 timeout = "10 parsecs"
 resources = { cpu = 0 }

@@ -29,7 +29,7 @@ class CachedStory(Story):
         self.damage = damage
         self.past: list[tuple[dict[str, bytes], dict[str, Spec], str, str, bytes | None]] = []
         self.made: set[str] = set()  # signatures of what was built since the cache has lost something for the last time
-        super().__init__(project, seed, calm)
+        super().__init__(project, seed, calm, classes=False)
 
     def edits(self) -> list[Callable[[], str]]:
         edits = [*super().edits(), *[self.go_back] * 12]

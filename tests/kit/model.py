@@ -35,10 +35,11 @@ def number(inputs):
 
 KINDS = (
     "join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal", "tree", "env", "optional", "retry", "shaky",
-    "number", "spell",
+    "number", "spell", "maybe",
 )  # fmt: skip
 ONE_INPUT = ("split", "place", "gather", "depfile", "spell")
 UNDECLARED = ("depfile", "literal")
+CLASSED = ("join", "cat", "sort", "count", "depfile", "env", "optional", "retry", "shaky")  # kinds whose one output can be of any class
 FOLDERS = {"glob": "src/", "tree": "more/"}  # what these read: all that is in a folder of sources
 OPTIONAL = "maybe/there.txt"
 HOOK = 'if [ -f "$GATES/{0}" ]; then mv "$GATES/{0}" "$GATES/{0}.now"; . "$GATES/{0}.now"; fi'  # what a test wants to happen while a stage runs
@@ -61,7 +62,8 @@ class Spec:
     What "number" makes is a value, which "spell" takes as one and all others as the file that it is.
 
     `extra` is a source that it reads and does not declare: its depfile lists it, or its command names it.
-    `when`: it runs only while the switch is on.
+    `when`: it runs only while the switch is on. `temp`: its output may be gone when all who read it are done. `in_place`: it is written where it
+    stands. What "maybe" makes is there or not, and only "optional" reads it.
     """
 
     name: str
@@ -71,13 +73,24 @@ class Spec:
     salt: int = 0
     extra: str = ""
     when: bool = False
+    temp: bool = False
+    in_place: bool = False
+    absent: tuple[str, ...] = ()  # inputs that may be absent
+
+    def _output(self, path: str) -> object:
+        table = {"temp": self.temp, "optional": self.kind == "maybe"}
+        chosen: dict[str, object] = {name: True for name, given in table.items() if given}
+        if self.in_place:
+            chosen["atomic"] = False
+        return {"path": path, **chosen} if chosen else path
 
     def keys(self) -> dict[str, object]:
         """The stage as the kit's `stage` takes it."""
-        inputs: list[object] = ["src/*.txt"] if self.kind == "glob" else ["more/"] if self.kind == "tree" else list(self.inputs)
+        inputs: list[object] = ["src/*.txt"] if self.kind == "glob" else ["more/"] if self.kind == "tree" else []
+        inputs += [{"path": path, "optional": True} if path in self.absent else path for path in self.inputs]
         if self.kind == "optional":
             inputs.append({"path": OPTIONAL, "optional": True})
-        common: dict[str, object] = {"inputs": inputs, "outputs": list(self.outputs)}
+        common: dict[str, object] = {"inputs": inputs, "outputs": [self._output(path) for path in self.outputs]}
         if self.when:
             common["should_run"] = {"env": "SWITCH"}
         if self.kind == "retry":
@@ -119,6 +132,8 @@ class Spec:
             return 'echo "$LEVEL" | cat - {inputs} > {outputs}'
         if self.kind == "optional":
             return f"for each in {{inputs}}; do [ ! -e $each ] || cat $each; done > {{outputs}}; echo {self.salt} >> {{outputs}}"
+        if self.kind == "maybe":
+            return f"if [ $(($(cat {{inputs}} | wc -l) % 2)) = 0 ]; then (cat {{inputs}}; echo {self.salt}) > {{outputs}}; fi"
         if self.kind == "retry":
             return f"{TRIES.format(self.name)}; (cat {{inputs}}; echo {self.salt}) > {{outputs}}"
         if self.kind == "shaky":
@@ -189,13 +204,15 @@ class Model:
             return {spec.outputs[0]: (b"".join(folder[name][1] for name in sorted(folder)), False)}
         data = [self._bytes(path, made) for path in paths]
         whole = b"".join(data)
+        if spec.kind == "maybe" and whole.count(b"\n") % 2:
+            return {spec.outputs[0]: None}
         if spec.kind == "join":
             whole += f"{self.mark} {spec.salt}\n".encode()
         elif spec.kind == "env":
             whole = f"{self.level}\n".encode() + whole
         elif spec.kind == "shaky" and self.broken:
             whole = b"plain\n" + whole
-        elif spec.kind in ("cat", "tree", "optional", "glob", "retry", "shaky", *UNDECLARED):
+        elif spec.kind in ("cat", "tree", "optional", "glob", "retry", "shaky", "maybe", *UNDECLARED):
             whole += f"{spec.salt}\n".encode()
         elif spec.kind == "sort":
             whole = b"".join(sorted(whole.splitlines(keepends=True)))
@@ -213,6 +230,8 @@ class Model:
 
     def _bytes(self, path: str, made: dict[str, Contents]) -> bytes:
         content = self._input(path, made)
+        if content is None:
+            return b""
         assert isinstance(content, tuple)
         return content[0]
 
@@ -232,13 +251,32 @@ class Model:
             if spec.name in running
         }
 
-    def must_run(self, now: dict[str, Contents]) -> set[str]:
-        """Stages that the next build has to run, where *now* is what stands in place of every output before it."""
-        return {
+    def must_run(self, now: dict[str, Contents], target: str = "") -> set[str]:
+        """Stages that the next build has to run, where *now* is what stands in place of every output before it. *target*: what is asked for."""
+        must = {
             name
             for name, signature in self.signatures().items()
-            if name not in self.ran or self.ran[name][0] != signature or any(now[path] != left for path, left in self.ran[name][1].items())
+            if name not in self.ran
+            or self.ran[name][0] != signature
+            or any(now[path] != left and not self._is_gone(path, now) for path, left in self.ran[name][1].items())
         }
+        gone = {path: name for name, spec in self.stages.items() for path in spec.outputs if self._is_gone(path, now)}
+        if target in gone.values():
+            must.add(target)
+        todo = list(must & (self.closure(target) if target else self.running()))
+        while todo:  # what runs has made again what it reads
+            for path in self.stages[todo.pop()].inputs:
+                if path in gone and gone[path] not in must:
+                    must.add(gone[path])
+                    todo.append(gone[path])
+        return must
+
+    def _is_gone(self, path: str, now: dict[str, Contents]) -> bool:
+        return path in self.temps() and now.get(path) is None
+
+    def temps(self) -> set[str]:
+        """Outputs that may be gone."""
+        return {path for spec in self.stages.values() if spec.temp for path in spec.outputs}
 
     def built(self, names: set[str] | None = None, kept: Iterable[str] = ()) -> None:
         """A build of *names* has succeeded, of everything if that is None; what it left out has *kept* its outputs all the same."""

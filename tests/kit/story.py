@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kit.disks import DyingDisk, Killed
-from kit.model import FOLDERS, KINDS, ONE_INPUT, OPTIONAL, UNDECLARED, Contents, Model, Spec, value_path
+from kit.model import CLASSED, FOLDERS, KINDS, ONE_INPUT, OPTIONAL, UNDECLARED, Contents, Model, Spec, value_path
 from kit.outcome import BuildOutcome
 from kit.project import Project
 from kit.tree import contents
@@ -20,14 +20,16 @@ class Story:
 
     Args:
         calm: Nothing happens while a build runs, so that what runs is certain.
+        classes: Outputs may be temporary, optional, or written in place.
     """
 
-    def __init__(self, project: Project, seed: int, calm: bool = False) -> None:
+    def __init__(self, project: Project, seed: int, calm: bool = False, classes: bool = True) -> None:
         self.project, self.model, self.chance = project, Model(), random.Random(seed)
         self.old: list[tuple[str, bytes, int]] = []  # what sources held, and their mtimes then
         self.told: list[str] = []
         self.index_gone = False
         self.calm = calm
+        self.classes = classes
         self.disturbed = False  # what the last build did is not certain, so nor is what the next one has to do
         self.hooked = False
         self.unsure: set[str] = set()  # stages with an old record beside what they made: while the index knows better, it is not looked at
@@ -166,8 +168,10 @@ class Story:
         return f"set MARK to {self.model.mark} in steps.py"
 
     def add_stage(self) -> str:
-        name, kind = self.model.fresh_name(), self.chance.choice(KINDS)
-        made = [path for spec in self.model.stages.values() for path in spec.outputs]
+        name, kind = self.model.fresh_name(), self.chance.choice(KINDS if self.classes else [kind for kind in KINDS if kind != "maybe"])
+        made = [path for spec in self.model.stages.values() for path in spec.outputs if spec.kind != "maybe"]
+        absent = tuple([path for spec in self.model.stages.values() for path in spec.outputs if spec.kind == "maybe"]) if kind == "optional" else ()
+        made += absent
         folders = [path for path in made if path.endswith("/")]
         files = sorted(self.model.sources) + [path for path in made if not path.endswith("/")] * 2
         if kind == "gather" and not folders:
@@ -189,7 +193,10 @@ class Story:
         several = {"split": (f"out/{name}.1", f"out/{name}.2"), "folder": (f"out/{name}/",), "number": (value_path(name),)}
         outputs = several.get(kind, (f"out/{name}",))
         salt = self.model.fresh_salt() if kind == "shaky" else 0
-        self.model.stages[name] = Spec(name, kind, tuple(inputs), outputs, salt, extra, when=self.chance.random() < 0.2)
+        when = self.chance.random() < 0.2
+        temp = self.classes and kind in CLASSED and self.chance.random() < 0.4
+        in_place = self.classes and kind in (*CLASSED, "maybe") and self.chance.random() < 0.2
+        self.model.stages[name] = Spec(name, kind, tuple(inputs), outputs, salt, extra, when, temp, in_place, absent)
         self.model.write_pipefile(self.project)
         return f"added {self.model.stages[name]}"
 
@@ -369,7 +376,7 @@ class Story:
         """Build all, or one stage, and judge it."""
         if self.hooked:
             self.build_while_edited(jobs)
-        must = self.model.must_run({**dict.fromkeys(self.model_outputs()), **self.now()})
+        must = self.model.must_run({**dict.fromkeys(self.model_outputs()), **self.now()}, target)
         names = self.model.closure(target) if target else self.model.running()
         would, before = self.read_only(target), self.now()
         dead = {path: contents(self.project.path(path)) for path in self.dead()}
@@ -380,7 +387,10 @@ class Story:
         self.told.append(f"built {target} with {jobs} jobs {options}: {came}")
         assert outcome.exit_status == 0, f"{outcome.output}\n{self.story()}"
         made = {path.rstrip("/") for name in names for path in self.model.stages[name].outputs}
-        assert self.standing() == {path: content if path in made else before[path] for path, content in self.model.expected().items()}, self.story()
+        expected = {path: content if path in made else before[path] for path, content in self.model.expected().items()}
+        assert self.standing() == {path: content for path, content in expected.items() if path not in self.gone()}, self.story()
+        if not target and not outcome.degraded:
+            assert self.gone().intersection(expected) == self.model.temps().intersection(expected), self.story()
         assert set(ran) <= would, self.story()
         if not self.disturbed:
             assert sorted(set(ran) - self.unsure) == sorted((must & names) - self.unsure), f"{must} had to run\n{self.story()}"
@@ -428,7 +438,12 @@ class Story:
     def standing(self) -> dict[str, Contents]:
         """What stands in place of the outputs of stages that run."""
         made = self.model.expected()
-        return {path: content for path, content in self.now().items() if path in made}
+        gone = self.gone()
+        return {path: content for path, content in self.now().items() if path in made and path not in gone}
+
+    def gone(self) -> set[str]:
+        """Temporary outputs that are not there."""
+        return {path for path in self.model.temps() if not self.project.exists(path)}
 
     def model_outputs(self) -> list[str]:
         return [path for _, left in self.model.ran.values() for path in left]
@@ -448,6 +463,7 @@ class Story:
 
 
 def copy(source: str, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.isdir(source):
         shutil.copytree(source, target)
     else:

@@ -102,5 +102,7 @@ def test_what_is_left_beside_an_output(project: Project) -> None:
     project.stage("make", outputs="d/a", run="echo > {outputs}; echo > {outputs}.bak")
     outcome = project.cli()
     assert outcome.exit_status == 0
-    assert outcome.err.startswith("warning: `d/.pipefile-tmp/a.bak` was left beside a temporary output and is removed")
+    assert outcome.err.startswith(
+        "warning: `d/.pipefile-tmp/a.bak` was left beside a temporary output and is removed; outputs with `atomic = false` are written in place\n"
+    )
     assert not project.exists("d/.pipefile-tmp")
