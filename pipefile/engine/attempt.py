@@ -20,7 +20,8 @@ from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Tasks
-from pipefile.model.audit import NOTHING, Beyond
+from pipefile.model.audit import NOTHING as NOTHING_BEYOND
+from pipefile.model.audit import Beyond
 from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task
@@ -71,7 +72,7 @@ class Attempt:
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
     began: float = 0.0
-    beyond: Beyond = NOTHING
+    beyond: Beyond = NOTHING_BEYOND
 
 
 @dataclass(slots=True)
