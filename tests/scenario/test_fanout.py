@@ -349,7 +349,7 @@ def test_a_wide_glob_waits_for_directories(project: Project):
     project.stage("other", None, "other/", "echo o > {outputs}/o.md")
     project.stage("html", "{m}", "html/{m.stem}", "cp {inputs} {outputs}", for_each={"m": "**/*.md"}, exclude=["other/"])
 
-    assert project.build("html").ran == ["notes", "html@a.md", "html@notes/n.md"]
+    assert sorted(project.build("html").ran) == ["html@a.md", "html@notes/n.md", "notes"]
     project.build()
     project.settled()
 
