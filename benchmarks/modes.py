@@ -36,6 +36,11 @@ def make(outputs):
 def make_warm(outputs, setup):
     make(outputs)
 
+def make_all(outputs):
+    for each in outputs:
+        make(each)
+        yield
+
 def compute(outputs):
     total = 0
     for number in range({rounds}):
@@ -44,11 +49,17 @@ def compute(outputs):
         file.write(str(total))
 """
 
+INSTANCES = "for_each = { n = { range = [0, COUNT] } }"  # of one stage, instead of as many stages
+
 MODES: dict[str, str] = {
     "function": 'call = "steps:make"\nmode = "function"',
     "warm process (`setup`)": 'call = "steps:make_warm"\nsetup = "steps:load"\nmode = "process"',
     "forked process": 'call = "steps:make"\nmode = "process"',
+    "instances in worker processes": f'call = "steps:make"\nmode = "process"\n{INSTANCES}',
+    "instances in a process each (`external`)": f'call = "steps:make"\nmode = "process"\nexternal = true\n{INSTANCES}',
+    "instances in batches of 50, in worker processes": f'call = "steps:make_all"\nmode = "process"\nbatch = 50\n{INSTANCES}',
     "direct command": 'run = "touch {outputs}"',
+    "direct command for batches of 50": f'run = "touch {{outputs}}"\nbatch = 50\n{INSTANCES}',
     "shell": 'run = "echo x > {outputs} && true"',
 }
 
@@ -62,8 +73,9 @@ class Project:
         with open(os.path.join(self.root, "steps.py"), "w") as file:
             file.write(STEPS.format(rounds=rounds))
         with open(os.path.join(self.root, "Pipefile.toml"), "w") as file:
-            for number in range(stages):
-                file.write(f'[stage.s{number}]\noutputs = ["out/{number}.txt"]\n{keys}\n\n')
+            for number in range(1 if INSTANCES in keys else stages):
+                output = "{n}" if INSTANCES in keys else str(number)
+                file.write(f'[stage.s{number}]\noutputs = ["out/{output}.txt"]\n{keys.replace("COUNT", str(stages))}\n\n')
 
     def build(self, *words: str) -> Sample:
         """A build, with all that it has started."""

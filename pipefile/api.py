@@ -223,6 +223,7 @@ def stage(
     *,
     for_each: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = ...,
     exclude: str | Sequence[str] | None = ...,
+    batch: int | None = ...,
     inputs: Inputs | None = ...,
     outputs: Outputs | None = ...,
     params: Mapping[str, Any] | None = ...,

@@ -145,16 +145,20 @@ def log_(request: Request, run: str, stage: str | None) -> int:
 
     reader = _reader(request)
     found = reader.resolve(run)
+    edges = reader.edges(found)[0]
     if stage is not None:
-        if not _print_logs(request, reader, found, stage):
-            names = [_name(edge) for edge in reader.edges(found)[0]]
-            if stage not in names:
-                raise UsageError(f"no stage `{show(stage)}` ran in {found}", hint=_near(stage, names))
+        edge = next((edge for edge in edges if _name(edge) == stage), None)
+        if not _print_logs(request, reader, found, stage, edge.log if edge is not None else "") and edge is None:
+            raise UsageError(f"no stage `{show(stage)}` ran in {found}", hint=_near(stage, [_name(edge) for edge in edges]))
         return 0
-    for edge in reader.edges(found)[0]:
+    users: dict[str, list[str]] = {}
+    for edge in edges:
         if edge.log:
-            request.out.write(request.out.paint(f"==> {show(_name(edge))} <==", "bold") + "\n")
-            _print_logs(request, reader, found, _name(edge))
+            users.setdefault(edge.log, []).append(_name(edge))
+    for log, (name, *others) in users.items():
+        more = f" and {len(others)} more of its batch" if others else ""
+        request.out.write(request.out.paint(f"==> {show(name)}{more} <==", "bold") + "\n")
+        _print_logs(request, reader, found, name, log)
     return 0
 
 
@@ -169,15 +173,15 @@ def _name(edge: EdgeResult) -> str:
     return f"{edge.stage}@{edge.instance}" if edge.instance not in ("", edge.stage) else edge.stage
 
 
-def _print_logs(request: Request, reader: RunReader, run: str, stage: str) -> bool:
-    """Print what all attempts of an edge have printed; False if there is nothing."""
+def _print_logs(request: Request, reader: RunReader, run: str, stage: str, log: str) -> bool:
+    """Print what all attempts of an edge have printed; False if there is nothing. *log*: that of the last one, as the manifest has it."""
     earlier = reader.earlier_logs(run, stage)
     for number, path in earlier:
         request.out.write(request.out.paint(f"==> attempt {number} <==", "bold") + "\n")
         _print_log(request, path)
     if earlier:
         request.out.write(request.out.paint("==> last attempt <==", "bold") + "\n")
-    return _print_log(request, reader.log_path(run, stage)) or bool(earlier)
+    return _print_log(request, log or reader.log_path(run, stage)) or bool(earlier)
 
 
 def _print_log(request: Request, path: str) -> bool:

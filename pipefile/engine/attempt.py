@@ -6,7 +6,7 @@ The commit order (4-architecture) is the order of the calls in `Attempts.commit`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, field
@@ -15,11 +15,11 @@ from pipefile.base.paths import folder_of, parents, show
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.discover import Discovery, Found
-from pipefile.engine.files import NOTHING, SMALL, Files, State
+from pipefile.engine.files import NOTHING, SMALL, Files, State, large_files
 from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
-from pipefile.engine.tasks import Tasks
+from pipefile.engine.tasks import Log, Tasks
 from pipefile.model.audit import NOTHING as NOTHING_BEYOND
 from pipefile.model.audit import Beyond
 from pipefile.model.cache import Small
@@ -58,6 +58,8 @@ class Attempt:
         grant: What it may use.
         began: When it was handed to its executor, by the clock.
         beyond: What it did beyond its declaration, as far as that is known and told.
+        log: Path of its log from the root, where it shares one; "" for one of its own.
+        quiet: What that holds is told with another attempt.
     """
 
     edge: Edge
@@ -73,6 +75,8 @@ class Attempt:
     grant: Grant = ONE_CPU
     began: float = 0.0
     beyond: Beyond = NOTHING_BEYOND
+    log: str = ""
+    quiet: bool = False
 
 
 @dataclass(slots=True)
@@ -179,8 +183,8 @@ class Attempts:
         text = show(files.text)
         return f"no file matches `{text}` in what stage `{maker}` made" if files.kind == "late" else f"stage `{maker}` did not make `{text}`"
 
-    def prepare(self, attempt: Attempt, log: Callable[[Edge], str]) -> Task:
-        """Make an attempt ready: places, removed records where it writes in place, the task.
+    def prepare(self, attempt: Attempt) -> None:
+        """Make an attempt ready: places, and removed records where it writes in place.
 
         Raises:
             InputError: An input is not there.
@@ -205,8 +209,27 @@ class Attempts:
             self._records.remove(edge.name, edge.outputs)
             self._decider.forget(edge)
         self._places.prepare(edge, number > 1)
-        task, attempt.command, attempt.mode = self._tasks.task(edge, attempt.inputs, log(edge), number, attempt.grant)
+
+    def task(self, attempts: Sequence[Attempt], log: Log) -> Task:
+        """The task of an attempt that is ready, or of several that run as one.
+
+        Raises:
+            InputError: A placeholder asks for what is not there.
+            OSError: The disk does not take it.
+        """
+        first = attempts[0]
+        inputs = first.inputs
+        if len(attempts) > 1:
+            inputs = {path: state for attempt in attempts for path, state in attempt.inputs.items()}
+        number = max([attempt.number for attempt in attempts])
+        task, command, mode = self._tasks.task([attempt.edge for attempt in attempts], inputs, log, number, first.grant)
+        for attempt in attempts:
+            attempt.command, attempt.mode = command, mode
         return task
+
+    def report(self, last: Attempt) -> bytes:
+        """What the function of a batch has told of its items. *last*: the last of its attempts."""
+        return self._tasks.report(last.edge)
 
     def _check_inputs(self, edge: Edge, inputs: dict[str, State]) -> None:
         """What a fallback needs was not waited for by anybody, and may be missing."""
@@ -398,7 +421,7 @@ class Attempts:
         files = self._files
         for inner in files.members.pop(place, ((), ()))[0]:  # of an earlier attempt
             files.forget(inner)
-        large = self._large_files(place) if self._tick.tick else {}
+        large = large_files(self._disk, place) if self._tick.tick else {}
         if large:
             ticks.pass_tick(self._tick.tick, self._session.project.clock)
         state = files.directory(place)
@@ -407,21 +430,6 @@ class Attempts:
             if found is not None and found.stamp == stamp:
                 files.known[inner] = found._replace(settled=True)
         return state
-
-    def _large_files(self, place: str) -> dict[str, tuple[int, ...]]:
-        found: dict[str, tuple[int, ...]] = {}
-        todo = [place]
-        while todo:
-            folder = todo.pop()
-            for name, kind in self._disk.names(folder):
-                inner = f"{folder}/{name}"
-                if kind == "directory":
-                    todo.append(inner)
-                elif kind == "file":
-                    seen = self._disk.stat(inner)
-                    if seen is not None and seen.st_size > SMALL:
-                        found[inner] = stamp_of(seen)
-        return found
 
     def put_in_place(self, edge: Edge, made: dict[str, State]) -> None:
         """Rename outputs from their temporary paths, and complete what is known of them."""

@@ -43,6 +43,7 @@ from pipefile.store.lock import Lock, check_not_nested
 from pipefile.store.runs import RunWriter
 
 if TYPE_CHECKING:
+    from pipefile.engine.growth import Growth
     from pipefile.load.collect import Joined
 
 Emit = Callable[[Event], None]
@@ -201,6 +202,7 @@ class _Build:
         self.places = Places(self.session.files, self.session.pipeline.settings.outside, self.options.force)
         self.began = 0
         self.taken_over = False
+        self.growth: Growth | None = None
         self.beyond = False  # what was traced did something that it does not declare
 
     def run(self, started: float) -> RunResult:
@@ -247,14 +249,13 @@ class _Build:
             from pipefile.engine.temps import Temps
 
             temps = Temps(session, self.decider, options, self.places, reuse, self.warn)
-        growth = None
         if isinstance(plan, ColdStart) and not stand_ins.isdisjoint(plan.nodes):
             from pipefile.engine.growth import Concerned, Growth, Joined
 
             joined = Joined(needs, self.places, reuse, attempts.naming, temps, self.taken_over)
             targets = (options.alone,) if options.alone else options.targets
-            growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), joined)
-        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps, growth))
+            self.growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), joined)
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps, self.growth))
         if temps is not None:
             temps.join(schedule, loop.tally, plan.extra)
         try:
@@ -351,7 +352,7 @@ class _Build:
         counts = (len(loop.tally.ran), loop.tally.fresh, len(loop.tally.failed), len(loop.tally.skipped))
         self.emit(BuildFinished(status, *counts, seconds, run, len(loop.tally.degraded), len(loop.tally.restored)))
         _flush(self.emit)
-        refused = 2 if loop.refused else 1
+        refused = 2 if self.growth is not None and self.growth.refused else 1
         exit_status = 128 + number if number else refused if loop.tally.failed or self.beyond or (options.strict and self.warnings) else 0
         return RunResult(
             status,

@@ -328,3 +328,20 @@ def unreadable(path: str, error: OSError) -> InputError:
     what = (error.strerror or str(error)).lower()
     name = error.filename if isinstance(error.filename, str) else path
     return InputError(f"`{show(path if os.path.isabs(name) else name)}` cannot be read: {what}")
+
+
+def large_files(disk: Disk, place: str) -> dict[str, tuple[int, ...]]:
+    """The files in a directory that are not small -> their stamps."""
+    found: dict[str, tuple[int, ...]] = {}
+    todo = [place]
+    while todo:
+        folder = todo.pop()
+        for name, kind in disk.names(folder):
+            inner = f"{folder}/{name}"
+            if kind == "directory":
+                todo.append(inner)
+            elif kind == "file":
+                seen = disk.stat(inner)
+                if seen is not None and seen.st_size > SMALL:
+                    found[inner] = stamp_of(seen)
+    return found

@@ -9,7 +9,7 @@ Who only looks at a project takes the items as they stand: those of the last tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipefile.base.dataclass import dataclass, replace
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipefile.engine.reuse import Reuse
     from pipefile.engine.session import Session
     from pipefile.engine.temps import Temps
+    from pipefile.model.ports import Outlook
     from pipefile.plan.schedule import Schedule
 
 
@@ -181,17 +182,29 @@ class Growth:
         self.waiting.append(number)
         return True
 
-    def grow(self, schedule: Schedule, emit: Callable[[PlanMade], None], outlook: Any) -> list[tuple[int, PipefileError]]:
-        """Put instances in the place of all edges that wait for that.
+    def step(self, queue: Collection[int], schedule: Schedule, refuse: Callable[[int, str], None], outlook: Outlook) -> bool:
+        """Put instances in the place of all edges that wait for that, if it is the time.
 
         Args:
+            queue: Edges that are to be decided before.
             schedule: What has not ended; it goes on with the instances.
-            emit: Takes the new number of edges.
+            refuse: Takes edges in whose place nothing could be put, and why not.
             outlook: As PlanMade has it.
 
         Returns:
-            The edges in whose place nothing could be put, and why not.
+            Whether there were any.
         """
+        if not self.waiting or queue or schedule.stopping or schedule.is_reopened:
+            return False
+        faults = self._grow_all(schedule)
+        count = len(self._session.graph.edges)
+        self._work.emit(PlanMade(sum(node < count for node in self._concerned.nodes), 0, outlook, grown=True))
+        for number, error in faults:
+            refuse(number, str(error).removeprefix("error: "))
+        return True
+
+    def _grow_all(self, schedule: Schedule) -> list[tuple[int, PipefileError]]:
+        """The edges in whose place nothing could be put, and why not."""
         numbers, self.waiting = self.waiting, []
         faults: list[tuple[int, PipefileError]] = []
         if len(numbers) > 1:
@@ -207,8 +220,6 @@ class Growth:
                 self._session.locate(error)
                 self.refused = True
                 faults.append((number, error))
-        count = len(self._session.graph.edges)
-        emit(PlanMade(sum(node < count for node in self._concerned.nodes), 0, outlook, grown=True))
         return faults
 
     def _grow(self, numbers: Sequence[int], schedule: Schedule) -> None:

@@ -27,7 +27,7 @@ DISCOVERED_KEPT = 50_000
 _AT_ONCE = 64  # edges
 
 _INPUTS = frozenset(["input", "set", "value"])
-_CODE = frozenset(["run", "argv", "shell", "call", "setup", "python", "code", "package", "version", "env"])
+_CODE = frozenset(["run", "argv", "shell", "call", "setup", "python", "code", "package", "version", "env", "batch"])
 
 
 def instance(edge: Edge) -> str:
@@ -166,11 +166,15 @@ class History:
             params=dict(edge.stage.params),
             exit_status=completion.exit_status,
             error=error,
-            log=self._writer.log_path(edge.name) if completion.log_size else "",
+            log=self.log_of(edge, attempt) if completion.log_size else "",
             mode_reason=mode.reason,
             code=code_of(parts),
             undeclared={} if attempt is None else attempt.beyond.by_kind(),
         )
+
+    def log_of(self, edge: Edge, attempt: Attempt | None) -> str:
+        """Path of an attempt's log, from the root."""
+        return (attempt.log if attempt is not None else "") or self._writer.log_path(edge.name)
 
     def _time(self, seconds: float) -> str:
         """As `timestamp`, which costs more than all the rest of an entry: many edges start in one second."""

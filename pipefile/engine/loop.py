@@ -11,6 +11,7 @@ from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError, InputError, PipefileError
 from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt, Attempts, Verdict
+from pipefile.engine.batches import Batches, Hands
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.executors import Executors
@@ -19,7 +20,7 @@ from pipefile.engine.history import instance
 from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
 from pipefile.engine.outlook import Look
-from pipefile.engine.retry import Failure, Tries, is_own, keep_log
+from pipefile.engine.retry import Failure, Tries, disk_text, is_own, log_of, unready
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.session import Session
 from pipefile.engine.slots import Slots
@@ -30,6 +31,7 @@ from pipefile.model.options import Options
 from pipefile.model.ports import Completion
 from pipefile.model.record import Reason
 from pipefile.plan.fallback import name_of
+from pipefile.plan.resources import Grant
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
 from pipefile.store.runs import RunWriter
@@ -124,6 +126,8 @@ class Loop:
         self._reuse = parts.reuse
         self._growth = parts.growth
         self._cancelled = 0
+        hands = Hands(self._start_ready, self._commit, self._clean_up, self._repeat_lost, self._failed, self._run_again, emit, self._executors.latest)
+        self._batches = Batches(session, schedule, self._attempts, work.options, hands)
         self._due: Callable[[], float | None] = getattr(emit, "due", lambda: None)
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
         self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
@@ -133,13 +137,8 @@ class Loop:
 
     @property
     def abandoned(self) -> bool:
-        """A thread of a function stage still runs: the process has to end by os._exit."""
+        """As Executors.abandoned."""
         return self._executors.abandoned
-
-    @property
-    def refused(self) -> bool:
-        """Instances whose items stages have made did not fit into the graph."""
-        return self._growth is not None and self._growth.refused
 
     def run(self, total: int, passed: int = 0) -> None:
         """Run until everything that can end has ended.
@@ -158,11 +157,8 @@ class Loop:
             if self._temps is not None:
                 self._temps.step()
             queue.extend(schedule.decidable())
-            if self._growth is not None and self._growth.waiting and not queue and not schedule.stopping and not schedule.is_reopened:
-                for number, error in self._growth.grow(schedule, self._emit, outlook):
-                    completion = Completion(number, "failed", error=str(error).removeprefix("error: "))
-                    self._finish_failed(self._graph.edges[number], None, completion, ())
-                self.tally.report_skipped()
+            self._batches.release(not queue)
+            if self._growth is not None and self._growth.step(queue, schedule, self._refuse, outlook):
                 continue
             if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:
                 self._start_ready()
@@ -228,7 +224,8 @@ class Loop:
             self._fail_undecided(edge, error)
             return
         self._decisions[number] = decision
-        self._schedule.mark_ready(number)
+        if not self._batches.hold(edge):
+            self._schedule.mark_ready(number)
 
     def _restore(self, edge: Edge, decision: Decision) -> bool:
         """Whether a stale edge need not run, because it has what it made before."""
@@ -256,6 +253,10 @@ class Loop:
     def _removed(self, path: str) -> None:
         self._emit(Note("note", f"removed `{show(path)}`, whose stage is skipped"))
 
+    def _refuse(self, number: int, text: str) -> None:
+        self._finish_failed(self._graph.edges[number], None, Completion(number, "failed", error=text), ())
+        self.tally.report_skipped()
+
     def _fail_undecided(self, edge: Edge, error: PipefileError) -> None:
         text = error.message + (f"; {error.hint}" if error.hint else "")
         self._finish_failed(edge, None, Completion(edge.id, "failed", error=text), ())
@@ -270,39 +271,58 @@ class Loop:
             number = self._schedule.start(self._slots.take)
             if number is None:
                 return
-            if self._temps is not None and self._temps.put_off(number, self._decisions):
+            if self._puts_off(number):
                 self._slots.release(number)
                 continue
-            edge = self._graph.edges[number]
-            decision = self._decisions.pop(number)
-            if number in self._doubtful:
-                renewed = self._decide_again(edge, decision)
-                if renewed is None:
-                    self._slots.release(number)
-                    continue
-                decision = renewed
-            attempt = self._tries.begin(edge, decision)
-            attempt.grant = self._slots.granted(number)
-            self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
-            self._launch(attempt)
+            grant = self._slots.granted(number)
+            first = self._begin(number, grant)
+            if first is None:
+                self._slots.release(number)
+                self._batches.without(number)
+                continue
+            others = [self._begin(each, grant) for each in self._batches.beside(number) if not self._puts_off(each)]
+            self._launch([first, *[attempt for attempt in others if attempt is not None]])
 
-    def _launch(self, attempt: Attempt) -> None:
-        edge, reasons = attempt.edge, attempt.decision.reasons
+    def _puts_off(self, number: int) -> bool:
+        return self._temps is not None and self._temps.put_off(number, self._decisions)
+
+    def _begin(self, number: int, grant: Grant) -> Attempt | None:
+        """The next attempt of an edge, made ready; None if the edge has failed with that."""
+        edge = self._graph.edges[number]
+        decision = self._decisions.pop(number)
+        if number in self._doubtful:
+            renewed = self._decide_again(edge, decision)
+            if renewed is None:
+                return None
+            decision = renewed
+        attempt = self._tries.begin(edge, decision)
+        attempt.grant = grant
+        self._emit(StageStarted(edge.stage.name, instance(edge), decision.reasons, attempt.number, attempt.fallback))
         try:
-            task = self._attempts.prepare(attempt, self._log_path)
+            self._attempts.prepare(attempt)
         except (InputError, OSError) as error:
-            self._slots.release(edge.id)
-            text = error.message if isinstance(error, InputError) else _disk_text(error)
-            self._finish_failed(edge, None, Completion(edge.id, "failed", error=text), reasons)
-            return
-        self._running[edge.id] = attempt
-        attempt.began = self._session.project.clock.monotonic()
-        self._load.started()
-        self.tally.history.started(edge.id)
-        self._executors.submit(task)
+            self._finish_failed(attempt.edge, None, unready(attempt, error), decision.reasons)
+            return None
+        return attempt
 
-    def _log_path(self, edge: Edge) -> str:
-        return self._session.disk.at(self._writer.log_path(edge.name))
+    def _launch(self, attempts: list[Attempt]) -> None:
+        log = self._batches.begin(attempts, self._writer, self._slots)
+        last = attempts[-1]
+        number = last.edge.id
+        try:
+            task = self._attempts.task(attempts, log)
+        except (InputError, OSError) as error:
+            self._slots.release(number)
+            if not self._batches.ended(unready(last, error), False):
+                self._finish_failed(last.edge, None, unready(last, error), last.decision.reasons)
+            return
+        self._running[number] = last
+        began = self._session.project.clock.monotonic()
+        self._load.started()
+        for attempt in attempts:
+            attempt.began = began
+            self.tally.history.started(attempt.edge.id)
+        self._executors.submit(task)
 
     # -- waiting
 
@@ -325,6 +345,7 @@ class Loop:
                 landed.append((attempt, completion))
             else:
                 self._ended(attempt, completion)
+        self._batches.look()
         if len(landed) > before:
             # other actions run while outputs are hashed and recorded: with short commands that is half of the time
             self._start_ready()
@@ -333,7 +354,8 @@ class Loop:
 
     def _patience(self) -> float | None:
         """Longest wait in seconds; None for ever."""
-        deadline = min([due for due in (self._executors.next_deadline(), self._tries.next_due()) if due is not None], default=None)
+        times = (self._executors.next_deadline(), self._tries.next_due(), self._batches.next_look())
+        deadline = min([due for due in times if due is not None], default=None)
         seconds = self._due()
         if self._options.load is not None:
             seconds = _LOOK if seconds is None else min(seconds, _LOOK)
@@ -356,24 +378,38 @@ class Loop:
         if self._schedule.stopping:
             for failure in self._tries.give_up():
                 self._settle(failure)
+            for number in self._batches.give_up():
+                self._decisions.pop(number)
+                self._schedule.end(number, "skipped")
         for number in self._tries.due():
             self._schedule.mark_ready(number)
 
     # -- ending
 
     def _ended(self, attempt: Attempt, completion: Completion) -> None:
-        edge, decision = attempt.edge, attempt.decision
-        if completion.outcome != "ok":
-            self._clean_up(attempt)
-            if not self._repeat_lost(attempt, completion):
-                self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
+        if self._batches.ended(completion, self._interrupted(completion)):
             return
+        if completion.outcome == "ok":
+            self._commit(attempt, completion)
+        else:
+            self._clean_up(attempt)
+            if not self._repeat_lost([attempt], completion):
+                self._failed(Failure(attempt, completion, completion.error, own=is_own(completion)))
+
+    def _run_again(self, attempt: Attempt) -> None:
+        """An attempt that has failed with others is no failure of its edge: it waits with its decision, which is looked at once more."""
+        self._doubt(self._attempts.changed(attempt))
+        self._decisions[attempt.edge.id] = attempt.decision
+        self._doubtful.add(attempt.edge.id)
+
+    def _commit(self, attempt: Attempt, completion: Completion) -> None:
+        edge, decision = attempt.edge, attempt.decision
         try:
             verdict = self._attempts.commit(attempt, completion)
         except InputError as error:
             verdict = Verdict(error=error.message)
         except OSError as error:
-            verdict = Verdict(error=_disk_text(error))
+            verdict = Verdict(error=disk_text(error))
         for text in verdict.warnings:
             self._warn(text)
         if verdict.changed:
@@ -399,15 +435,17 @@ class Loop:
         if again is not None:
             self._decisions[edge.id] = again
             self._tries.repeat(edge.id)
-            self._schedule.mark_ready(edge.id)
+            self._batches.mark_ready([edge.id])
 
-    def _repeat_lost(self, attempt: Attempt, completion: Completion) -> bool:
-        """Whether an attempt is made once more of which the executor cannot tell how it ended: that is not the stage's fault."""
-        if completion.outcome != "lost" or attempt.rerun or self._schedule.stopping or self._cancelled:
+    def _repeat_lost(self, attempts: list[Attempt], completion: Completion) -> bool:
+        """Whether attempts are made once more of which the executor cannot tell how they ended: that is not the stage's fault."""
+        if completion.outcome != "lost" or any(attempt.rerun for attempt in attempts) or self._schedule.stopping or self._cancelled:
             return False
-        self._warn(f"stage `{show(attempt.edge.name)}` runs again: {completion.error}")
-        self._schedule.free(attempt.edge.id)
-        self._repeat(attempt.edge, attempt.decision)
+        more = f" and {len(attempts) - 1} more of its batch run" if len(attempts) > 1 else " runs"
+        self._warn(f"stage `{show(attempts[0].edge.name)}`{more} again: {completion.error}")
+        self._schedule.free(completion.id)
+        for attempt in attempts:
+            self._repeat(attempt.edge, attempt.decision)
         return True
 
     def _failed(self, failure: Failure) -> None:
@@ -420,10 +458,9 @@ class Loop:
             return
         attempt, edge = failure.attempt, failure.attempt.edge
         self._schedule.free(edge.id)
-        self._doubt(self._attempts.changed(attempt))
-        self._decisions[edge.id] = attempt.decision
-        self._doubtful.add(edge.id)
-        failure.log = self._keep_log(attempt, failure.completion)
+        self._batches.leave(edge.id)
+        self._run_again(attempt)
+        failure.log = log_of(failure, self._session.disk, self._writer.log_path(attempt.edge.name), self._warn)
         if again.delay is None:
             self._needs.fall_back(edge.id)
             self._schedule.mark_ready(edge.id)
@@ -431,16 +468,6 @@ class Loop:
         error = failure.text.partition("\n")[0]
         next_one = attempt.number + 1
         self._emit(StageRetried(edge.stage.name, instance(edge), next_one, again.attempts, again.delay, error, failure.log, attempt.fallback))
-
-    def _keep_log(self, attempt: Attempt, completion: Completion) -> str:
-        if not completion.log_size:
-            return ""
-        log = self._writer.log_path(attempt.edge.name)
-        try:
-            return keep_log(self._session.disk, log, attempt.number)
-        except OSError as error:
-            self._warn(f"the log of an attempt is not kept: {_disk_text(error)}")
-            return ""
 
     def _settle(self, failure: Failure) -> None:
         attempt = failure.attempt
@@ -476,7 +503,7 @@ class Loop:
         try:
             self._attempts.failed(attempt)
         except OSError as error:
-            self._warn(f"what stage `{show(attempt.edge.name)}` left cannot be removed: {_disk_text(error)}")
+            self._warn(f"what stage `{show(attempt.edge.name)}` left cannot be removed: {disk_text(error)}")
 
     def _finish_failed(  # the last two differ only where the action itself went well
         self,
@@ -507,9 +534,3 @@ class Loop:
             self._executors.close()
         finally:
             self._slots.close()
-
-
-def _disk_text(error: OSError) -> str:
-    path = error.filename if isinstance(error.filename, str) else ""
-    what = error.strerror or str(error)
-    return f"cannot write `{show(path)}`: {what}" if path else f"cannot write: {what}"

@@ -7,9 +7,12 @@ history, logs and functions all speak of the same ones. What `max_attempts` boun
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from heapq import heappop, heappush
 
 from pipefile.base.dataclass import dataclass
+from pipefile.base.errors import InputError
+from pipefile.base.paths import show
 from pipefile.engine.attempt import Attempt
 from pipefile.engine.decide import Decision
 from pipefile.execute.output import LOG_FAULT
@@ -142,14 +145,39 @@ def is_own(completion: Completion) -> bool:
     return completion.outcome == "failed" and not completion.error.startswith(LOG_FAULT)
 
 
-def keep_log(disk: Disk, log: str, number: int) -> str:
-    """Put the log of an attempt that is followed by another one aside: `log.txt` becomes `log.1.txt`, `log.2.txt`. Gives its new path.
+def unready(attempt: Attempt, error: InputError | OSError) -> Completion:
+    """How an attempt has ended that could not even be made ready."""
+    return Completion(attempt.edge.id, "failed", error=error.message if isinstance(error, InputError) else disk_text(error))
 
-    Raises:
-        OSError: The disk does not take it.
+
+def disk_text(error: OSError) -> str:
+    """What the disk would not do, for people."""
+    path = error.filename if isinstance(error.filename, str) else ""
+    what = error.strerror or str(error)
+    return f"cannot write `{show(path)}`: {what}" if path else f"cannot write: {what}"
+
+
+def log_of(failure: Failure, disk: Disk, log: str, warn: Callable[[str], None]) -> str:
+    """Put the log of an attempt that is followed by another one aside: `log.txt` becomes `log.1.txt`, `log.2.txt`; one that it shares stays.
+
+    Args:
+        failure: The attempt.
+        disk: The project's disk.
+        log: Where the log of its edge is, from the root.
+        warn: Told where the disk does not take it.
+
+    Returns:
+        Its path now; "" for none.
     """
-    kept = f"{log.removesuffix('.txt')}.{number}.txt"
-    disk.rename(log, kept)
+    attempt = failure.attempt
+    if not failure.completion.log_size or attempt.log:
+        return attempt.log if failure.completion.log_size else ""
+    kept = f"{log.removesuffix('.txt')}.{attempt.number}.txt"
+    try:
+        disk.rename(log, kept)
+    except OSError as error:
+        warn(f"the log of an attempt is not kept: {disk_text(error)}")
+        return ""
     return kept
 
 

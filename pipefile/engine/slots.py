@@ -61,6 +61,13 @@ class Slots:
             return grant
         return grant._replace(resources={**grant.resources, CPU: self._held[edge] + (edge == self._first)})
 
+    def hand_over(self, edge: int, other: int) -> None:
+        """What an edge holds is another one's now."""
+        if self.tokens is not None:
+            self._held[other] = self._held.pop(edge)
+            if self._first == edge:
+                self._first = other
+
     def release(self, edge: int) -> None:
         """An edge does not run any more."""
         tokens = self.tokens

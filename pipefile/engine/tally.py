@@ -156,7 +156,8 @@ class Tally:
             self.history.skipped(edge)
 
     def _finished(self, edge: Edge, status: str, completion: Completion, attempt: Attempt | None, error: str = "") -> StageFinished:
-        log = self._writer.log_path(edge.name) if completion.log_size else ""
+        log = self.history.log_of(edge, attempt) if completion.log_size else ""
+        quiet = attempt is not None and attempt.quiet
         line = self._session.line_of(edge.stage) if error else None
         command = attempt.command if attempt is not None else ""
         return StageFinished(
@@ -164,9 +165,9 @@ class Tally:
             instance(edge),
             status,
             completion.elapsed,
-            completion.output,
+            b"" if quiet else completion.output,
             log,
-            completion.log_size,
+            0 if quiet else completion.log_size,
             error,
             edge.stage.file,
             line,

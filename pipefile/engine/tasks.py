@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pipefile.base.digest import of_text
 from pipefile.base.errors import InputError
@@ -17,7 +18,7 @@ from pipefile.execute.machine import VISIBLE
 from pipefile.execute.program import Programs
 from pipefile.model.fileref import FileRef
 from pipefile.model.graph import Edge, FileSet, Need
-from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue, Task
+from pipefile.model.ports import Argument, BatchCall, CallContext, FunctionCall, Return, StoredValue, Task
 from pipefile.model.stage import DEFAULT_SHELL, Call, Command, Field, Stage, Template, Value
 from pipefile.plan.makeflags import NAME as MAKEFLAGS
 from pipefile.plan.mode import Mode, Modes, mode_of
@@ -27,6 +28,18 @@ from pipefile.plan.template import PlaceholderError, fill_words, redirected_prog
 from pipefile.plan.texts import as_argument
 
 _COLOR_NAMES = frozenset(["NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"])
+
+
+class Log(NamedTuple):
+    """Where what a task prints and keeps belongs.
+
+    Args:
+        path: Absolute path of its log.
+        artifacts: For each of its edges, the absolute path of the folder for artifacts.
+    """
+
+    path: str
+    artifacts: tuple[str, ...]
 
 
 class Tasks:
@@ -57,46 +70,44 @@ class Tasks:
         self._root = session.disk.root
         self._here = _is_current(self._root)
 
-    def task(self, edge: Edge, inputs: Mapping[str, State], log: str, number: int, grant: Grant = ONE_CPU) -> tuple[Task, str, Mode]:
-        """The task of an edge, its command as a person would type it, and how it is carried out.
+    def task(self, edges: Sequence[Edge], inputs: Mapping[str, State], log: Log, number: int, grant: Grant = ONE_CPU) -> tuple[Task, str, Mode]:
+        """The task of an edge, or of a batch of them, its command as a person would type it, and how it is carried out.
 
         Args:
-            edge: Which one.
-            inputs: Its declared inputs as they are now.
-            log: Absolute path for its log.
+            edges: Which ones; several only of a stage with `batch`. The task has the id of the last, and the name of the first.
+            inputs: Their declared inputs as they are now.
+            log: Where its log and its artifacts belong.
             number: Which attempt it is, from 1.
             grant: What it may use.
         """
-        stage = edge.stage
+        edge, stage = edges[0], edges[0].stage
         argv: tuple[str, ...] = ()
         function = None
         shown = ""
         if isinstance(stage.action, Command):
-            argv, shown = self._argv(edge, stage.action, grant)
+            argv, shown = self._argv(edges, stage.action, grant)
         elif isinstance(stage.action, Call):
-            context = CallContext(number, f"{os.path.dirname(log)}/artifacts", {name: _copy(value) for name, value in stage.params.items()})
-            limit = self._session.pipeline.settings.value_limit
-            item = {name: _copy(value) for name, value in stage.item.items()}
-            function = FunctionCall(stage.action, self._arguments(edge, inputs), self._returns(edge), context, stage.setup, limit, item)
+            function = self._call(edges, stage.action, inputs, (log, number))
             shown = f"{stage.action.module}:{stage.action.function}"
         mode = mode_of(stage, self._modes, lambda: self._files.size_of(inputs))
         task = Task(
-            edge.id,
+            edges[-1].id,
             edge.name,
             argv,
             function,
             self._environment(stage, grant, self._color and not edge.outputs and self._may_color(stage, argv)),
             f"{self._root}/{stage.folder}" if stage.folder else self._root,
             {path: state.digest for path, state in inputs.items()},
-            [written_at(output) for output in edge.outputs],
-            stage.timeout,
-            log,
+            [written_at(output) for each in edges for output in each.outputs],
+            None if stage.timeout is None else stage.timeout * len(edges),
+            log.path,
             stage.log_limit,
             grant.resources,
             process=mode.name == "process",
             mask=self._session.mask,
+            shared=stage.name if stage.for_each is not None and not stage.external else "",
         )
-        return self.audits.watched(edge, task), shown, mode
+        return task if len(edges) > 1 else self.audits.watched(edge, task), shown, mode  # what a batch reads is of several
 
     def _may_color(self, stage: Stage, argv: tuple[str, ...]) -> bool:
         """Whether a stage without outputs may be asked for colours.
@@ -127,11 +138,11 @@ class Tasks:
 
     # -- commands
 
-    def _argv(self, edge: Edge, command: Command, grant: Grant) -> tuple[tuple[str, ...], str]:
+    def _argv(self, edges: Sequence[Edge], command: Command, grant: Grant) -> tuple[tuple[str, ...], str]:
         def lookup(field: Field) -> str | list[str]:
-            return str(grant.resources[CPU]) if field.name == "threads" else self._value(edge, field)
+            return str(grant.resources[CPU]) if field.name == "threads" else self._values(edges, field)
 
-        stage = edge.stage
+        stage = edges[0].stage
         if command.argv:
             try:
                 argv = render_argv(command.argv, lookup)
@@ -173,6 +184,23 @@ class Tasks:
         except OSError:
             return None
 
+    def _values(self, edges: Sequence[Edge], field: Field) -> str | list[str]:
+        """What a placeholder becomes: in a batch a list of what it is for each item, where it is not the same for all."""
+        edge = edges[0]
+        if field.name.endswith(".file"):
+            return relative(self._list(edges, Field(field.name[: -len(".file")])), edge.stage.folder)
+        if edge.stage.batch is None:
+            return self._value(edge, field)
+        from pipefile.plan.batches import is_apart  # few stages have batches
+
+        if not is_apart(field, edge.stage):
+            return self._value(edge, field)
+        found: list[str] = []
+        for each in edges:
+            value = self._value(each, field)
+            found += [value] if isinstance(value, str) else value
+        return found
+
     def _value(self, edge: Edge, field: Field) -> str | list[str]:
         name = field.name
         chosen = [output for output in edge.stage.outputs if name in ("outputs", output.name)]
@@ -185,32 +213,62 @@ class Tasks:
             return as_argument(edge.stage.depfile, edge.stage.folder)
         if name == "store":
             return relative(self._session.store, edge.stage.folder)
-        if name == "inputs.file":
-            return relative(self._list_inputs(edge), edge.stage.folder)
         values: str | list[str] = input_values(field, edge, self._files.set_paths, self._session.values.text)
         return values
 
-    def _list_inputs(self, edge: Edge) -> str:
-        """Write the file that stands for `{inputs.file}`: the inputs, one a line."""
+    def _list(self, edges: Sequence[Edge], field: Field) -> str:
+        """Write the file that stands for `{inputs.file}` or `{outputs.file}`: all of them, one a line."""
+        path = self._beside(edges[-1], "" if field.name == "inputs" else ".outputs")
+        lines: list[str] = []
+        for edge in edges:
+            value = self._value(edge, field)
+            lines += [value] if isinstance(value, str) else value
+        self._session.disk.write(path, "".join([f"{line}\n" for line in lines]).encode("utf-8", "surrogateescape"))
+        return path
+
+    def _beside(self, edge: Edge, what: str) -> str:
+        """The path, from the root, of a file that a task is handed and that goes with the build. Its folder is there."""
         folder = f"{self._session.store}/lists"
         if not self._lists:
             self._session.disk.mkdirs(folder)
             self._lists = True
-        path = f"{folder}/{of_text(edge.name)[7:39]}"
-        values = input_values(Field("inputs"), edge, self._files.set_paths, self._session.values.text)
-        lines = [values] if isinstance(values, str) else values
-        self._session.disk.write(path, "".join([f"{line}\n" for line in lines]).encode("utf-8", "surrogateescape"))
-        return path
+        return f"{folder}/{of_text(edge.name)[7:39]}{what}"
 
     def close(self) -> None:
-        """Remove what was written for `{inputs.file}`, and for the audit."""
+        """Remove what was written for `{inputs.file}` and the like, and for the audit."""
         self.audits.close()
         if self._lists:
             self._session.disk.remove(f"{self._session.store}/lists")
 
     # -- functions
 
-    def _arguments(self, edge: Edge, inputs: Mapping[str, State]) -> dict[str, FileRef | list[FileRef | StoredValue] | StoredValue | Value]:
+    def _call(self, edges: Sequence[Edge], action: Call, inputs: Mapping[str, State], of: tuple[Log, int]) -> FunctionCall:
+        edge, stage, (log, number) = edges[0], edges[0].stage, of
+        limit = self._session.pipeline.settings.value_limit
+        if stage.batch is None:
+            context = CallContext(number, log.artifacts[0], {name: _copy(value) for name, value in stage.params.items()})
+            item = {name: _copy(value) for name, value in stage.item.items()}
+            return FunctionCall(action, self._arguments(edge, inputs), self._returns(edge), context, stage.setup, limit, item)
+        report = self._beside(edges[-1], ".finished")  # which runs nowhere else meanwhile
+        self._session.disk.remove(report)
+        batch = BatchCall(tuple([self._returns(each) for each in edges]), log.artifacts, self._session.disk.at(report))
+        params = apart_params(edges)
+        context = CallContext(number, "", {name: _copy(value) for name, value in params.items()})
+        same = {*[need.name or "inputs" for need in edge.needs]} - stage.batch.apart
+        items: dict[str, Value] = {name: [_copy(each.stage.item[name]) for each in edges] for name in stage.item}
+        each_ones = [self._arguments(each, inputs) for each in edges]
+        arguments = {name: value if name in same else [ones[name] for ones in each_ones] for name, value in each_ones[0].items()}
+        arguments.update({name: _copy(value) for name, value in params.items()})
+        return FunctionCall(action, arguments, (), context, stage.setup, limit, items, batch)
+
+    def report(self, last: Edge) -> bytes:
+        """What the function of a batch has told of its items, as plan/batches.py reads it; b"" for nothing. *last*: the last of its edges."""
+        try:
+            return self._session.disk.read(self._beside(last, ".finished"), follow=False)
+        except OSError:
+            return b""
+
+    def _arguments(self, edge: Edge, inputs: Mapping[str, State]) -> dict[str, Argument]:
         """What a function gets by name: named inputs and outputs and params; unnamed ones as `inputs` and `outputs`."""
         single: dict[str, FileRef | StoredValue | Value] = {}
         lists: dict[str, list[FileRef | StoredValue | Value]] = {}
@@ -270,6 +328,16 @@ class Tasks:
     def _at(self, path: str, folder: str) -> str:
         """A path from the root as a stage of a folder finds it."""
         return relative(path, folder) if self._here else self._session.disk.at(path)
+
+
+def apart_params(edges: Sequence[Edge]) -> dict[str, Value]:
+    """The params of a batch: lists of those that differ by item."""
+    stage = edges[0].stage
+    assert stage.batch is not None
+    found: dict[str, Value] = {}
+    for name, value in stage.params.items():
+        found[name] = [each.stage.params[name] for each in edges] if f"params.{name}" in stage.batch.apart else value
+    return found
 
 
 def _copy(value: Value) -> Value:

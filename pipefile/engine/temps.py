@@ -252,7 +252,7 @@ class Temps:
     def put_off(self, number: int, decisions: dict[int, Decision]) -> bool:
         """Whether an edge that is about to start cannot: what reads its outputs has to end first, or what it needs is to be made again."""
         if number in self._reopened and any(self._schedule.is_busy(each) for each in self._schedule.dependents(number)):
-            self._schedule.hold(number)
+            self._schedule.put_back(number)
             self._held.add(number)
             return True
         if not self.waits(number):

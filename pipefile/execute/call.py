@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipefile.execute.batch import NO_ARTIFACTS, finish_items
 from pipefile.execute.modules import CallError
 from pipefile.execute.values import arguments_of, store_returned, takes_items
 
@@ -46,8 +47,11 @@ def call_function(function: object, call: FunctionCall, context: Callable[[], Co
     """
     signature = check_arguments(function, call)
     arguments: dict[str, Any] = arguments_of(call)
+    ctx = None
     if "ctx" not in arguments and signature is not None and "ctx" in signature.names:
-        arguments["ctx"] = context()
+        ctx = arguments["ctx"] = context()
+        if call.batch is not None:
+            ctx.turn_to("", NO_ARTIFACTS)
     if call.item and signature is not None:
         arguments.update({name: value for name, value in call.item.items() if name in signature.names and name not in arguments})
     if call.setup is not None:
@@ -55,7 +59,10 @@ def call_function(function: object, call: FunctionCall, context: Callable[[], Co
         if signature is None or signature.takes_all or "setup" in signature.names:
             arguments["setup"] = made
     returned = function(**arguments)  # type: ignore[operator]  # `ProjectModules.function` has looked
-    store_returned(returned, call.returns, call.value_limit)  # which runs a generator that it is
+    if call.batch is not None:
+        finish_items(returned, call, ctx)
+    else:
+        store_returned(returned, call.returns, call.value_limit)  # which runs a generator that it is
 
 
 def check_arguments(function: object, call: FunctionCall) -> Signature | None:
@@ -72,7 +79,7 @@ def check_arguments(function: object, call: FunctionCall) -> Signature | None:
     flags = code.co_flags if code is not None else 0
     if flags & (_COROUTINE | _ASYNC_GENERATOR):
         raise CallError(f"cannot call {written}: it is async; call it with asyncio.run from a plain function")
-    if flags & _GENERATOR and not takes_items(call.returns):
+    if flags & _GENERATOR and call.batch is None and not takes_items(call.returns):
         raise CallError(f"cannot call {written}: it is a generator, so calling it would run nothing")
     signature = _signature(function)
     if signature is None:

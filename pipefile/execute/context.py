@@ -37,6 +37,7 @@ class Context:
         self.attempt: int = facts.attempt
         self.params: Mapping[str, Value] = facts.params
         self._artifacts = facts.artifacts
+        self._none = "the stage does not run in a build"
         self._name = name
         self._temporary = temporary
         self._write = write
@@ -55,12 +56,21 @@ class Context:
         if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > 255:
             raise ValueError(f"`{show(str(name))}` is no name for an artifact: a file name without folders is one")
         if not self._artifacts:
-            raise ValueError("there are no artifacts here: the stage does not run in a build")
+            raise ValueError(f"there are no artifacts here: {self._none}")
         path = f"{self._artifacts}/{name}"
         for each in (os.path.dirname(self._artifacts), self._artifacts, path):
             replace_link(each)
         os.makedirs(self._artifacts, exist_ok=True)
         return path
+
+    def turn_to(self, artifacts: str, none: str = "") -> None:
+        """From now on artifacts are those of another item of a batch.
+
+        Args:
+            artifacts: Their folder; "" for none.
+            none: Why there are none.
+        """
+        self._artifacts, self._none = artifacts, none
 
     @property
     def log(self) -> Logger:

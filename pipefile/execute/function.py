@@ -21,6 +21,7 @@ from typing import Any
 from pipefile.base.dataclass import replace
 from pipefile.execute.audit import Inheritance, label, watch_of, watcher
 from pipefile.execute.audited.sitecustomize import Watch
+from pipefile.execute.batch import forget_report
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder, temporary_folder
 from pipefile.execute.environ import encoded, is_now, set_environ
@@ -385,6 +386,8 @@ class FunctionExecutor:
         if failure:
             for running in self._running:
                 running.failure = failure
+                if running.task.function is not None:
+                    forget_report(running.task.function)
         self._routing.hold()
 
 

@@ -1,8 +1,8 @@
 """Python functions, each in a process of its own: what one does to its process reaches no other.
 
 A worker is forked from a process that has imported everything already (execute/zygote.py), which takes a few milliseconds. Tasks whose stage has a
-`setup` share workers: one that has ended its task in good order takes the next one of the same function, setup, folder and environment. All other
-tasks have a worker each.
+`setup` share workers: one that has ended its task in good order takes the next one of the same function, setup, folder and environment. So do the
+instances of one stage, as long as they leave nothing behind. All other tasks have a worker each.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _WORTH = 3  # workers without preloaded modules, then a process is started that 
 # What the interpreter, the dynamic linker and the C library read when a process starts: a fork comes too late for it.
 _AT_START = ("PYTHON", "LD_", "DYLD_", "LC_", "LANG", "MALLOC_", "GLIBC_")
 
-_Kind = tuple[Call, Call | None, str, int]
-"""Function, setup, folder and number of the environment: tasks that are equal in these can share a worker."""
+_Kind = tuple[Call, Call | None, str, int, str]
+"""Function, setup, folder, number of the environment and, without a setup, the stage: tasks that are equal in these can share a worker."""
 
 _Start = tuple[bool, tuple[tuple[str, str], ...]]
 """What a zygote has to be started with: with preloaded modules or without, and variables that count at the start."""
@@ -160,8 +160,8 @@ class ProcessExecutor(Supervisor[_Function]):
         call = task.function
         assert call is not None
         number = self._environment(task.env)
-        kind = (call.call, call.setup, task.cwd, number)
-        if call.setup is not None and not _is_exact(task):
+        kind = (call.call, call.setup, task.cwd, number, task.shared if call.setup is None else "")
+        if _may_share(task):
             for idle in reversed(self._idle):
                 if idle.kind == kind:
                     del self._idle[idle]
@@ -234,7 +234,7 @@ class ProcessExecutor(Supervisor[_Function]):
         call = task.function
         assert call is not None
         env = None if task.env is worker.forks.env or task.env == worker.forks.env else dict(task.env)
-        stays = call.setup is not None and not worker.outdated and not _is_exact(task)
+        stays = _may_share(task) and not worker.outdated
         survey = self._takes_preloaded(task, worker.kind[3]) and self._preloads.ask(call.call.module)
         audited = task.audited and tuple(task.audited)
         wire.send(worker.sock, ("task", stays, survey, task.name, env, task.cwd, running.temporary, audited, wire.pack(call)), (pipe,))
@@ -384,6 +384,9 @@ class ProcessExecutor(Supervisor[_Function]):
             self._finish(running)
 
 
-def _is_exact(task: Task) -> bool:
-    """Whether its worker must be new, and is not kept: what earlier tasks have read there, it would not read again."""
-    return task.audited is not None and task.audited.exact
+def _may_share(task: Task) -> bool:
+    """Whether it may have the worker of an earlier task, and leave its own to others: not where all that it reads has to be told, since what earlier
+    tasks have read there it would not read again."""
+    if task.audited is not None and task.audited.exact:
+        return False
+    return bool(task.shared) or (task.function is not None and task.function.setup is not None)

@@ -70,7 +70,7 @@ def unstartable(task: Task, fault: OSError | ValueError) -> tuple[Literal["faile
         there = "/" not in name or os.path.exists(os.path.join(task.cwd, name))
         reason = "the interpreter of its first line does not exist" if there else "no such file"
     elif fault.errno == errno.E2BIG:
-        reason = "argument list too long; `{inputs.file}` names a file that lists the inputs"
+        reason = "argument list too long; `{inputs.file}` and `{outputs.file}` name files that list them"
     elif fault.errno == errno.ENOEXEC:
         reason = "not a program, and no script with a first line like `#!/bin/sh`"
     elif fault.errno == errno.EAGAIN:

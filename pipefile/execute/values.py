@@ -29,10 +29,12 @@ def arguments_of(call: FunctionCall) -> dict[str, object]:
     Raises:
         CallError: One cannot be read.
     """
-    return {name: [_loaded(each) for each in given] if type(given) is list else _loaded(given) for name, given in call.arguments.items()}
+    return {name: _loaded(given) for name, given in call.arguments.items()}
 
 
 def _loaded(given: object) -> object:
+    if type(given) is list:
+        return [_loaded(each) for each in given]
     return load_argument(given) if isinstance(given, StoredValue) else given
 
 

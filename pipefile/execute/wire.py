@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipefile.model.fileref import FileRef
-from pipefile.model.ports import CallContext, FunctionCall, Return, StoredValue
+from pipefile.model.ports import BatchCall, CallContext, FunctionCall, Return, StoredValue
 from pipefile.model.stage import Call
 
 PACKET = 64 << 10  # bytes; an empty socket takes three of these
@@ -127,11 +127,12 @@ def pack(call: FunctionCall) -> tuple[object, ...]:
         None if setup is None else (setup.module, setup.function),
         call.value_limit,
         dict(call.item),
+        None if call.batch is None else (tuple([tuple([tuple(each) for each in item]) for item in call.batch.returns]), *call.batch[1:]),
     )
 
 
 def unpack(packed: tuple[Any, ...]) -> FunctionCall:
-    call, arguments, returns, context, setup, limit, item = packed
+    call, arguments, returns, context, setup, limit, item, batch = packed
     return FunctionCall(
         Call(*call),
         {name: _unpacked(value) for name, value in arguments.items()},
@@ -140,6 +141,7 @@ def unpack(packed: tuple[Any, ...]) -> FunctionCall:
         None if setup is None else Call(*setup),
         limit,
         item,
+        None if batch is None else BatchCall(tuple([tuple([Return(*each) for each in item]) for item in batch[0]]), *batch[1:]),
     )
 
 

@@ -1,7 +1,8 @@
 """A worker: a process that runs functions of stages, forked for one of them, or kept for more of the same kind.
 
 Its standard output and error lead to a pipe of each task's own. It tells how a task has ended as the last thing that it does with it: a worker that
-ends without having told has not returned. One that is kept has to be as it was before the task: its folder, environment, threads and children.
+ends without having told has not returned. One that is kept has to be as it was before the task: its folder, environment, threads and children;
+and where it has no `setup`, which stays for all, in what the project's modules hold as well (execute/kept.py).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import traceback  # noqa: F401  # as `ast` and plan.imports: needed when a stage
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
-from pipefile.execute import wire
+from pipefile.execute import kept, wire
 from pipefile.execute.audit import Inheritance, watch_of, watcher
 from pipefile.execute.call import call_function
 from pipefile.execute.context import Context, remove_temporary_folder
@@ -67,6 +68,8 @@ class _Worker:
         self._inherited = Inheritance()
         self._watched = False
         self._before: tuple[object, ...] = ()
+        self._held: kept.Look | None = None
+        self._memory = 0
         self._streams = (sys.stdout, sys.stderr, sys.stdin)
 
     def run(self, pipe: int, stays: bool, wanted: bool, task: list[Any]) -> None:
@@ -84,6 +87,8 @@ class _Worker:
                 modules = self._project(folder, environ)
                 self._audit(audited)
                 function = modules.function(call.call)
+                if stays and call.setup is None and not self._before:
+                    self._before, self._held, self._memory = self._state(), kept.look(modules.owns), kept.memory()
                 call_function(function, call, lambda: Context(call.context, name, temporary), lambda: self._set_up(modules, call))
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -93,7 +98,7 @@ class _Worker:
             own = self._modules.owns_file if self._modules is not None else lambda _: False
             _write(2, raised.text(own).encode("utf-8", "backslashreplace"))
         remove_temporary_folder(temporary)
-        stays = stays and _can_go_on(raised) and self._state() == self._before
+        stays = stays and _can_go_on(raised) and self._state() == self._before and (bool(self._setup) or self._left_nothing(raised))
         if stays:
             sys.stdout, sys.stderr, sys.stdin = self._streams
             os.dup2(self._null, 1)
@@ -154,6 +159,12 @@ class _Worker:
             folder = ""
         closed = [stream is None or stream.closed for stream in self._streams]
         return folder, snapshot(), _thread._count(), _children(), closed
+
+    def _left_nothing(self, raised: Raised) -> bool:
+        """Whether another task would find what the first one has found."""
+        if raised.error or self._held is None or self._modules is None or kept.memory() - self._memory > kept.GROWTH:
+            return False
+        return kept.look(self._modules.owns) == self._held
 
     def _flush(self) -> None:
         for stream in (sys.stdout, sys.stderr, *self._streams[:2]):

@@ -60,7 +60,12 @@ class ItemReader(StageReader):
             for variable, text in stage.env.items()
         }
         self._check_used(stage)
-        return replace(stage, env=env, for_each=self._for_each)
+        stage = replace(stage, env=env, for_each=self._for_each)
+        if "batch" not in table:
+            return stage
+        from pipefile.load.batches import batch_of  # fewer have any
+
+        return replace(stage, batch=batch_of(stage, table["batch"], self.is_item))
 
     def _check_condition(self, stage: str, raw: object) -> None:
         text = raw.get("exists") if isinstance(raw, dict) else ""
@@ -214,6 +219,9 @@ class _ForEachReader:
         self._key: KeyPath = ("stage", stage, "for_each")
 
     def read(self, table: Mapping[str, Any]) -> ForEach:
+        if "for_each" not in table and "batch" in table:
+            text = f"`batch` of stage `{show(self._stage)}` puts items of `for_each` together, which the stage has not"
+            raise FaultError(text, ("stage", self._stage, "batch"))
         if "for_each" not in table:
             text = f"`exclude` of stage `{show(self._stage)}` leaves something out of `for_each`, which the stage has not"
             raise FaultError(text, ("stage", self._stage, "exclude"))

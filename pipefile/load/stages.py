@@ -33,6 +33,8 @@ _PATH_ALONE = {"path"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][\w.+=,:#~%-]*")
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f@]")
 
+_ALL = frozenset([("outputs", None), ("outputs.file", None)])  # with one of these a command asks for all of its outputs
+
 _POSIX_SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"])
 
 
@@ -91,7 +93,7 @@ class StageReader:
         if not _PLAIN_NAME.fullmatch(name):
             _check_name(name, where)
         self._check_types(name, table)
-        if ("for_each" in table or "exclude" in table) and not self.of_items:
+        if ("for_each" in table or "exclude" in table or "batch" in table) and not self.of_items:
             return self._of_items(name, table, fallback)
         settings = self._settings
         get = table.get
@@ -227,9 +229,9 @@ class StageReader:
         kind = type(raw)
         base = ("stage", stage, "outputs")
         if kind is str:
-            literal = command and ("outputs", None) not in asked and ("outputs", 0) not in asked
+            literal = command and _ALL.isdisjoint(asked) and ("outputs", 0) not in asked
             return (self._output(stage, raw, (None, base, literal, False, command)),)
-        all_named = not command or ("outputs", None) in asked
+        all_named = not command or not _ALL.isdisjoint(asked)
         found: list[Output] = []
         if kind is list:
             for index, item in enumerate(raw):
@@ -363,11 +365,11 @@ class StageReader:
                 if value is None:
                     raise self._unknown(stage, field, [*named, *sizes, *(f"params.{param}" for param in params)])
                 values.placeholder_text(value, field, f"`run` of stage `{show(stage)}`", ("stage", stage, "run"))
-            elif name in ("inputs", "inputs.file") and inputs:
-                if name == "inputs.file" and field.index is not None:
+            elif (name in ("inputs", "inputs.file") and inputs) or (name == "outputs.file" and outputs):
+                if name != "inputs" and field.index is not None:
                     raise self._misfit(stage, field, "asks for one of a list, but it is one path")
-            elif name in ("inputs", "inputs.file", "outputs"):
-                raise self._misfit(stage, field, f"has nothing to stand for: the stage declares no `{name[:7].rstrip('.')}`")
+            elif name in ("inputs", "inputs.file", "outputs", "outputs.file"):
+                raise self._misfit(stage, field, f"has nothing to stand for: the stage declares no `{name.partition('.')[0]}`")
             elif name == "depfile" and not depfile:
                 raise self._misfit(stage, field, "has nothing to stand for: the stage declares no `depfile`")
             elif name not in ("depfile", "store", "threads"):

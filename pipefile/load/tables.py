@@ -23,7 +23,7 @@ RESULT = "result"
 """Name of the one output of a function that declares none, and of a single type."""
 
 KEYWORDS = (
-    "for_each", "exclude",
+    "for_each", "exclude", "batch",
     "inputs", "outputs", "params", "version", "env", "retry_policy", "timeout", "fallback", "should_run", "mode", "external", "setup", "after",
     "always", "cache", "description", "tags", "log_limit", "metrics", "resources", "secret_env", "name",
 )  # fmt: skip

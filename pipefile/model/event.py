@@ -107,6 +107,8 @@ class StageFinished:
         command: The command as it ran, for people.
         reason: Which condition left it out, where one did.
         undeclared: What it did beyond its declaration: "reads", "writes", "removes" -> paths, those of them that there are.
+
+    What a batch has printed is told with its first edge: of the others, `output` is b"" and `log_size` 0, though `log` is where it is kept.
     """
 
     stage: str

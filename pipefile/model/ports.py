@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.model.cache import Entry
@@ -107,6 +107,24 @@ class CallContext:
     params: Mapping[str, Value] = field(default_factory=dict)
 
 
+Argument: TypeAlias = "FileRef | StoredValue | Value | list[FileRef | StoredValue] | list[Argument]"
+"""What a function gets under one name; the last for a batch."""
+
+
+class BatchCall(NamedTuple):
+    """What a function is called for that takes a batch of items.
+
+    Args:
+        returns: For each item, what it returns.
+        artifacts: For each item, the absolute path of its folder for `ctx.artifact`.
+        report: Absolute path of a file, whose folder is there, that takes the numbers of items which are finished although the call may fail still.
+    """
+
+    returns: tuple[tuple[Return, ...], ...]
+    artifacts: tuple[str, ...]
+    report: str
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
     """A function with its arguments, by name: FileRef, lists of them, stored values and plain ones.
@@ -117,15 +135,17 @@ class FunctionCall:
         setup: What a worker calls once before; its result is the argument `setup`.
         value_limit: Bytes; a returned value that is larger is refused.
         item: Of an instance, the names of its items with their values: arguments for parameters of these names.
+        batch: It is called for a batch, with lists as arguments, and `returns` is (); None where it is called for one edge.
     """
 
     call: Call
-    arguments: Mapping[str, FileRef | list[FileRef | StoredValue] | StoredValue | Value]
+    arguments: Mapping[str, Argument]
     returns: tuple[Return, ...] = ()
     context: CallContext = CallContext()
     setup: Call | None = None
     value_limit: int = 100_000_000
     item: Mapping[str, Value] = field(default_factory=dict)
+    batch: BatchCall | None = None
 
 
 class Audited(NamedTuple):
@@ -162,6 +182,7 @@ class Task:
         process: The function runs in a process of its own rather than in the builder.
         mask: Takes what nobody may read out of what it prints; None for nothing.
         audited: Where a function tells what it reads and writes; None where nobody wants to know. A command has it in its environment.
+        shared: What tasks without a `setup` have in common that may share worker processes, the name of their stage; "" for a process of its own.
     """
 
     id: int
@@ -179,6 +200,7 @@ class Task:
     process: bool = False
     mask: Mask | None = None
     audited: Audited | None = None
+    shared: str = ""
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]

@@ -209,6 +209,20 @@ class ForEach:
     asked: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`batch`: one command or one call of the function takes several instances.
+
+    Args:
+        most: So many of them at the most.
+        apart: What is not the same for all of them by its declaration, besides outputs and items: names of inputs, "inputs" where any input holds
+            a placeholder of items, "depfile", and params as "params.NAME". One command or call gets these as lists.
+    """
+
+    most: int
+    apart: frozenset[str] = frozenset()
+
+
 NO_ITEM: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -226,7 +240,8 @@ class Stage:
     Args:
         for_each: What there are instances for; None for a stage that stands for itself.
         item: Of an instance, the names of its items with their values.
-        timeout: Seconds, or None.
+        batch: How many instances one execution takes; None where each has its own.
+        timeout: Seconds, or None. Of a batch, for each of its instances.
         retry: How often and when a failed attempt is repeated.
         fallback: What makes the outputs when the stage has finally failed: the name of a stage, or a function; "" for nothing.
         should_run: When it runs at all; None: always.
@@ -279,6 +294,7 @@ class Stage:
     audit: Audit = "report"
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
+    batch: Batch | None = None
 
     @property
     def results(self) -> tuple[Output, ...]:

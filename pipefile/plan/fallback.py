@@ -32,7 +32,7 @@ def fallback_edge(main: Edge, graph: Graph) -> Edge:
     same. A function has all that *main* has, and is tried once.
     """
     if isinstance(main.stage.fallback, Call):
-        return replace(main, stage=replace(main.stage, action=main.stage.fallback, retry=ONCE, fallback=""))
+        return replace(main, stage=replace(main.stage, action=main.stage.fallback, retry=ONCE, fallback="", batch=None))
     own = graph.edges[graph.by_stage[main.stage.fallback][0]]
     names = {need.name for need in own.needs if need.name is not None}
     outputs = outputs_of(main.stage.outputs, own.stage.action)
@@ -51,7 +51,7 @@ def outputs_of(outputs: tuple[Output, ...], action: Command | Call | None) -> tu
     for index, output in enumerate(outputs):
         at = counted.get(output.name, 0)
         counted[output.name] = at + 1
-        names = {("outputs", None), ("outputs", index)}
+        names = {("outputs", None), ("outputs.file", None), ("outputs", index)}
         if output.name is not None:
             names |= {(output.name, None), (output.name, at)}
         found.append(replace(output, in_place=not output.atomic or output.checkpoint or (asked is not None and not asked & names)))

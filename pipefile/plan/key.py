@@ -75,6 +75,8 @@ def components(edge: Edge, facts: Facts) -> list[Component]:
         lists = [need.name for need in edge.needs if need.many and need.name]
         lists += [output.name for output in edge.stage.outputs if output.many and output.name]
         found.append(Component("lists", "", "", " ".join(dict.fromkeys(lists))))
+    if stage.batch is not None:
+        found.append(_component(("batch", "", "", str(stage.batch.most))))
     found += facts.code
     for need in edge.needs:
         found.append(_input(need, facts, stage.folder))

@@ -13,7 +13,7 @@ from pipefile.plan.items import ItemError, item_text
 from pipefile.plan.template import Lookup, quoted
 from pipefile.plan.texts import as_argument, value_text
 
-KEPT = frozenset(["outputs", "threads", "store", "depfile", "inputs.file"])
+KEPT = frozenset(["outputs", "threads", "store", "depfile", "inputs.file", "outputs.file"])
 """Placeholders that the key sees as they are written: what they become changes no result."""
 
 Kept = Callable[[Field], bool]

@@ -138,6 +138,14 @@ class Lines:
         if taken.gpus:
             self._ids = sorted([*self._ids, *taken.gpus], key=_number)
 
+    def hand_over(self, edge: int, other: int) -> None:
+        """What an edge that was started has taken is another one's now."""
+        self._taken[other] = self._taken.pop(edge)
+
+    def more(self, edge: int) -> int:
+        """How many more edges that need the same as one that was started find it free."""
+        return min(self._free[name] // amount for name, amount in self._taken[edge].resources.items() if amount)
+
     def granted(self, edge: int) -> Grant:
         """What an edge that was started has taken."""
         return self._taken[edge]

@@ -144,7 +144,7 @@ def _outputs(a: Mapping[str, str], b: Mapping[str, str], values: str) -> tuple[C
 
 
 def _code(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Change, ...]:
-    shown = ("run", "argv", "shell", "call", "setup", "python", "version")
+    shown = ("run", "argv", "shell", "call", "setup", "python", "version", "batch")
     found = []
     for change in _changes(a, b):
         plain = change.name in shown or change.name.startswith("package ") or _is_shown(change.a) or _is_shown(change.b)

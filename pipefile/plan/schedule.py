@@ -1,9 +1,9 @@
 """What can be decided, what starts next: the scheduler, without processes, files or a clock.
 
 A node of the graph goes one way: waiting -> given out to be decided -> (ready -> running ->) ended. An edge is given out when all that it depends on
-has ended, so its inputs are final; groups end by themselves. Below a failure everything is skipped at once, whatever else it waits for. All is
-kept in flat lists over node numbers, and each dependency is looked at once when it is built and once when it ends: 100,000 edges cost a tenth
-of a second.
+has ended, so its inputs are final; groups end by themselves. One that rides runs in the place of another edge, which takes it along. Below a failure
+everything is skipped at once, whatever else it waits for. All is kept in flat lists over node numbers, and each dependency is looked at once when it
+is built and once when it ends: 100,000 edges cost a tenth of a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipefile.plan.resources import Lines
 
 Outcome = Literal["fresh", "ran", "failed", "skipped", "left"]
 
-_ABSENT, _WAITING, _GIVEN, _READY, _RUNNING, _FREED, _ENDED = range(7)
+_ABSENT, _WAITING, _GIVEN, _READY, _RUNNING, _FREED, _RIDING, _ENDED = range(8)
 
 
 class Schedule:
@@ -220,6 +220,31 @@ class Schedule:
             self._freed += 1
             self._state[edge] = _FREED
 
+    def places(self, edge: int) -> int:
+        """How many edges that need what a running one needs could run at once from now on, this one counted, if nothing else did."""
+        free = self._jobs - self._running
+        return 1 + (free if self._lines is None else min(free, self._lines.more(edge)))
+
+    def ride(self, edge: int) -> bool:
+        """Whether a ready edge may run in the place of another one; it counts as taken along then, until `end`, or `mark_ready`."""
+        if self._state[edge] != _READY or (self._wave and self._wave[edge] > self._current):
+            return False
+        self._state[edge] = _RIDING
+        return True
+
+    def hand_over(self, edge: int, other: int) -> None:
+        """A running edge leaves its place to one that it takes along, and rides with that."""
+        self._state[edge], self._state[other] = _RIDING, _RUNNING
+        if self._lines is not None:
+            self._lines.hand_over(edge, other)
+
+    def hold(self, edge: int) -> None:
+        """An edge that has run is to be taken along once more by one that is ready, or will be."""
+        self.free(edge)
+        if self._state[edge] == _FREED:
+            self._freed -= 1
+        self._state[edge] = _RIDING
+
     def _leave(self, edge: int) -> None:
         self._running -= 1
         if self._lines is not None:
@@ -265,13 +290,13 @@ class Schedule:
 
     def wait(self, edge: int, above: Sequence[int]) -> None:
         """An edge that was given out, or started just now, waits for edges that were reopened, and is given out again when all have ended well."""
-        self.hold(edge)
+        self.put_back(edge)
         self._state[edge] = _WAITING
         self._waits[edge] = len(above)
         for each in above:
             self._holding.setdefault(each, []).append(edge)
 
-    def hold(self, edge: int) -> None:
+    def put_back(self, edge: int) -> None:
         """An edge that was started just now does not run yet: `mark_ready` follows."""
         if self._state[edge] == _RUNNING:
             self._leave(edge)

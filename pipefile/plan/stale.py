@@ -157,6 +157,7 @@ _NOUNS = {
     "python": "Python version",
     "call": "function",
     "setup": "setup function",
+    "batch": "batch",
 }
 
 

@@ -124,6 +124,10 @@ class RunWriter:
         """Where the log of an edge belongs, from the root. Asking for it begins the run."""
         return log_folder(self._store, self.id, stage) + "/log.txt"
 
+    def shared_log_path(self, stage: str, name: str) -> str:
+        """Where a log of several edges of a stage belongs, from the root."""
+        return log_folder(self._store, self.id, stage) + f"/{name}"
+
     def _begin(self) -> None:
         year, month, day, hour, minute, second = _utc(self._started)
         fraction = int(self._started % 1 * 0x1000000)  # so that runs of one second sort by time

@@ -17,6 +17,12 @@ from kit import Project
 SEEDS = max(1, int(os.environ.get("PIPEFILE_SEEDS", "24")) // 4)
 FIRST = int(os.environ.get("PIPEFILE_FIRST_SEED", "0"))
 STEPS = 8
+BATCHES = (None, 1, 2, 3, 64)
+EACH = """
+salt=$1 inputs=; shift
+while [ "$1" != -- ]; do inputs="$inputs $1"; shift; done
+for each in $inputs; do shift; sed "s/#.*/$salt/" $each > $1; done
+"""
 READ_ONLY = (("status",), ("list", "--json", "--status"), ("graph",), ("check",), ("build", "-n"), ("why", "page.txt"))
 
 
@@ -27,6 +33,7 @@ class Story:
         photos: Path -> text.
         sizes: Numbers that each thumbnail is made in.
         salt: In the command of thumbnails.
+        batch: How many thumbnails one command makes; None: one.
         known: Edge -> what it was last made of; a damaged one is not in it.
     """
 
@@ -34,6 +41,8 @@ class Story:
         self.project, self.chance = project, random.Random(seed)
         self.photos: dict[str, str] = {}
         self.sizes, self.salt = [1, 2], 0
+        self.batch = self.chance.choice(BATCHES)
+        project.write("each.sh", EACH)
         self.known: dict[str, object] = {}
         self.told: list[str] = []
         for _ in range(4):
@@ -43,8 +52,8 @@ class Story:
     def declare(self) -> None:
         project = self.project
         project.globals(sizes=self.sizes)
-        command = f"sed 's/#.*/{self.salt}/' {{src}} > {{dst}}"
-        project.stage("thumb", {"src": "{p}"}, {"dst": "t/{p.stem}.t"}, command, for_each={"p": "photos/**/*.p"})
+        command = f"sh each.sh {self.salt} {{src}} -- {{dst}}"
+        project.stage("thumb", {"src": "{p}"}, {"dst": "t/{p.stem}.t"}, command, for_each={"p": "photos/**/*.p"}, batch=self.batch)
         project.stage("size", {"src": "{t}"}, "s/{t.stem}-{n}", "head -{n} {src} > {outputs}", for_each={"t": "thumb.dst", "n": "global.sizes"})
         project.stage("page", {"all": "size.outputs", "names": "t/*.t"}, "page.txt", "cat {all} {names} > {outputs}")
 
@@ -60,7 +69,7 @@ class Story:
 
     def made_of(self) -> dict[str, object]:
         """Edge -> all that it is made of."""
-        found: dict[str, object] = {f"thumb@{path}": (text, self.salt) for path, text in self.photos.items()}
+        found: dict[str, object] = {f"thumb@{path}": (text, self.salt, self.batch) for path, text in self.photos.items()}
         thumbs = self.thumbs()
         sizes = [(path, text, n) for path, text in thumbs.items() for n in self.sizes]
         found |= {f"size@t={path},n={n}": text for path, text, n in sizes}
@@ -134,13 +143,19 @@ class Story:
         self.declare()
         return "the command is another"
 
+    def batches(self) -> str:
+        self.batch = self.chance.choice(BATCHES)
+        self.declare()
+        return f"batches are of {self.batch}"
+
     def index(self) -> str:
         if self.project.exists("pipeline_outputs/index"):
             self.project.remove("pipeline_outputs/index")
         return "removed the index"
 
     def edit(self) -> None:
-        edits = (self.new, self.edited, self.edited, self.gone, self.renamed, self.output, self.output, self.size, self.command, self.index)
+        items = [self.new, self.edited, self.edited, self.gone, self.renamed, self.output, self.output]
+        edits = [*items, self.size, self.command, self.batches, self.index]
         self.told.append(self.chance.choice(edits)())
 
     # -- builds

@@ -55,7 +55,7 @@ def test_names_of_three_megabytes(project: Project) -> None:
     project.stage("all", inputs="src/*", outputs="all", run="ls {inputs} > {outputs}")
     outcome = project.cli()
     assert outcome.exit_status == 1
-    reason = "argument list too long; `{inputs.file}` names a file that lists the inputs"
+    reason = "argument list too long; `{inputs.file}` and `{outputs.file}` name files that list them"
     first, command = outcome.err.splitlines()
     assert first == f"Pipefile.toml:1:1: error: stage `all` failed: cannot start `sh`: {reason}"
     assert command.startswith("  ls src/00000-n")

@@ -211,7 +211,7 @@ def test_a_command_that_is_too_long_names_the_way_out(anywhere: Runner, argv: li
     """Case 50: 1 MiB in one word, and 3 MiB in many."""
     done = anywhere.run(*argv)
 
-    reason = "argument list too long; `{inputs.file}` names a file that lists the inputs"
+    reason = "argument list too long; `{inputs.file}` and `{outputs.file}` name files that list them"
     assert (done.outcome, done.error) == ("failed", f"cannot start `{argv[0]}`: {reason}")
 
 
