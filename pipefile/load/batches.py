@@ -36,7 +36,8 @@ def batch_of(stage: Stage, most: Any, is_item: Callable[[Field], bool]) -> Batch
 
     if stage.audit in ("track", "strict"):
         wants = f'`audit = "{stage.audit}"` wants to know what each item reads, which a batch does not tell'
-        raise FaultError(f"stage `{show(stage.name)}` has `batch`, and {wants}", (*key, "batch"), 'leave `batch` out, or give the stage `audit = "report"`, which looks at items that run alone')
+        hint = 'leave `batch` out, or give the stage `audit = "report"`, which looks at items that run alone'
+        raise FaultError(f"stage `{show(stage.name)}` has `batch`, and {wants}", (*key, "batch"), hint)
 
     def differs(text: str) -> bool:
         return any(is_item(field) for field in fields(parse(text)))

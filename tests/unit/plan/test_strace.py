@@ -111,7 +111,7 @@ def test_a_number_that_is_used_again() -> None:
     assert found(lines, "/p") == ["r d/a", "r b", "r e/c"]
 
 
-@given(st.lists(st.binary(min_size=1, max_size=20).filter(lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b".."))))
+@given(st.lists(st.binary(max_size=20).map(lambda name: b"n" + name.replace(b"/", b"x").replace(b"\0", b"y"))))
 def test_any_name(names: list[bytes]) -> None:
     """Whatever bytes a name is made of."""
     lines = [f'1 openat(AT_FDCWD<\\x2f\\x70>, "{"".join(f"{chr(92)}x{byte:02x}" for byte in name)}", O_RDONLY) = 3' for name in names]
