@@ -368,7 +368,7 @@ def test_killed_at_every_change(pages: Project):
         assert pages.build(jobs=1, allow_removal=True).exit_status == 0
         assert pages.outputs() == expected[now]
         assert pages.build(jobs=1).ran == []
-        changes += 7
+        changes += 11
     assert changes > 25
 
 

@@ -1,4 +1,4 @@
-"""Fan-out at run time with outputs that come and go: temporary ones, and such as may be left out."""
+"""Fan-out at run time beside other features: temporary outputs, such as may be left out, instances that run together."""
 
 from __future__ import annotations
 
@@ -71,4 +71,16 @@ def test_a_directory_that_may_be_left_out(pages: Project):
     assert (outcome.exit_status, outcome.ran) == (0, ["split", "book"])
     assert not pages.exists("build/up")
     assert pages.status() == {"split": "fresh", "book": "fresh"}
+    assert pages.build().ran == []
+
+
+def test_instances_that_run_together(pages: Project):
+    """`batch` takes instances of items that stages make as any others, those that come together in one command."""
+    run = "set -- {dst}; for each in {src}; do tr a-z A-Z < $each > $1; shift; done"
+    pages.stage("up", {"src": "{page}"}, {"dst": "build/up/{page.stem}.up"}, run, for_each=EACH, batch=8)
+    assert len(pages.build().ran) == 5
+    assert pages.read("book.txt") == "A\nB\nC\n"
+    pages.write("doc.txt", "a b d e")
+    assert sorted(pages.build().ran) == sorted(["split", *ups("d", "e"), "book"])
+    assert pages.read("book.txt") == "A\nB\nD\nE\n"
     assert pages.build().ran == []
