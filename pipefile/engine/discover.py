@@ -188,9 +188,10 @@ class Discovery:
         """Whether one of the files is made by an edge that need not have come before: its bytes are then by chance what they are."""
         for path in listed:
             maker = self._graph.producer.get(path, -1)
-            if maker >= 0 and maker != edge.id and not self._is_ancestor(maker, edge.id):
-                other = self._graph.edges[maker]
-                found.fault = f"read `{show(path)}`, which stage `{show(other.name)}` makes, without declaring it"
+            foreign = maker >= 0 and maker != edge.id and not self._is_ancestor(maker, edge.id)
+            name = self._graph.edges[maker].name if foreign else self._decider.unasked.maker(path) if maker < 0 else ""
+            if name:
+                found.fault = f"read `{show(path)}`, which stage `{show(name)}` makes, without declaring it"
                 found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(path)}"
                 return True
         return False

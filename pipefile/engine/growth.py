@@ -95,7 +95,7 @@ def leave_aside(session: Session, nodes: Sequence[int]) -> bool:
 def _resolved(session: Session, known: Known, before: Sequence[str] = ()) -> Graph:
     from pipefile.plan.resolve import resolve
 
-    return resolve(session.pipeline, session.world, known, before)
+    return resolve(session.pipeline, session.world, session.targets, known, before)
 
 
 def _names(edges: Sequence[int], graph: Graph) -> frozenset[str]:
@@ -303,7 +303,7 @@ def _copy(graph: Graph) -> Graph:
     parts: dict[str, Any] = {}
     for name in Graph.__match_args__:
         part = getattr(graph, name)
-        parts[name] = dict(part) if isinstance(part, Mapping) else list(part)
+        parts[name] = dict(part) if isinstance(part, Mapping) else list(part) if isinstance(part, Sequence) else part
     return replace(graph, **parts)
 
 
@@ -311,9 +311,11 @@ def _replace(graph: Graph, other: Graph) -> None:
     """Make *graph* what *other* is. Everybody who works on a build holds it."""
     for name in Graph.__match_args__:
         ours: Any = getattr(graph, name)
-        theirs: Sequence[Any] | Mapping[Any, Any] = getattr(other, name)
+        theirs: Any = getattr(other, name)
         if isinstance(theirs, Mapping):
             ours.clear()
             ours.update(theirs)
-        else:
+        elif isinstance(theirs, Sequence):
             ours[:] = theirs
+        else:
+            object.__setattr__(graph, name, theirs)  # what pattern rules make, which is looked up where it is needed

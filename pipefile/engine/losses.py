@@ -20,10 +20,10 @@ FEW = 10
 
 
 def stages_of(session: Session, names: Collection[str] | None = None) -> dict[str, Stage]:
-    """Stages with `for_each` whose items are known, by name: of *names*, or all."""
+    """Stages with `for_each` whose items are known, by name: of *names*, or all. Pattern rules are none: nobody has to ask for what they make."""
     unknown = {stage for stage, fanout in session.graph.fanouts.items() if fanout.edge >= 0}
-    stages = {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None and name not in unknown}
-    return stages if names is None else {name: stage for name, stage in stages.items() if name in names}
+    each = {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None and not stage.is_pattern}
+    return {name: stage for name, stage in each.items() if name not in unknown and (names is None or name in names)}
 
 
 def empty(session: Session, names: Collection[str] | None = None) -> list[str]:
@@ -84,7 +84,7 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
             kept[stage] += 1
         elif any(session.disk.lstat(record_path(index.paths[row])) is not None for row in index.outputs(at)):
             lost.setdefault(stage, set()).add(name)
-    known = bool(index.edge_names or index.dead)
+    known = bool(index.edge_names or index.dead or index.spare)
     for path in index.dead if known else dead.find(session, decider):
         record = dead.read(session, record_path(path))
         stage = "" if record is None else record.edge.partition("@")[0]

@@ -13,7 +13,7 @@ from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError
-from pipefile.base.locations import Locator
+from pipefile.base.locations import Locator, Place
 from pipefile.base.paths import show
 from pipefile.engine.files import Files
 from pipefile.engine.secrets import mask_of
@@ -93,19 +93,22 @@ class Session:
         warn: Takes warnings: about damaged state, for example.
         extra: What joins the Pipefile. Without, what is known of Python files without running them.
         note: Told where that is not all.
+        targets: What is asked for: pattern rules make it if nobody else does.
         builds: Stages run, so that items which they make are found out on the way. Else these are what they were last time.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong; its places have their lines.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one a fact, most of them told by name
         self,
         project: Project,
         environ: Mapping[str, str],
         warn: Callable[[str], None],
         extra: Extra | None = None,
         note: Callable[[str], None] | None = None,
+        targets: Sequence[str] = (),
+        *,
         builds: bool = False,
     ) -> None:
         environ = without(environ)  # where jobs are counted is no concern of keys
@@ -143,11 +146,12 @@ class Session:
         from pipefile.plan import resolve
 
         try:
+            self.targets = targets
             self.known: Mapping[str, frozenset[str]] = {}
             """Stages whose items others make, and that are known: with the names of those."""
             self.assumed: frozenset[str] = frozenset()
             """Those of them whose items are taken as they stand although a build goes on."""
-            self.graph: Graph = resolve.resolve(self.pipeline, self.world)
+            self.graph: Graph = resolve.resolve(self.pipeline, self.world, targets)
             if self.graph.fanouts and not builds:
                 from pipefile.engine.growth import as_it_stands
 
@@ -156,6 +160,8 @@ class Session:
             error.locate(self.locator)
             self._explain(error)
             raise
+        if self.graph.rules is not None and self.graph.rules.absent:
+            self.pipeline = replace(self.pipeline, files={**dict.fromkeys(self.graph.rules.absent), **self.pipeline.files})
         self.world.made = self.graph.producer
         self.files.optional = self.graph.optional
         self.files.late = self.world.expand_late
@@ -276,6 +282,19 @@ class Session:
         """What to say of an instance that there is none of, where a build may make its item."""
         stage = next((stage for stage in [target.partition("@")[0] for target in targets if "@" in target] if stage in self.graph.fanouts), "")
         return f"the items of stage `{show(stage)}` are made by others: a build may make that one" if stage and not self._builds else ""
+
+    def check_asked(self, targets: Sequence[str]) -> None:
+        """
+        Raises:
+            UsageError: Nothing is asked for, and all that there is to be built are files of pattern rules, which somebody has to ask for.
+        """
+        stage = next((stage for stage in self.pipeline.stages.values() if stage.is_pattern), None)
+        if stage is not None and not targets and self.pipeline.settings.default is None:
+            from pipefile.plan.targets import name_it, nothing_asks
+
+            fault = UsageError(nothing_asks(stage), (Place(stage.file, ("stage", stage.name, "outputs"), f"`{show(stage.name)}`"),), name_it(stage))
+            self.locate(fault)
+            raise fault
 
     def closure(self, edges: Sequence[int]) -> list[int]:
         """The nodes that *edges* need, themselves included, each after those it needs.

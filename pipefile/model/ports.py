@@ -263,6 +263,9 @@ class World(Protocol):
     def real(self, path: str) -> str:
         """Where a path leads when the links on its way, and its own, are followed; the path itself where there is none. It need not exist."""
 
+    def made_by(self, path: str) -> str:
+        """The edge of this project that has made what stands at a path, as the record beside it says; "" if there is none, or it was edited since."""
+
     def names(self, folder: str) -> Sequence[str]:
         """Names in a folder, for a did-you-mean; () if there is no such folder."""
 

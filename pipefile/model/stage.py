@@ -200,6 +200,8 @@ class ForEach:
         names: All names that placeholders have for items.
         paths: Those of them that are paths.
         asked: Placeholders that ask for something of an item which another stage makes: whether that has it is known when it is made.
+        wildcards: Those of them that stand for any text, each with the regular expression that all of it matches: the stage is a pattern rule. Each
+            is an axis without rows, the last of all: an instance is made when something asks for one of its outputs by name (plan/demand.py).
     """
 
     axes: tuple[Axis, ...]
@@ -207,6 +209,7 @@ class ForEach:
     names: tuple[str, ...] = ()
     paths: frozenset[str] = frozenset()
     asked: tuple[str, ...] = ()
+    wildcards: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,11 @@ class Stage:
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
     batch: Batch | None = None
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it is a pattern rule, or an instance of one."""
+        return self.for_each is not None and bool(self.for_each.wildcards)
 
     @property
     def results(self) -> tuple[Output, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pipefile.base.dataclass import replace
@@ -31,33 +32,42 @@ class Expanded(NamedTuple):
         names: What they are called.
         by_stage: Stage name -> numbers, in the order of items.
         late: Stages whose items other stages make. Those whose items are not known have one number, which stands for all of them.
+        rows: The items of pattern rules: [{}] for one without `for_each`. They have no instances before something asks for them.
     """
 
     stages: list[Stage]
     names: list[str]
     by_stage: dict[str, tuple[int, ...]]
-    late: Mapping[str, Late]
+    late: Mapping[str, Late] = MappingProxyType({})
+    rows: Mapping[str, Sequence[Mapping[str, Value]]] = MappingProxyType({})
 
 
-def expand(pipeline: Pipeline, world: World, known: Known, before: Sequence[str] = ()) -> Expanded:
+def expand(pipeline: Pipeline, world: World, known: Known) -> Expanded:
     """Make the instances of all stages.
 
     Args:
         pipeline: What was declared.
         world: The disk.
         known: Fan-out stages whose items are there.
-        before: Names that have their numbers already, and keep them. Where instances take the place of what stood for them, the first one has its
-            number.
 
     Raises:
         GraphError: A `for_each` goes through what is not there, or two items make one instance.
     """
     stages = list(pipeline.stages.values())
     if all(stage.for_each is None for stage in stages):
-        return Expanded(stages, list(pipeline.stages), {name: (number,) for number, name in enumerate(pipeline.stages)}, {})
+        return Expanded(stages, list(pipeline.stages), {name: (number,) for number, name in enumerate(pipeline.stages)})
     expander = _Expander(pipeline, world, known)
-    made = expander.made()
-    found = Expanded([], [], {}, expander.late)
+    return numbered(pipeline, expander.made())._replace(late=expander.late, rows=expander.rows)
+
+
+def numbered(pipeline: Pipeline, made: Mapping[str, Mapping[str, Stage]]) -> Expanded:
+    """All instances in the order of their stages.
+
+    Args:
+        pipeline: The stages.
+        made: Of each stage with `for_each` or wildcards its instances, by name. For one that is left out, an edge stands for all of them.
+    """
+    found = Expanded([], [], {})
     for name, stage in pipeline.stages.items():
         first = len(found.stages)
         if stage.for_each is None:
@@ -70,28 +80,31 @@ def expand(pipeline: Pipeline, world: World, known: Known, before: Sequence[str]
             found.names.extend(made[name])
             found.stages.extend(made[name].values())
         found.by_stage[name] = tuple(range(first, len(found.stages)))
-    return _renumbered(found, before, pipeline) if before else found
+    return found
 
 
-def _renumbered(found: Expanded, before: Sequence[str], pipeline: Pipeline) -> Expanded:
-    """As *found*, with the numbers that names had *before*."""
-    number_of = {name: number for number, name in enumerate(found.names)}
-    order: dict[int, None] = {}
-    stages, names = list(found.stages), list(found.names)
-    for name in before:
-        number = number_of.get(name, -1)
-        if number < 0:
-            stage, instance, _ = name.partition("@")
-            instances = () if instance else found.by_stage[stage]
-            number = instances[0] if instances else len(stages)
-            if not instances:  # nothing takes its place, and its number is nobody else's
-                stages.append(stand_in(pipeline.stages[stage]))
-                names.append(name)
-        order[number] = None
-    order.update(dict.fromkeys(range(len(stages))))
-    now = {number: at for at, number in enumerate(order)}
-    by_stage = {name: tuple([now[number] for number in numbers]) for name, numbers in found.by_stage.items()}
-    return Expanded([stages[number] for number in order], [names[number] for number in order], by_stage, found.late)
+def referred(text: str, prefix: str, stages: Mapping[str, Stage]) -> tuple[Stage, str] | None:
+    """The stage and the output that a reference names.
+
+    Args:
+        text: The reference.
+        prefix: What stages are called that the Pipefile with the reference knows: its folder, with a `/`.
+        stages: All of them.
+    """
+    cut = text.find(".")
+    while cut > 0:
+        stage = stages.get(prefix + text[:cut])
+        if stage is not None:
+            wanted = text[cut + 1 :]
+            if (wanted == "outputs" and stage.outputs) or any(output.name == wanted for output in stage.outputs):
+                return stage, wanted
+        cut = text.find(".", cut + 1)
+    return None
+
+
+def unlisted(stage: Stage) -> str:
+    """Why the outputs of a pattern rule cannot be referred to as all that it makes."""
+    return f"what stage `{show(stage.name)}` makes is known by who asks for it by name"
 
 
 def instances_of(stage: Stage, pipeline: Pipeline) -> Instances:
@@ -117,6 +130,7 @@ class _Expander:
         self.late: dict[str, Late] = {}
         self._each = {name: stage for name, stage in pipeline.stages.items() if stage.for_each is not None}
         self._made: dict[str, dict[str, Stage]] = {}
+        self.rows: dict[str, Sequence[Mapping[str, Value]]] = {}
         self._plain = [output for stage in pipeline.stages.values() if stage.for_each is None for output in stage.outputs if not output.value]
 
     def made(self) -> dict[str, dict[str, Stage]]:
@@ -210,6 +224,11 @@ class _Expander:
                     sure.update(dict.fromkeys(self._made.get(maker, [maker])))
         if not sure and not maybe:
             return None
+        if stage.is_pattern:
+            if not sure:
+                return None
+            text = f"`for_each` of stage `{show(stage.name)}` goes through what `{show(next(iter(sure)))}` makes, which is not known before"
+            raise GraphError(text, (self._place(stage, "for_each"),), "a stage with wildcards is a pattern rule: its items have to be known")
         return Late(tuple(sure), tuple([name for name in maybe if name not in sure]), stage.name not in self._known)
 
     def _makers_of_glob(self, axis: Axis, stage: Stage, sure: dict[str, None], maybe: dict[str, None]) -> None:
@@ -267,8 +286,9 @@ class _Expander:
         axes, rows = self._filled(stage)
         for_each = stage.for_each
         assert for_each is not None
+        wild = len(for_each.wildcards)
         if stage.name in self.late or for_each.asked:
-            values = [axis.name for axis, own in zip(axes, for_each.axes, strict=True) if axis is not own]
+            values = [axis.name for axis, own in zip(axes, for_each.axes, strict=False) if axis is not own]
             stage = with_items(stage, axes, values)
             for_each = stage.for_each
             assert for_each is not None
@@ -278,6 +298,9 @@ class _Expander:
         if count > MOST:
             text = f"`for_each` of stage `{show(stage.name)}` makes {count} instances: {MOST} are the most"
             raise GraphError(text, (self._place(stage, "for_each"),))
+        if wild:
+            self.rows[stage.name] = [{name: value for part in parts for name, value in part.items()} for parts in product(*rows)]
+            return {}
         make = instances_of(stage, self._pipeline).of
         found: dict[str, Stage] = {}
         single = len(rows) == 1
@@ -322,12 +345,15 @@ class _Expander:
         assert stage.for_each is not None
         axes: list[Axis] = []
         rows: list[Sequence[Mapping[str, Value]]] = []
+        wild = dict(stage.for_each.wildcards)
         for axis in stage.for_each.axes:
             values = self._values(axis, stage) if axis.source and not is_glob(axis.source) else None
             if values is not None:
                 axes.append(replace(axis, rows=tuple(values[0]), naming=values[1]))
             else:
                 axes.append(axis)
+            if axis.name in wild:
+                continue
             rows.append(axes[-1].rows if values is not None or not axis.source else [{axis.name: path} for path in self._paths(axis, stage)])
         return axes, rows
 
@@ -423,6 +449,9 @@ class _Expander:
         maker = found.stage
         if maker is stage:
             raise GraphError(f"{what} is made by the stage itself", (place,))
+        if maker.is_pattern:
+            hint = "a list, or a glob over what they are made from, has items"
+            raise GraphError(f"{what}: {unlisted(maker)}", (place, self._place(maker, "outputs")), hint)
         makers = [maker] if maker.for_each is None else list(self._made[maker.name].values())
         names_of = {output.name for output in found.outputs}
         return [output.path for each in makers for output in each.outputs if output.name in names_of]

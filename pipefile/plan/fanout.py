@@ -16,7 +16,7 @@ from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show
 from pipefile.model.graph import FanOut, FileSet, Kind, Need
-from pipefile.model.stage import Axis, ForEach, Output, Stage, Value
+from pipefile.model.stage import Axis, Output, Stage, Value
 from pipefile.plan.items import PARTS, split
 from pipefile.plan.near import nearest
 from pipefile.plan.patterns import literal_prefix
@@ -130,7 +130,7 @@ def with_items(stage: Stage, axes: Sequence[Axis], of_values: Container[str]) ->
         axis = next((axis for axis in made if text.startswith(f"{axis.name}.")), None)
         if axis is not None and axis.name not in empty and not _answers(text, names, axis):
             raise _not_there(text, stage, axis)
-    return replace(stage, for_each=ForEach(tuple(axes), for_each.exclude, tuple(names), paths, for_each.asked))
+    return replace(stage, for_each=replace(for_each, axes=tuple(axes), names=tuple(names), paths=paths))
 
 
 def _answers(text: str, names: Sequence[str], axis: Axis) -> bool:

@@ -191,6 +191,8 @@ def describe(reason: Reason) -> str:
         return f"its items are known when {subject} has run"
     if reason.kind == "item":
         return f"{subject} may make other items"
+    if reason.kind == "unasked":
+        return f"discovered input {subject} is made by `{show(reason.new)}`, and nothing asks for it"
     if reason.kind == "upstream":
         return f"input {subject} may change"
     if reason.kind in ("run", "argv"):

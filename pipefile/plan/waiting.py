@@ -7,7 +7,28 @@ from collections.abc import Callable, Iterable, Sequence
 from pipefile.model.graph import FanOut, FileSet, Need
 from pipefile.model.stage import Pipeline
 from pipefile.plan.expand import Expanded
-from pipefile.plan.fanout import Known, may_hold, may_make, need_of, shapes_of
+from pipefile.plan.fanout import Known, may_hold, may_make, need_of, shapes_of, stand_in
+
+
+def renumbered(found: Expanded, before: Sequence[str], pipeline: Pipeline) -> Expanded:
+    """As *found*, with the numbers that names had *before*. Where instances take the place of what stood for them, the first one has its number."""
+    number_of = {name: number for number, name in enumerate(found.names)}
+    order: dict[int, None] = {}
+    stages, names = list(found.stages), list(found.names)
+    for name in before:
+        number = number_of.get(name, -1)
+        if number < 0:
+            stage, instance, _ = name.partition("@")
+            instances = () if instance else found.by_stage[stage]
+            number = instances[0] if instances else len(stages)
+            if not instances:  # nothing takes its place, and its number is nobody else's
+                stages.append(stand_in(pipeline.stages[stage]))
+                names.append(name)
+        order[number] = None
+    order.update(dict.fromkeys(range(len(stages))))
+    now = {number: at for at, number in enumerate(order)}
+    by_stage = {name: tuple([now[number] for number in numbers]) for name, numbers in found.by_stage.items()}
+    return found._replace(stages=[stages[number] for number in order], names=[names[number] for number in order], by_stage=by_stage)
 
 
 class Waiting:

@@ -88,7 +88,7 @@ def each() -> list[Stage]:
 def grown(graph: Graph, *items: str) -> Graph:
     world = Made()
     world.items = items
-    return resolve(pipeline(each()), world, {"each": frozenset(["make"])}, [edge.name for edge in graph.edges])
+    return resolve(pipeline(each()), world, known={"each": frozenset(["make"])}, before=[edge.name for edge in graph.edges])
 
 
 def test_one_edge_stands_for_instances():
