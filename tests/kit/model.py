@@ -279,7 +279,9 @@ class Model:
         return path in self.temps() and now.get(path) is None
 
     def temps(self) -> set[str]:
-        """Outputs that may be gone."""
+        """Outputs that may be gone; none where `default` names all stages, since what is asked for is kept."""
+        if any(spec.kind == "rule" for spec in self.stages.values()):
+            return set()
         return {path for spec in self.stages.values() if spec.temp for path in spec.outputs}
 
     def built(self, names: set[str] | None = None, kept: Iterable[str] = ()) -> None:
