@@ -15,8 +15,8 @@ afresh() {
   rm -rf pipeline_outputs
 }
 
-# build EXPECTED [ARGUMENT]...: build; EXPECTED stages have to run: a number, "some" for any number, or their names, as "train report". The name of a
-# stage whose fallback ran is NAME=degraded.
+# build EXPECTED [ARGUMENT]...: build; EXPECTED stages have to run: a number, "some" for any number, or their names, as "train report" or "thumb@a.jpg".
+# The name of a stage whose fallback ran is NAME=degraded.
 build() {
   expected=$1
   shift
@@ -34,8 +34,8 @@ build() {
 
 # stages FILE: the stages that ran, out of the events of a build, sorted, on one line.
 stages() {
-  sorted $(sed -n -e 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)".*"status": *"ran".*/\1/p' \
-    -e 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)".*"status": *"degraded".*/\1=degraded/p' "$1")
+  sorted $(sed -n -e 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)", *"instance": *"\([^"]*\)".*"status": *"ran".*/\1@\2/p' \
+    -e 's/.*"event": *"stage_finished".*"stage": *"\([^"]*\)".*"status": *"degraded".*/\1=degraded/p' "$1" | sed 's/@$//')
 }
 
 # restored EXPECTED [ARGUMENT]...: build; nothing has to run, and what EXPECTED stages made before is put back.

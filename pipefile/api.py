@@ -223,6 +223,7 @@ def stage(
     *,
     for_each: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = ...,
     exclude: str | Sequence[str] | None = ...,
+    where: Mapping[str, str] | None = ...,
     batch: int | None = ...,
     inputs: Inputs | None = ...,
     outputs: Outputs | None = ...,

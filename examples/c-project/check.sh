@@ -12,7 +12,7 @@ ar t build/libcsvq.a | grep -qx csv.o || fail "the library has no csv.o"
 build 0
 "$PIPEFILE" status --check >/dev/null || fail "status --check says that something is stale"
 
-# version.h is included by main.c alone, and declared nowhere: cc_main, csvq and cli_test run.
+# version.h is included by main.c alone, and declared nowhere: cc@src/main, csvq and cli_test run.
 cp include/version.h version.before
 trap 'mv version.before include/version.h' EXIT
 sed 's/1\.2\.0/1.2.1/' version.before >include/version.h

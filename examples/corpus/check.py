@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 
 def main() -> None:
-    files = [os.path.join(folder, name) for folder, _, names in os.walk("corpus") for name in names]
+    files = [os.path.join(folder, name) for folder, _, names in os.walk("corpus") for name in names if name.endswith(".py")]
     lines = 0
     for path in files:
         with open(path, "rb") as file:

@@ -84,10 +84,11 @@ class UnknownTargetError(UsageError):
         target: What was asked for, escaped.
         near: The alias, stage or output that is probably meant, escaped; "" if none is near.
         is_path: Whether *near* is a path, from the root: whoever knows where the user stands makes one from there of it.
+        places: Who could make it, if something were there.
     """
 
-    def __init__(self, target: str, near: str = "", is_path: bool = False) -> None:
-        super().__init__(f"no alias, stage or output is called `{target}`", (), meant(near))
+    def __init__(self, target: str, near: str = "", is_path: bool = False, places: Iterable[Place] = ()) -> None:
+        super().__init__(f"no alias, stage or output is called `{target}`", places, meant(near))
         self.near = near
         self.is_path = is_path
 

@@ -65,7 +65,7 @@ def run(request: Request, given: Given, look: Look | None = None) -> int:
         with Pauses(report.pause if report.live and _is_main_thread() else None):
             status = _build(request, wanted, report, look)
     except PipefileError as error:
-        if isinstance(error, UsageError) and request.implied and not error.hint:
+        if isinstance(error, UsageError) and request.implied and not error.hint and not error.places:
             error.hint = _command_hint(wanted.targets)
         for file in files:
             file.fault(error)

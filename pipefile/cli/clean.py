@@ -35,7 +35,7 @@ def command(request: Request, targets: tuple[str, ...], dead: bool, dry_run: boo
     names = resolve(request, targets)
 
     def session() -> Session:
-        return look(request.project, request.environ, request.warn, request.note)
+        return look(request.project, request.environ, request.warn, request.note, names)
 
     if dry_run:
         return _clean(request, session(), names, dead, dry=True)

@@ -22,8 +22,9 @@ def command(request: Request, targets: tuple[str, ...], graph_format: str, waves
     from pipefile.engine.session import Session
     from pipefile.report import graph
 
-    session = Session(request.project, request.environ, request.warn, note=request.note)
-    shown = view(session, resolve(request, targets))
+    wanted = resolve(request, targets)
+    session = Session(request.project, request.environ, request.warn, note=request.note, targets=wanted)
+    shown = view(session, wanted)
     write = {"text": graph.as_text, "dot": graph.as_dot, "json": graph.as_json}[graph_format]
     for part in write(shown, waves):
         request.out.write(part)

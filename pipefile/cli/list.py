@@ -25,7 +25,7 @@ def command(request: Request, with_status: bool, as_json: bool) -> int:
     from pipefile.engine.query import listing
 
     found = listing(request.project, request.environ, request.warn, as_json, request.note)
-    states = _states(request, found) if with_status else {}
+    states = _states(request) if with_status else {}
     if as_json:
         _print_json(request, found, states)
     else:
@@ -33,17 +33,12 @@ def command(request: Request, with_status: bool, as_json: bool) -> int:
     return 0
 
 
-def _states(request: Request, found: Listing) -> dict[str, EdgeStatus]:
-    from pipefile.engine.inspect import status
+def _states(request: Request) -> dict[str, EdgeStatus]:
+    from pipefile.engine.inspect import status_of_all
     from pipefile.model.options import Options
-    from pipefile.plan.fallback import mains
 
-    fallbacks = mains(found.pipeline.stages.values())
-    names = tuple(each.stage.name for each in found.stages if each.stage.name not in fallbacks)
-    if not names:
-        return {}
     worst: dict[str, EdgeStatus] = {}
-    for each in status(request.project, Options(targets=names, environ=request.environ, command=request.command)):
+    for each in status_of_all(request.project, Options(environ=request.environ, command=request.command)):
         known = worst.get(each.stage)
         if known is None or _WORST.index(each.state) < _WORST.index(known.state):  # of instances, the one that is worst off
             worst[each.stage] = each

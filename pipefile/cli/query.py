@@ -29,7 +29,7 @@ def command(request: Request, verb: str, target: str) -> int:
     from pipefile.engine.session import Session
 
     (resolved,) = resolve(request, (target,))
-    session = Session(request.project, request.environ, request.warn, note=request.note)
+    session = Session(request.project, request.environ, request.warn, note=request.note, targets=(resolved,))
     for path in query(session, cast("Verb", verb), resolved):
         request.out.write(line_of(path, request.out.terminal) + "\n")
     return 0

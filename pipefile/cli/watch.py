@@ -232,7 +232,7 @@ class _Rounds:
         except PipefileError as error:
             from pipefile.engine.scope import mending
 
-            found["mending"] = mending(project, wanted.environ, error)
+            found["mending"] = mending(project, wanted.environ, error, wanted.asked)
             raise
         finally:
             report.close()

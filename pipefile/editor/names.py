@@ -108,7 +108,8 @@ def _declared(root: str, file: str) -> Names:
 
     found = listing(Project(root, file, OsDisk(root), SystemClock()), {}, lambda _: None, places=False)
     inside = f"{found.pipeline.settings.store}/"
-    paths = [output for each in found.stages for output in each.outputs if not output.startswith(inside)]
+    plain = [each for each in found.stages if each.stage.for_each is None]
+    paths = [output for each in plain for output in each.outputs if not output.startswith(inside)]
     return Names(tuple([each.stage.name for each in found.stages]), tuple(found.pipeline.aliases), tuple(paths))
 
 

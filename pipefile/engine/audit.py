@@ -48,7 +48,7 @@ class Audits:
         self._folder = f"{session.store}/audit"
         self._begun = False
         self._watched: dict[int, str] = {}  # edges on their way -> what is written to
-        self._batches: dict[int, Sequence[Edge]] = {}  # by the last one of each
+        self._batches: dict[int, tuple[tuple[Edge, ...], frozenset[str]]] = {}  # by their last edge: all, and what they read
         self._starts: dict[int, bool] = {}
         self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
         self._found: dict[str, tuple[dict[str, None], ...]] = {}  # as Beyond has it, by stage
@@ -57,16 +57,24 @@ class Audits:
 
     # -- before
 
-    def watched(self, edges: Sequence[Edge], task: Task) -> Task:
-        """The task of an edge, or of a batch, with what has it watched; itself where nothing is. What a batch does is told of its last edge."""
+    def watched(self, edges: Sequence[Edge], task: Task, inputs: Collection[str]) -> Task:
+        """A task with what has it watched; itself where nothing is.
+
+        What a batch does is told with the last of its edges: who of them has done it nobody knows.
+
+        Args:
+            edges: Those that it is for.
+            task: The task.
+            inputs: What is known that they read.
+        """
         edge = edges[-1]
+        if len(edges) > 1:
+            self._batches[edge.id] = (tuple(edges), frozenset(inputs))
         if edge.name == self._trace:
             return self._traced(edge, task)
         stage = edge.stage
         if stage.audit == "off" or not self._starts_python(stage):
             return task
-        if len(edges) > 1:
-            self._batches[edge.id] = edges
         audited = Audited(self._disk.root, self._disk.at(self._begin(edge)), stage.audit != "report")
         if task.function is not None:
             return replace(task, audited=audited)
@@ -95,7 +103,7 @@ class Audits:
             self._disk.remove(self._folder)
             self._disk.mkdirs(self._folder)
         if edge.id in self._watched:  # of an attempt of which nobody wants to know
-            self.drop(edge)
+            self._disk.unlink(self._watched[edge.id])
         path = self._watched[edge.id] = f"{self._folder}/{of_text(edge.name)[7:39]}"
         return path
 
@@ -126,6 +134,7 @@ class Audits:
         path = self._watched.pop(edge.id, "")
         if not path:
             return NOTHING
+        batch, all_inputs = self._batches.pop(edge.id, ((), frozenset()))
         try:
             data = self._disk.read(path, _LIMIT)
             self._disk.unlink(path)
@@ -136,7 +145,7 @@ class Audits:
         if not data and not seen:
             return NOTHING
         accesses = self._parsed(edge, data, seen)
-        beyond = self._beyond(edge, accesses, inputs)
+        beyond = self._beyond(batch or (edge,), accesses, {*inputs, *all_inputs})
         if edge.name == self._trace:
             self.traced = self._all_of(edge, accesses, beyond)
         return beyond
@@ -174,17 +183,16 @@ class Audits:
         told = replace(beyond, reads=tuple([path for path in beyond.reads if self._stands(path)])).by_kind()
         return Traced(edge.stage.name, name, tuple(sorted(read)), tuple(sorted(written)), tuple(unread), told)
 
-    def _beyond(self, edge: Edge, accesses: list[Access], inputs: Collection[str]) -> Beyond:
+    def _beyond(self, edges: Sequence[Edge], accesses: list[Access], inputs: Collection[str]) -> Beyond:
+        """What was done beyond what any of *edges*, which ran together, declares."""
         from pipefile.plan.audit import is_among, is_ignored, sort_out
 
         store = self._session.store
-        together = self._batches.pop(edge.id, (edge,))
-        known = {*inputs, *self._params(edge.stage), *[path for each in together for path in each.literal]}
-        if len(together) > 1:
-            known.update([path for each in together for need in each.needs if need.files is not None for path in self._files.set_paths(need.files)])
+        edge = edges[-1]
+        known = {*inputs, *edge.literal, *self._params(edge.stage)}
         real: set[str] = set()
-        outputs = {path for each in together for output in each.stage.outputs for path in (output.path, temporary(output.path))}
-        outputs.update([each.stage.depfile for each in together])
+        outputs = {path for each in edges for output in each.stage.outputs for path in (output.path, temporary(output.path))}
+        outputs.update([each.stage.depfile for each in edges])
 
         def declared(path: str) -> bool:
             if is_ignored(path, store) or is_among(path, known):
@@ -274,7 +282,7 @@ class Audits:
         kinds = {"reads": "r", "writes": "w", "removes": "d"}
         accesses = [Access(kinds.get(name, ""), path) for name, paths in undeclared.items() for path in paths]
         inputs = {path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)}
-        self.note(edge, self.judged(edge, self._beyond(edge, accesses, inputs), (), ()))
+        self.note(edge, self.judged(edge, self._beyond((edge,), accesses, inputs), (), ()))
 
     def close(self) -> None:
         if self._begun:

@@ -20,15 +20,17 @@ from pipefile.engine.discover import Discovery
 from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
-from pipefile.engine.loop import Loop, Parts, Work
+from pipefile.engine.loop import Loop
 from pipefile.engine.needs import Needs
 from pipefile.engine.outlook import seconds_before
+from pipefile.engine.parts import Parts, Work
 from pipefile.engine.places import Places
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
 from pipefile.engine.session import Project, Session
 from pipefile.engine.slots import Slots, open_tokens
 from pipefile.engine.tasks import Tasks
+from pipefile.engine.unasked import rest_on
 from pipefile.engine.warm import WarmStart
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildFinished, BuildStarted, Event, Note, Waiting
@@ -100,7 +102,7 @@ def build(
     if library.pipeline is None and warm.allowed(project, options, bool(getattr(emit, "every", False))):
         seen = look() if look is not None else warm.look(project, options)
         start = warm.start(project, options, warn, seen) if seen is not None else None
-    session = start.session if start is not None else Session(project, options.environ, warn, extra)
+    session = start.session if start is not None else Session(project, options.environ, warn, extra, targets=options.asked)
     check_store(project.disk, session.pipeline.settings)
     mask = session.mask
     if mask is not None:
@@ -123,7 +125,7 @@ def build(
         if not lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0):
             return _interrupted(interrupts, project.clock.monotonic() - started)
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
-            session = Session(project, options.environ, warn, extra)
+            session = Session(project, options.environ, warn, extra, targets=options.asked)
             _let_go(start)
             start = None
         running.keep(session.pipeline.settings, warn)
@@ -251,7 +253,7 @@ class _Build:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)
             if temps is not None:
-                temps.step()
+                temps.close()
         finally:
             loop.close()
             attempts.close()
@@ -291,6 +293,8 @@ class _Build:
             return self.start
         session, alone = self.session, self.options.alone
         requested = session.select((alone,) if alone else self.options.targets)
+        if not requested:
+            session.check_asked(self.options.targets)
         self._check_losses()
         if alone:
             from pipefile.engine.debug import check_debug, check_trace
@@ -321,9 +325,9 @@ class _Build:
                 from pipefile.engine.save import Saver
 
                 whole = not options.targets and not options.alone and not session.project.overlay  # what is laid over it for once removes nothing
-                gone = self._remove_dead(whole and status == "succeeded")
+                gone, spare = self._remove_dead(whole and status == "succeeded")
                 request = warm.request_of(options) if self.as_on_disk and not options.alone and not options.from_stage else None
-                Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone)
+                Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone, spare)
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.tally.counts(), loop.tally.history.results)
@@ -357,16 +361,18 @@ class _Build:
         return Results(self.session, [edge for edge in self.session.graph.edges if edge.id in loop.tally.decided or edge.name in degraded])
 
 
-    def _remove_dead(self, whole: bool) -> list[str]:
-        """Remove dead outputs after a build of the *whole* default set. Returns those that still stand."""
+    def _remove_dead(self, whole: bool) -> tuple[list[str], list[str]]:
+        """Remove dead outputs after a build of the *whole* default set. Returns those that still stand, and what is not dead for its rule alone."""
         from pipefile.engine import dead
 
-        gone = dead.find(self.session, self.decider)
+        gone, spare = dead.standing(self.session, self.decider)
         removed = dead.remove(self.session, gone, self.warn) if whole else []
         for path in removed:
             why = "whose stage is skipped" if path.rstrip("/") in self.session.files.left_out else "which no stage makes any more"
             self.emit(Note("note", f"removed `{show(path)}`, {why}"))
-        return [path for path in gone if path not in removed]
+        if spare:
+            rest_on(self.session, spare)
+        return [path for path in gone if path not in removed], spare
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError, StoreError, UsageError
@@ -43,16 +43,18 @@ class Cleaned:
     records: int
 
 
-def look(project: Project, environ: Mapping[str, str], warn: Callable[[str], None], note: Callable[[str], None]) -> Session:
-    """A look at the project as the last build has left it.
+def look(
+    project: Project, environ: Mapping[str, str], warn: Callable[[str], None], note: Callable[[str], None], targets: tuple[str, ...] = ()
+) -> Session:
+    """A look at the project as the last build has left it, for *targets*.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong.
     """
     try:
-        return Session(project, environ, warn, Extra(Looking(project.disk, note, made=True)))
+        return Session(project, environ, warn, Extra(Looking(project.disk, note, made=True)), targets=targets)
     except PipefileError:  # what the last build learned does not fit what the Pipefile says today
-        return Session(project, environ, warn)
+        return Session(project, environ, warn, targets=targets)
 
 
 class Cleaner:
@@ -80,10 +82,13 @@ class Cleaner:
         """
         unsure = self._session.pipeline.unknown
         graph = self._session.graph
-        edges = [graph.edges[each] for each in self._session.select(targets)] if targets else graph.edges
+        stages = self._session.pipeline.stages
+        rules = {name for name in targets or stages if name in stages and stages[name].is_pattern and name not in self._session.pipeline.aliases}
+        named = [name for name in targets if name not in rules or graph.by_stage[name]]
+        edges = [graph.edges[each] for each in self._session.select(named)] if named else [] if targets else graph.edges
         decider = Decider(self._session)
         for edge in edges:
-            named = decider.named(edge)
+            returned = decider.named(edge)
             if not edge.outputs:
                 self._remove_record(edge_record_path(self._session.store, edge.name))
             for output in edge.outputs:
@@ -95,8 +100,10 @@ class Cleaner:
                     continue
                 self._remove_record(record_path(output.path))  # first: from then on the edge is stale, whatever happens
                 self._remove(output.path, output.shown)
-            self._remove_named(edge, named)
+            self._remove_named(edge, returned)
             self._remove_checkpoints(edge)
+        if rules:
+            self._spare(rules)
         if unsure and not targets and not self._session.project.overlay:
             self._gone()  # or made by a stage that is not known
         return self._done()
@@ -158,6 +165,21 @@ class Cleaner:
                 continue
             self._remove_record(at)
             self._remove(made.path, shown)
+
+    def _spare(self, rules: Container[str]) -> None:
+        """Remove what pattern rules have made and nothing asks for now, where nobody has changed it since."""
+        made = living(self._session, Decider(self._session))
+        for at, record in list(records_of_gone(self._session, made, spare=True)):
+            output = next((each for each in record.outputs if each.path == record.output), None)
+            if output is None or record.edge.partition("@")[0] not in rules:
+                continue
+            shown = output.path + "/" if output.kind == "directory" else output.path
+            fault = self._dead_fault(output, "")
+            if fault:
+                self._kept.append((shown, fault))
+                continue
+            self._remove_record(at)
+            self._remove(output.path, shown)
 
     def _done(self) -> Cleaned:
         return Cleaned(tuple(self._removed), tuple(self._kept), self._records)

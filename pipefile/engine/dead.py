@@ -13,6 +13,7 @@ from pipefile.engine.decide import Decider
 from pipefile.engine.files import Files
 from pipefile.engine.places import TEMPORARY
 from pipefile.engine.session import Session
+from pipefile.engine.unasked import is_spare
 from pipefile.model.record import Made, Record
 from pipefile.store import record as record_file
 from pipefile.store.index import Index
@@ -20,22 +21,35 @@ from pipefile.store.index import Index
 
 def find(session: Session, decider: Decider) -> list[str]:
     """Places of dead outputs, as far as the index remembers what was made; without an index the whole tree is searched for records."""
+    return standing(session, decider)[0]
+
+
+def standing(session: Session, decider: Decider) -> tuple[list[str], list[str]]:
+    """Places of dead outputs, as `find`; and of what pattern rules have made and would make again, though nothing asks for it now."""
     index = session.index
     made = living(session, decider)
     left = session.files.left_out
-    if index.edge_names or index.dead:
-        known = dict.fromkeys([*index.dead, *sorted(left)])
+    spare: list[str] = []
+    if index.edge_names or index.dead or index.spare:
+        known = dict.fromkeys([*index.dead, *index.spare, *sorted(left)])
         for at in range(len(index.edge_names)):
             known.update(dict.fromkeys([index.paths[row] for row in index.outputs(at)]))
         gone = [path for path in known if path not in made and session.disk.lstat(record_file.record_path(path)) is not None]
+        if session.graph.rules is not None:
+            records = {path: read(session, record_file.record_path(path)) for path in gone}
+            spare = [path for path, record in records.items() if record is not None and is_spare(session, record)]
+            kept = frozenset(spare)
+            gone = [path for path in gone if path not in kept]
     else:
         gone = sorted(record.output for _, record in records_of_gone(session, made) if record.output is not None)
+        if session.graph.rules is not None:
+            spare = sorted(record.output for _, record in records_of_gone(session, made, spare=True) if record.output is not None)
     if not gone:
-        return []
+        return [], spare
     real = Real(session)
     sources = needed(session, decider, real)
     unread = [path for path in gone if path in left or real.of(path) not in sources]
-    return [path for path in unread if real.of(path) not in real.outputs and real.allowed(path)]
+    return [path for path in unread if real.of(path) not in real.outputs and real.allowed(path)], spare
 
 
 def made_now(session: Session) -> Mapping[str, int]:
@@ -110,7 +124,7 @@ def needed(session: Session, decider: Decider, real: Real) -> dict[str, str]:
     return found
 
 
-def records_of_gone(session: Session, made: Container[str]) -> Iterator[tuple[str, Record]]:
+def records_of_gone(session: Session, made: Container[str], spare: bool = False) -> Iterator[tuple[str, Record]]:
     """Records in the tree that name this Pipefile, and an output that no edge makes any more or a stage that is gone; with their paths.
 
     Looks into every folder but `.git`, temporary ones, and the store, of which only values and records are of interest.
@@ -118,6 +132,7 @@ def records_of_gone(session: Session, made: Container[str]) -> Iterator[tuple[st
     Args:
         session: The project.
         made: Outputs that are made: `living`.
+        spare: Those of outputs that pattern rules would make again, instead of all others.
     """
     disk, store = session.disk, session.store
     stages = session.graph.by_stage
@@ -140,6 +155,8 @@ def records_of_gone(session: Session, made: Container[str]) -> Iterator[tuple[st
                     continue  # the record of a living output, by its name: it need not be read
                 record = read(session, path)
                 if record is None or (record.edge in stages if record.output is None else record.output in made):
+                    continue
+                if is_spare(session, record) != spare:
                     continue
                 if record.output is None or real.of(record.output) not in real.outputs:  # which may lead through a link to this very file
                     yield path, record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, replace
@@ -11,6 +12,7 @@ from pipefile.base.paths import folder_of, name_of, show
 from pipefile.engine.code import CodeReader
 from pipefile.engine.files import GONE, State
 from pipefile.engine.session import Session, python
+from pipefile.engine.unasked import Unasked
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
 from pipefile.plan.key import Facts, components, key_of, set_label
@@ -223,6 +225,17 @@ class Decider:
         except InputError:
             return ()  # it is told when the edge is decided
 
+    @cached_property
+    def unasked(self) -> Unasked:
+        """Knows what pattern rules have made and nothing asks for."""
+        return Unasked(self._session)
+
+    def _reads_unasked(self, edge: Edge) -> list[str]:
+        """Discovered inputs that a pattern rule has made, and of which nobody sees to it that they are fresh: nothing asks for them by name."""
+        if not self.has_discovered(edge) or not self.unasked.rules:
+            return []
+        return [path for path in self.known_discovered(edge) if self.unasked.maker(path)]
+
     # -- decisions
 
     def unmoved(self, number: int) -> bool:  # noqa: ARG002  # a decider that knows more does (engine/warm.py)
@@ -238,13 +251,15 @@ class Decider:
         if self._session.graph.temps:
             self.count_gone(edge)
         code = self.code.of(edge)
+        self.unasked.check_code(edge, code.files)
         parts = components(edge, self._facts(edge, code.parts))
         if self._mask is not None:  # in the key as in the record: what differs by a secret alone is the same
             parts = [part._replace(value=self._mask.text(part.value)) for part in parts]
         key = key_of(parts, self._algorithm, edge.stage.folder)
         anyway = runs_anyway(edge)
         at = self.indexed(edge)
-        if at >= 0 and anyway is None and self._as_indexed(edge, at, key):
+        unasked = self._reads_unasked(edge)
+        if at >= 0 and anyway is None and not unasked and self._as_indexed(edge, at, key):
             discovered = tuple([self._index.paths[row] for row in self._index.discovered(at)])
             if runs_anyway(edge, discovered) is None:
                 named = self._indexed_named(edge, at) if edge.id in self.naming else ()
@@ -269,6 +284,7 @@ class Decider:
             reasons = (anyway, *reasons)
         if record is None:
             return Decision(reasons, key, parts, (), (), code.files)
+        reasons += tuple([Reason("unasked", path, new=self.unasked.maker(path)) for path in unasked])
         own = () if record.own and any(_of_program(reason) for reason in reasons) else record.own
         named = self.named(edge)
         if not reasons:

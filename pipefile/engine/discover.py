@@ -95,7 +95,9 @@ class Discovery:
             candidates += listed
         if tracked:
             read = [path for path in tracked if path not in skipped]
-            if self._foreign(edge, read, found):
+            if self._graph.checkpoints or self._graph.temps:
+                read = self._allowed(edge, read, found)
+            if found.fault or self._foreign(edge, read, found):
                 return found
             candidates += read
         for path in dict.fromkeys(candidates):
@@ -188,9 +190,10 @@ class Discovery:
         """Whether one of the files is made by an edge that need not have come before: its bytes are then by chance what they are."""
         for path in listed:
             maker = self._graph.producer.get(path, -1)
-            if maker >= 0 and maker != edge.id and not self._is_ancestor(maker, edge.id):
-                other = self._graph.edges[maker]
-                found.fault = f"read `{show(path)}`, which stage `{show(other.name)}` makes, without declaring it"
+            foreign = maker >= 0 and maker != edge.id and not self._is_ancestor(maker, edge.id)
+            name = self._graph.edges[maker].name if foreign else self._decider.unasked.maker(path) if maker < 0 else ""
+            if name:
+                found.fault = f"read `{show(path)}`, which stage `{show(name)}` makes, without declaring it"
                 found.hint = f"add it to the inputs of `{show(edge.stage.name)}`: {_quoted(path)}"
                 return True
         return False

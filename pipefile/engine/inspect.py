@@ -21,6 +21,7 @@ from pipefile.model.options import Options
 from pipefile.model.record import Reason
 from pipefile.model.run import RunResult
 from pipefile.plan.estimate import estimate
+from pipefile.plan.fallback import mains
 from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED, NEVER, describe, runs_anyway
@@ -197,13 +198,20 @@ def _decided(
 
 def status(project: Project, options: Options, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
     """The status of the targets' closure, in an order in which it could be built. *note* is told where not all of the graph is known."""
-    session = Session(project, options.environ, lambda _: None, note=note)
+    session = Session(project, options.environ, lambda _: None, note=note, targets=options.asked)
     return look(session, session.select(options.targets), caching=options.cache, targets=options.targets)
+
+
+def status_of_all(project: Project, options: Options) -> list[EdgeStatus]:
+    """As `status`, of all stages there are, but for those that only stand in for others."""
+    session = Session(project, options.environ, lambda _: None)
+    standing_in = mains(session.pipeline.stages.values())
+    return look(session, [edge.id for edge in session.graph.edges if edge.stage.name not in standing_in], caching=options.cache)
 
 
 def why(project: Project, options: Options, target: str, note: Callable[[str], None] | None = None) -> list[EdgeStatus]:
     """What is not fresh on the way from the sources to *target*, and then the target's own edges, fresh or not. *note*: as in `status`."""
-    session = Session(project, options.environ, lambda _: None, note=note)
+    session = Session(project, options.environ, lambda _: None, note=note, targets=(target,))
     requested = session.select((target,))
     wanted = {session.graph.edges[number].name for number in requested}
     edges = {edge.name: edge for edge in session.graph.edges}
@@ -223,8 +231,10 @@ def dry_run(
 ) -> RunResult:
     """Say what a build would run, and change nothing. *extra*: what joins the Pipefile, where that is known."""
     started = project.clock.monotonic()
-    session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)))
+    session = Session(project, options.environ, warn, extra, lambda text: emit(Note("note", text)), options.asked)
     requested = session.select(options.targets)
+    if not requested:
+        session.check_asked(options.targets)
     if any(stage.for_each is not None for stage in session.pipeline.stages.values()):
         from pipefile.engine import losses
 

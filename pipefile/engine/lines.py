@@ -19,7 +19,7 @@ _encode = json.JSONEncoder(check_circular=False).encode
 def default_set(pipeline: Pipeline) -> list[str]:
     """What a build without targets builds, by name."""
     default = pipeline.settings.default
-    return [stage.name for stage in pipeline.stages.values() if stage.outputs] if default is None else list(default)
+    return [stage.name for stage in pipeline.stages.values() if stage.outputs and not stage.is_pattern] if default is None else list(default)
 
 
 def listing_of(session: Session) -> bytes:

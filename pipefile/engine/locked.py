@@ -28,7 +28,7 @@ def locked(
 
     Args:
         project: Which project.
-        options: `wait`, `environ` and `command` are used.
+        options: `wait`, `environ`, `command` and `targets` are used.
         warn: Takes warnings.
         on_wait: Told the pid and the command of the build that is waited for.
         note: Told where not all of the graph is known.
@@ -39,7 +39,7 @@ def locked(
         PipefileError: The Pipefile or the graph is wrong.
     """
     with locked_store(project, options, on_wait):
-        yield Session(project, options.environ, warn, note=note) if look is None else look()
+        yield Session(project, options.environ, warn, note=note, targets=options.targets) if look is None else look()
 
 
 @contextmanager

@@ -18,8 +18,8 @@ FEW = 10
 
 
 def stages_of(session: Session) -> dict[str, Stage]:
-    """Stages with `for_each`, by name."""
-    return {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None}
+    """Stages with `for_each`, by name. Pattern rules are none: nobody has to ask for what they make."""
+    return {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None and not stage.is_pattern}
 
 
 def empty(session: Session) -> list[str]:
@@ -75,7 +75,7 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
             kept[stage] += 1
         elif any(session.disk.lstat(record_path(index.paths[row])) is not None for row in index.outputs(at)):
             lost.setdefault(stage, set()).add(name)
-    known = bool(index.edge_names or index.dead)
+    known = bool(index.edge_names or index.dead or index.spare)
     for path in index.dead if known else dead.find(session, decider):
         record = dead.read(session, record_path(path))
         stage = "" if record is None else record.edge.partition("@")[0]

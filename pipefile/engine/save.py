@@ -24,13 +24,14 @@ _UNKNOWN = State("named", "", None)
 class Saver(Rows):
     """Makes the index that holds after a build."""
 
-    def save(self, request: str | None, nodes: Sequence[int], dead: Sequence[str]) -> None:
+    def save(self, request: str | None, nodes: Sequence[int], dead: Sequence[str], spare: Sequence[str] = ()) -> None:
         """Write it.
 
         Args:
             request: What was built, or tried to; None if the index of another command line says nothing of it.
             nodes: Its closure.
             dead: Dead outputs that still stand.
+            spare: What pattern rules have made and would make again, though nothing asks for it now.
 
         Raises:
             OSError: The store cannot be written.
@@ -54,7 +55,7 @@ class Saver(Rows):
         }
         known = not (changed or self._outdated(folders) or self._session.project.file != PIPEFILE)
         self._name_the_rest()
-        self._write(request if known else None, nodes, dead, folders)
+        self._write(request if known else None, nodes, (dead, spare), folders)
 
     def _carry(self, edge: Edge) -> None:
         """Keep what the old index knows of an edge that this build did not look at, unless a row that it rests on has changed."""
@@ -158,7 +159,11 @@ class Saver(Rows):
     # -- columns
 
     def _write(
-        self, request: str | None, nodes: Sequence[int], dead: Sequence[str], folders: Mapping[str, tuple[int, tuple[int, ...]]]
+        self,
+        request: str | None,
+        nodes: Sequence[int],
+        left: tuple[Sequence[str], Sequence[str]],
+        folders: Mapping[str, tuple[int, tuple[int, ...]]],
     ) -> None:
         graph = self._session.graph
         plain: list[str] = []
@@ -218,7 +223,8 @@ class Saver(Rows):
                 "edge_seconds": seconds.tobytes(),
                 "requests": texts,
                 "request_rows": numbers.tobytes(),
-                "dead": join_texts(dead),
+                "dead": join_texts(left[0]),
+                "spare": join_texts(left[1]),
                 "globs": pack_globs(self._session.world.globs),
                 **graph_sections(self._session, row_of, folder_numbers),
             }
@@ -277,7 +283,8 @@ class Saver(Rows):
         needed = {folder for match in self._session.world.globs.values() for folder in match.folders}
         needed.update(self._decider.code.folders())
         conditions = self._condition_folders()
-        if any(stage.for_each is not None and not graph.by_stage[name] for name, stage in self._session.pipeline.stages.items()):
+        stages = self._session.pipeline.stages
+        if any(stage.for_each is not None and not graph.by_stage[name] and not stage.is_pattern for name, stage in stages.items()):
             return b"", array("i")  # that it stands for nothing is told of in every build
         if conditions is None or any(edge.id in self._session.left_out or not self._still_holds(edge) for edge in edges):
             return b"", array("i")  # what is left out is told of in every build

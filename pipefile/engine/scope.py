@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pipefile.base.errors import PipefileError
 from pipefile.engine.session import Project, Session
 
 
-def mending(project: Project, environ: Mapping[str, str], error: PipefileError) -> list[str]:
+def mending(project: Project, environ: Mapping[str, str], error: PipefileError, targets: Sequence[str] = ()) -> list[str]:
     """What may mend a graph, as far as it can be told without running anything.
 
     Args:
         project: Which project.
         environ: The environment of the build.
         error: Why it could not begin.
+        targets: What it was asked for.
 
     Returns:
         Paths from the root of files: those that the graph is read from, those that the error names, sources that are no files. Paths of folders in
@@ -22,7 +23,7 @@ def mending(project: Project, environ: Mapping[str, str], error: PipefileError) 
     """
     found = {project.file, *[place.file for place in error.places if place.file]}
     try:
-        session = Session(project, environ, lambda _: None)
+        session = Session(project, environ, lambda _: None, targets=targets)
     except PipefileError:
         return sorted(found)
     found.update(session.pipeline.files)

@@ -13,7 +13,7 @@ from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
 from pipefile.base.errors import PipefileError, UsageError
-from pipefile.base.locations import Locator
+from pipefile.base.locations import Locator, Place
 from pipefile.base.paths import show
 from pipefile.engine.files import Files
 from pipefile.engine.secrets import mask_of
@@ -93,6 +93,7 @@ class Session:
         warn: Takes warnings: about damaged state, for example.
         extra: What joins the Pipefile. Without, what is known of Python files without running them.
         note: Told where that is not all.
+        targets: What is asked for: pattern rules make it if nobody else does.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong; its places have their lines.
@@ -105,6 +106,7 @@ class Session:
         warn: Callable[[str], None],
         extra: Extra | None = None,
         note: Callable[[str], None] | None = None,
+        targets: Sequence[str] = (),
     ) -> None:
         environ = without(environ)  # where jobs are counted is no concern of keys
         self.project = project
@@ -140,11 +142,13 @@ class Session:
         from pipefile.plan import resolve
 
         try:
-            self.graph: Graph = resolve.resolve(self.pipeline, self.world)
+            self.graph: Graph = resolve.resolve(self.pipeline, self.world, targets)
         except PipefileError as error:
             error.locate(self.locator)
             self._explain(error)
             raise
+        if self.graph.rules is not None and self.graph.rules.absent:
+            self.pipeline = replace(self.pipeline, files={**dict.fromkeys(self.graph.rules.absent), **self.pipeline.files})
         self.world.made = self.graph.producer
         self.files.optional = self.graph.optional
         self.files.late = self.world.expand_late
@@ -253,6 +257,19 @@ class Session:
                 check_known(self.disk, self.pipeline, targets, self.graph.by_stage)
             self.locate(error)
             raise
+
+    def check_asked(self, targets: Sequence[str]) -> None:
+        """
+        Raises:
+            UsageError: Nothing is asked for, and all that there is to be built are files of pattern rules, which somebody has to ask for.
+        """
+        stage = next((stage for stage in self.pipeline.stages.values() if stage.is_pattern), None)
+        if stage is not None and not targets and self.pipeline.settings.default is None:
+            from pipefile.plan.targets import name_it, nothing_asks
+
+            fault = UsageError(nothing_asks(stage), (Place(stage.file, ("stage", stage.name, "outputs"), f"`{show(stage.name)}`"),), name_it(stage))
+            self.locate(fault)
+            raise fault
 
     def closure(self, edges: Sequence[int]) -> list[int]:
         """The nodes that *edges* need, themselves included, each after those it needs.

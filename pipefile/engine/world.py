@@ -14,6 +14,7 @@ from pipefile.engine import globs
 from pipefile.engine.files import Files, unreadable
 from pipefile.model.graph import FileSet
 from pipefile.model.ports import Disk
+from pipefile.model.record import Record
 from pipefile.store import record as record_file
 from pipefile.store.index import folder_stamp_of
 from pipefile.store.record import Records
@@ -105,6 +106,15 @@ class DiskWorld:
         except InputError:
             return False
 
+    def made_by(self, path: str) -> str:
+        record = record_of(self._disk, path)
+        if record is None or record.pipefile not in self._pipefiles:
+            return ""
+        made = next((each for each in record.outputs if each.path == path), None)
+        if made is not None and made.digest.startswith(f"{self._files.algorithm}:") and self._files.output_digest(path) != made.digest:
+            return ""
+        return record.edge
+
     def names(self, folder: str) -> Sequence[str]:
         try:
             return [name for name, _ in self._disk.names(folder)]
@@ -147,12 +157,17 @@ class DiskWorld:
 
 def is_made_by(disk: Disk, path: str, pipefiles: Collection[str]) -> bool:
     """Whether the record beside *path* says that one of these Pipefiles made it. What is still made comes back through the graph's own outputs."""
+    record = record_of(disk, path)
+    return record is not None and record.pipefile in pipefiles
+
+
+def record_of(disk: Disk, path: str) -> Record | None:
+    """The record beside a file; None if there is none that can be read."""
     at = record_file.record_path(path)
     try:
-        record = record_file.decode(disk.read(at, record_file.LIMIT, follow=False), at)
+        return record_file.decode(disk.read(at, record_file.LIMIT, follow=False), at)
     except (OSError, RecordError):
-        return False
-    return record.pipefile in pipefiles
+        return None
 
 
 def pack_globs(found: Mapping[str, globs.GlobMatch]) -> bytes:

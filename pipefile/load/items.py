@@ -14,6 +14,7 @@ from pipefile.load.faults import FaultError, did_you_mean, kind_of, wrong_kind
 from pipefile.load.params import Params
 from pipefile.load.stages import StageReader
 from pipefile.load.templates import RESERVED, Asked
+from pipefile.load.wildcards import check_pattern, with_wildcards
 from pipefile.model.stage import Axis, Call, Command, Field, ForEach, InputGroup, Output, Stage, Value
 from pipefile.plan.items import PARTS, split
 from pipefile.plan.patterns import is_glob
@@ -27,30 +28,36 @@ _FORMS = 'a value is a glob, a list, `{ range = [0, 10] }`, `"global.KEY"` or `"
 
 
 class ItemReader(StageReader):
-    """Reads one stage with `for_each`.
+    """Reads one stage with `for_each`, or with wildcards.
 
     Args:
         reader: Reads the other stages of the Pipefile.
         stage: The stage's name.
         table: Its table, types of values checked.
+        wildcards: Names in its outputs that nothing defines.
 
     Raises:
-        FaultError: Something in `for_each` or `exclude` is wrong.
+        FaultError: Something in `for_each`, `exclude` or `where` is wrong.
     """
 
     of_items = True
 
-    def __init__(self, reader: StageReader, stage: str, table: Mapping[str, Any]) -> None:
+    def __init__(self, reader: StageReader, stage: str, table: Mapping[str, Any], wildcards: tuple[str, ...]) -> None:
         self.__dict__.update(reader.__dict__)
-        self._for_each = _ForEachReader(stage, reader._globals).read(table)
+        has_items = "for_each" in table or "exclude" in table or ("batch" in table and not wildcards)
+        self._for_each = _ForEachReader(stage, reader._globals).read(table) if has_items else ForEach(())
+        if wildcards or "where" in table:
+            self._for_each = with_wildcards(self._for_each, stage, table.get("where", {}), wildcards)
         self._used: set[str] = set()
         self._params = _ItemParams(reader._params, self)
-        self._globals = _ItemGlobals(reader._globals.table, self._for_each.names, self._used)
+        self._globals = _ItemGlobals(reader._globals.table, self._for_each, self._used)
 
     def read(self, name: str, table: Any, fallback: bool = False) -> Stage:
         if fallback:
             hint = "it runs in place of another stage, for that one's items"
-            raise FaultError(f"stage `{show(name)}` is a fallback, so it cannot have `for_each`", ("stage", name, "for_each"), hint)
+            key = next(key for key in ("for_each", "exclude", "batch", "where", "outputs") if key in table)
+            what = "wildcards" if key == "outputs" else f"`{key}`"
+            raise FaultError(f"stage `{show(name)}` is a fallback, so it cannot have {what}", ("stage", name, key), hint)
         self._check_condition(name, table.get("should_run"))
         stage = super().read(name, table)
         for field in self._templates.fields(stage.action) if isinstance(stage.action, Command) else ():
@@ -61,6 +68,8 @@ class ItemReader(StageReader):
         }
         self._check_used(stage)
         stage = replace(stage, env=env, for_each=self._for_each)
+        if stage.is_pattern:
+            check_pattern(stage, table["outputs"])
         if "batch" not in table:
             return stage
         from pipefile.load.batches import batch_of  # fewer have any
@@ -122,7 +131,7 @@ class ItemReader(StageReader):
             return text
         for field in fields(parse(text)):
             if not field.name.startswith("global.") and not self.is_item(field):
-                raise _unknown_item(field, f"`{key[2]}` of stage `{show(stage)}`", key, self._for_each.names)
+                raise _unknown_item(field, f"`{key[2]}` of stage `{show(stage)}`", key, self._for_each)
         return written([piece if isinstance(piece, str) or self.is_item(piece) else str(piece) for piece in parse(text)])
 
     def _check_used(self, stage: Stage) -> None:
@@ -165,15 +174,15 @@ class StandInReader(StageReader):
 class _ItemGlobals(values.Globals):
     """Fills in `{global.KEY}`, and leaves placeholders of items as they are."""
 
-    def __init__(self, table: dict[str, Value], names: tuple[str, ...], used: set[str]) -> None:
+    def __init__(self, table: dict[str, Value], for_each: ForEach, used: set[str]) -> None:
         super().__init__(table)
-        self._names = names
+        self._for_each = for_each
         self._used = used
 
     def fill_path(self, text: str, what: str, key: KeyPath) -> str:
         pieces: list[str | Field] = []
         for piece in parse(text):
-            found = None if isinstance(piece, str) or piece.index is not None else split(piece.name, self._names)
+            found = None if isinstance(piece, str) or piece.index is not None else split(piece.name, self._for_each.names)
             if isinstance(piece, str) or found is not None:
                 pieces.append(piece)
                 if found is not None:
@@ -181,13 +190,15 @@ class _ItemGlobals(values.Globals):
             elif piece.name.startswith("global."):
                 pieces.append(super().fill_path(str(piece), what, key))
             else:
-                raise _unknown_item(piece, what, key, self._names)
+                raise _unknown_item(piece, what, key, self._for_each)
         return written(pieces)
 
 
-def _unknown_item(field: Field, what: str, key: KeyPath, names: Sequence[str]) -> FaultError:
+def _unknown_item(field: Field, what: str, key: KeyPath, for_each: ForEach) -> FaultError:
+    names = for_each.names
     known = [*names, *[f"{name}.{part}" for name in names for part in PARTS]]
-    hint = did_you_mean(field.name, known, "{{{}}}") or f"`for_each` has {', '.join(f'`{{{show(name)}}}`' for name in names[:5])}"
+    whose = "`for_each` has" if len(names) > len(for_each.wildcards) else "`outputs` have"
+    hint = did_you_mean(field.name, known, "{{{}}}") or f"{whose} {', '.join(f'`{{{show(name)}}}`' for name in names[:5])}"
     return FaultError(f"unknown placeholder `{field}` in {what}", key, hint, str(field))
 
 

@@ -125,6 +125,7 @@ STAGE: dict[str, Key] = {
         nonempty=True,
     ),
     "exclude": Key(("strings", "string"), "Globs of files that the globs of `for_each` leave out"),
+    "where": Key(("table",), "Regular expressions that the wildcards of `outputs` match as a whole", entries=("string",), nonempty=True),
     "batch": Key(("integer",), "One command, or one call of the function, takes so many items at the most", least=1),
     "params": Key(("table",), "Names to `global.KEY`, `FILE:KEY` or plain values", entries=("value",)),
     "mode": Key(("string",), "Where a function runs", choices=("auto", "function", "process")),

@@ -28,6 +28,7 @@ _ALLOWED = types(STAGE)
 _RULES = {name: rule for name, rule in STAGE.items() if rule.nonempty or (rule.kinds == ("string",) and rule.choices) or rule.least is not None}
 
 _FUNCTION_KEYS = frozenset(KEYS)
+_EACH_KEYS = frozenset(["for_each", "exclude", "batch", "where"])
 _PATH_ALONE = {"path"}
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][\w.+=,:#~%-]*")
@@ -93,8 +94,10 @@ class StageReader:
         if not _PLAIN_NAME.fullmatch(name):
             _check_name(name, where)
         self._check_types(name, table)
-        if ("for_each" in table or "exclude" in table or "batch" in table) and not self.of_items:
-            return self._of_items(name, table, fallback)
+        if not self.of_items and (not _EACH_KEYS.isdisjoint(table) or "{" in str(table.get("outputs"))):
+            found = self._of_items(name, table, fallback)
+            if found is not None:
+                return found
         settings = self._settings
         get = table.get
 
@@ -151,10 +154,16 @@ class StageReader:
     of_items = False
     """Placeholders of items are known (load/items.py)."""
 
-    def _of_items(self, name: str, table: dict[str, Any], fallback: bool) -> Stage:
-        from pipefile.load.items import ItemReader  # few Pipefiles have any
+    def _of_items(self, name: str, table: dict[str, Any], fallback: bool) -> Stage | None:
+        """A stage with `for_each` or wildcards; None if it has neither."""
+        from pipefile.load.wildcards import wildcards  # few Pipefiles have any
 
-        return ItemReader(self, name, table).read(name, table, fallback)
+        found = wildcards(table, self._globals)
+        if not found and _EACH_KEYS.isdisjoint(table):
+            return None
+        from pipefile.load.items import ItemReader
+
+        return ItemReader(self, name, table, found).read(name, table, fallback)
 
     def _standing_in(self, main: Stage) -> StageReader:
         """What knows the placeholders of items that a fallback of *main* may use."""

@@ -14,6 +14,8 @@ from pipefile.base.locations import KeyPath
 from pipefile.base.paths import show
 from pipefile.load.config import plain
 from pipefile.load.faults import FaultError, did_you_mean
+from pipefile.load.values import Globals
+from pipefile.load.wildcards import wildcards
 from pipefile.model.fileref import FileRef
 from pipefile.model.stream import Stream
 
@@ -23,7 +25,7 @@ RESULT = "result"
 """Name of the one output of a function that declares none, and of a single type."""
 
 KEYWORDS = (
-    "for_each", "exclude", "batch",
+    "for_each", "exclude", "batch", "where",
     "inputs", "outputs", "params", "version", "env", "retry_policy", "timeout", "fallback", "should_run", "mode", "external", "setup", "after",
     "always", "cache", "description", "tags", "log_limit", "metrics", "resources", "secret_env", "name",
 )  # fmt: skip
@@ -182,7 +184,7 @@ def item_names(table: Mapping[str, Any]) -> frozenset[str] | None:
     given = table.get("for_each", {})
     if isinstance(given, list):
         given = given[0] if given and isinstance(given[0], Mapping) else {}
-    return frozenset(given) if isinstance(given, Mapping) else None
+    return frozenset([*given, *wildcards(table, Globals({}))]) if isinstance(given, Mapping) else None
 
 
 def _retry(value: Any, name: str, key: KeyPath) -> Any:

@@ -166,12 +166,10 @@ class Globals:
                 pieces.append(piece)
                 continue
             if not piece.name.startswith("global."):
-                raise FaultError(
-                    f"unknown placeholder `{piece}` in {what}",
-                    key,
-                    f"paths know `{{global.KEY}}` alone; literal braces are doubled: `{{{piece}}}`",
-                    str(piece),
-                )
+                hint = f"paths know `{{global.KEY}}` alone; literal braces are doubled: `{{{piece}}}`"
+                if self.get(piece.name) is not None:
+                    hint = f"did you mean `{{global.{piece.name}}}`?"
+                raise FaultError(f"unknown placeholder `{piece}` in {what}", key, hint, str(piece))
             value = self.text(piece, what, key)
             if not isinstance(value, str):
                 raise FaultError(f"`{piece}` in {what} is a list, which cannot be part of a path", key, needle=str(piece))

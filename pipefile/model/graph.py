@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipefile.base.dataclass import dataclass, field
 from pipefile.model.stage import Output, Stage, Value
@@ -98,6 +98,23 @@ class ValueOf:
     entry: str = ""
 
 
+class OnDemand(Protocol):
+    """What pattern rules make when something asks for it. As plan/possible.py: Possible."""
+
+    @property
+    def absent(self) -> Mapping[str, None]:
+        """Files that were looked for and are not there: if one comes, the graph may be another one."""
+
+    def makeable(self, path: str) -> tuple[str, ...] | None:
+        """The files on the disk that a rule would make a file of, if something asked for it; None if none would, or an edge does already."""
+
+    def could(self, path: str) -> list[tuple[Stage, tuple[str, ...]]]:
+        """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
+
+    def across(self, path: str) -> str:
+        """What to do about a missing file that a rule would make, were it not for a slash; "" where that is not it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """All edges, joined by files.
@@ -118,6 +135,7 @@ class Graph:
         temps: Of `producer`, outputs that are removed when nobody needs them any more. Where only a part of the graph is looked at (engine/lazy.py),
             these and the next ones are not known, and there is none in that part.
         optional: Of `producer`, outputs that may be absent after their edge has run.
+        rules: The pattern rules; None if there are none.
     """
 
     edges: Sequence[Edge]
@@ -131,3 +149,4 @@ class Graph:
     checkpoints: Mapping[str, int] = field(default_factory=dict)
     temps: Mapping[str, int] = field(default_factory=dict)
     optional: Mapping[str, int] = field(default_factory=dict)
+    rules: OnDemand | None = None

@@ -57,6 +57,11 @@ class Options:
     allow_removal: bool = False
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """All that is named: targets, and stages that are meant for something else."""
+        return (*self.targets, *[name for name in (self.alone, self.from_stage) if name])
+
+    @property
     def alone(self) -> str:
         """Name of the only stage that is asked for, and that runs whether it is stale or not; "" where targets are asked for."""
         return self.debug or self.trace

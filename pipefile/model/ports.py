@@ -181,8 +181,8 @@ class Task:
         resources: What it was granted.
         process: The function runs in a process of its own rather than in the builder.
         mask: Takes what nobody may read out of what it prints; None for nothing.
-        audited: Where a function tells what it reads and writes; None where nobody wants to know. A command has it in its environment.
         shared: What tasks without a `setup` have in common that may share worker processes, the name of their stage; "" for a process of its own.
+        audited: Where a function tells what it reads and writes; None where nobody wants to know. A command has it in its environment.
     """
 
     id: int
@@ -199,8 +199,8 @@ class Task:
     resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
     mask: Mask | None = None
-    audited: Audited | None = None
     shared: str = ""
+    audited: Audited | None = None
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
@@ -254,6 +254,9 @@ class World(Protocol):
 
     def real(self, path: str) -> str:
         """Where a path leads when the links on its way, and its own, are followed; the path itself where there is none. It need not exist."""
+
+    def made_by(self, path: str) -> str:
+        """The edge of this project that has made what stands at a path, as the record beside it says; "" if there is none, or it was edited since."""
 
     def names(self, folder: str) -> Sequence[str]:
         """Names in a folder, for a did-you-mean; () if there is no such folder."""

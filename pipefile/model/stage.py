@@ -198,12 +198,15 @@ class ForEach:
         exclude: Globs of what is left out of what globs find.
         names: All names that placeholders have for items.
         paths: Those of them that are paths.
+        wildcards: Those of them that stand for any text, each with the regular expression that all of it matches: the stage is a pattern rule. Each
+            is an axis without rows, the last of all: an instance is made when something asks for one of its outputs by name (plan/demand.py).
     """
 
     axes: tuple[Axis, ...]
     exclude: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     paths: frozenset[str] = frozenset()
+    wildcards: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +295,11 @@ class Stage:
     for_each: ForEach | None = None
     item: Mapping[str, Value] = field(default_factory=_no_item)
     batch: Batch | None = None
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it is a pattern rule, or an instance of one."""
+        return self.for_each is not None and bool(self.for_each.wildcards)
 
     @property
     def results(self) -> tuple[Output, ...]:

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import overload
 
 from pipefile.base.errors import UnknownTargetError, UsageError
+from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, normalise, show
 from pipefile.model.graph import Edge, Graph
 from pipefile.model.ports import World
 from pipefile.model.stage import Pipeline
 from pipefile.plan.cycles import topological
 from pipefile.plan.fallback import mains
-from pipefile.plan.targets import Targets
+from pipefile.plan.missing import could_make
+from pipefile.plan.targets import Targets, name_it, nothing_asks
 
 
 def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: World | None = None) -> tuple[int, ...]:
@@ -42,6 +44,10 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
             main = show(fallbacks[target][0])
             text = f"`{show(target)}` is the fallback of stage `{main}`, and runs when that has failed, never by itself"
             raise UsageError(text, (), f"name `{main}`")
+        unasked = names.unasked(target)
+        if unasked is not None:
+            place = Place(unasked.file, ("stage", unasked.name, "outputs"), f"`{show(unasked.name)}`")
+            raise UsageError(nothing_asks(unasked), (place,), name_it(unasked))
         if not names.known(target):
             checkpoint = _checkpoint(target, graph)
             if checkpoint >= 0:
@@ -50,7 +56,12 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
             if _is_source(target, graph, world):
                 raise UsageError(f"`{show(target)}` is a source: no stage makes it")
             near, is_path = names.near(target)
-            raise UnknownTargetError(show(target), show(near), is_path)
+            could = could_make(_path(target), graph)
+            error = UnknownTargetError(show(target), "" if could and is_path else show(near), is_path, could)
+            across = graph.rules.across(_path(target)) if graph.rules is not None else ""
+            if across and (is_path or not near):
+                error.hint, error.near = across, ""
+            raise error
     return names.edges(targets)
 
 
@@ -88,16 +99,20 @@ class _Names(Sequence[str]):
 
 def _checkpoint(target: str, graph: Graph) -> int:
     """The edge whose checkpoint a target is; -1 for any other."""
+    return graph.checkpoints.get(_path(target), -1)
+
+
+def _path(target: str) -> str:
+    """The path that a target is, if it is one; "" if it cannot be."""
     try:
-        return graph.checkpoints.get(normalise(target), -1)
+        return normalise(target)
     except BadPathError:
-        return -1
+        return ""
 
 
 def _is_source(target: str, graph: Graph, world: World | None) -> bool:
-    try:
-        path = normalise(target)
-    except BadPathError:
+    path = _path(target)
+    if not path:
         return False
     if world is not None and world.kind(path) != "absent":
         return True

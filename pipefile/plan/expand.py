@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pipefile.base.errors import GraphError
@@ -28,11 +29,13 @@ class Expanded(NamedTuple):
         stages: By number.
         names: What they are called.
         by_stage: Stage name -> numbers, in the order of items.
+        rows: The items of pattern rules: [{}] for one without `for_each`. They have no instances before something asks for them.
     """
 
     stages: list[Stage]
     names: list[str]
     by_stage: dict[str, tuple[int, ...]]
+    rows: Mapping[str, Sequence[Mapping[str, Value]]] = MappingProxyType({})
 
 
 def expand(pipeline: Pipeline, world: World) -> Expanded:
@@ -44,7 +47,17 @@ def expand(pipeline: Pipeline, world: World) -> Expanded:
     stages = list(pipeline.stages.values())
     if all(stage.for_each is None for stage in stages):
         return Expanded(stages, list(pipeline.stages), {name: (number,) for number, name in enumerate(pipeline.stages)})
-    made = _Expander(pipeline, world).made()
+    expander = _Expander(pipeline, world)
+    return numbered(pipeline, expander.made())._replace(rows=expander.rows)
+
+
+def numbered(pipeline: Pipeline, made: Mapping[str, Mapping[str, Stage]]) -> Expanded:
+    """All instances in the order of their stages.
+
+    Args:
+        pipeline: The stages.
+        made: Of each stage with `for_each` or wildcards its instances, by name.
+    """
     found = Expanded([], [], {})
     for name, stage in pipeline.stages.items():
         first = len(found.stages)
@@ -56,6 +69,30 @@ def expand(pipeline: Pipeline, world: World) -> Expanded:
             found.stages.extend(made[name].values())
         found.by_stage[name] = tuple(range(first, len(found.stages)))
     return found
+
+
+def referred(text: str, prefix: str, stages: Mapping[str, Stage]) -> tuple[Stage, str] | None:
+    """The stage and the output that a reference names.
+
+    Args:
+        text: The reference.
+        prefix: What stages are called that the Pipefile with the reference knows: its folder, with a `/`.
+        stages: All of them.
+    """
+    cut = text.find(".")
+    while cut > 0:
+        stage = stages.get(prefix + text[:cut])
+        if stage is not None:
+            wanted = text[cut + 1 :]
+            if (wanted == "outputs" and stage.outputs) or any(output.name == wanted for output in stage.outputs):
+                return stage, wanted
+        cut = text.find(".", cut + 1)
+    return None
+
+
+def unlisted(stage: Stage) -> str:
+    """Why the outputs of a pattern rule cannot be referred to as all that it makes."""
+    return f"what stage `{show(stage.name)}` makes is known by who asks for it by name"
 
 
 def instances_of(stage: Stage, pipeline: Pipeline) -> Instances:
@@ -71,6 +108,7 @@ class _Expander:
         self._world = world
         self._each = {name: stage for name, stage in pipeline.stages.items() if stage.for_each is not None}
         self._made: dict[str, dict[str, Stage]] = {}
+        self.rows: dict[str, Sequence[Mapping[str, Value]]] = {}
         self._plain = [output for stage in pipeline.stages.values() if stage.for_each is None for output in stage.outputs if not output.value]
 
     def made(self) -> dict[str, dict[str, Stage]]:
@@ -143,13 +181,17 @@ class _Expander:
     def _instances(self, stage: Stage) -> dict[str, Stage]:
         for_each = stage.for_each
         assert for_each is not None
-        rows = [self._rows(axis, stage) for axis in for_each.axes]
+        wild = len(for_each.wildcards)
+        rows = [self._rows(axis, stage) for axis in for_each.axes[: len(for_each.axes) - wild]]
         count = 1
         for each in rows:
             count *= len(each)
         if count > MOST:
             text = f"`for_each` of stage `{show(stage.name)}` makes {count} instances: {MOST} are the most"
             raise GraphError(text, (self._place(stage, "for_each"),))
+        if wild:
+            self.rows[stage.name] = [{name: value for part in parts for name, value in part.items()} for parts in product(*rows)]
+            return {}
         make = instances_of(stage, self._pipeline).of
         found: dict[str, Stage] = {}
         single = len(rows) == 1
@@ -261,22 +303,7 @@ class _Expander:
     # -- references
 
     def _maker(self, text: str, prefix: str) -> tuple[Stage, str] | None:
-        """The stage and the output that a reference names.
-
-        Args:
-            text: The reference.
-            prefix: What stages are called that the Pipefile with the reference knows: its folder, with a `/`.
-        """
-        stages = self._pipeline.stages
-        cut = text.find(".")
-        while cut > 0:
-            stage = stages.get(prefix + text[:cut])
-            if stage is not None:
-                wanted = text[cut + 1 :]
-                if (wanted == "outputs" and stage.outputs) or any(output.name == wanted for output in stage.outputs):
-                    return stage, wanted
-            cut = text.find(".", cut + 1)
-        return None
+        return referred(text, prefix, self._pipeline.stages)
 
     def _referred(self, axis: Axis, stage: Stage) -> list[str]:
         found = self._maker(axis.source, _prefix(stage))
@@ -292,6 +319,9 @@ class _Expander:
         maker, wanted = found
         if maker is stage:
             raise GraphError(f"{what} is made by the stage itself", (place,))
+        if maker.is_pattern:
+            hint = "a list, or a glob over what they are made from, has items"
+            raise GraphError(f"{what}: {unlisted(maker)}", (place, self._place(maker, "outputs")), hint)
         makers = [maker] if maker.for_each is None else list(self._made[maker.name].values())
         outputs = [output for each in makers for output in each.outputs if wanted in ("outputs", output.name)]
         for output in outputs:

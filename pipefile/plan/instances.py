@@ -55,6 +55,7 @@ class Instances:
         self._store_below = store + "/"
         self._outside = outside
         names = stage.for_each.names
+        self._paths = stage.for_each.paths.union([name for name, _ in stage.for_each.wildcards])
         self._shared = {name: getattr(stage, name) for name in stage.__match_args__}
         self._inputs = [(group.name, group.many, [self._input(item) for item in group.items]) for group in stage.inputs]
         self._outputs = [(output, None if output.value else self._text(output.path, "outputs")) for output in stage.outputs]
@@ -100,7 +101,7 @@ class Instances:
         pieces = parse(text)
         literal = "".join([piece for piece in pieces if isinstance(piece, str)])
         names = self._for_each.names
-        of_path = any(found[0] in self._for_each.paths for piece in pieces if isinstance(piece, Field) and (found := split(piece.name, names)))
+        of_path = any(found[0] in self._paths for piece in pieces if isinstance(piece, Field) and (found := split(piece.name, names)))
         glob = is_glob(literal)
         escaped = glob or (len(pieces) > 1 and not of_path)  # what an item brings along is no pattern
         fill = _filler(pieces, names, "inputs", escape if escaped else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError
@@ -24,11 +24,13 @@ class Missing:
         files: The input.
         chain: The edges that need it: the one that names it, who needs that one, and so on up to what was asked for.
         hint: What was meant, without "did you mean"; "" where nothing is near.
+        could: The pattern rules that would make it, and from what.
     """
 
     files: FileSet
     chain: tuple[Edge, ...]
     hint: str = ""
+    could: tuple[Place, ...] = ()
 
     def __str__(self) -> str:
         text = show(self.files.text)
@@ -49,14 +51,17 @@ class MissingSourceError(GraphError):
         chains = [missing[0].chain] if count == 1 else [one.chain[:1] for one in missing]
         edges = [edge for chain in chains for edge in chain]
         places = [Place(edge.stage.file, ("stage", edge.stage.name, "inputs")) for edge in edges]
+        places += missing[0].could if count == 1 else ()
         super().__init__(str(missing[0]) if count == 1 else f"{count} inputs are not there", places, missing[0].hint if count == 1 else "")
 
     def __str__(self) -> str:
         if self.count == 1:
-            lines = [_needed(edge, place) for edge, place in zip(self.missing[0].chain, self.places, strict=True)]
+            chain = self.missing[0].chain
+            lines = [_needed(edge, place) for edge, place in zip(chain, self.places[: len(chain)], strict=True)]
             if len(lines) > _CHAIN:
                 half = _CHAIN // 2
                 lines[half:-half] = [f"... {len(lines) - 2 * half} more"]
+            lines += [str(place) for place in self.places[len(chain) :]]
         else:
             lines = []
             for one, place in zip(self.missing, self.places, strict=True):
@@ -109,8 +114,24 @@ def missing_sources(graph: Graph, closure: Iterable[int], world: World) -> Graph
     if not missing:
         return None
     needed_by = _needed_by(graph, nodes) if len(missing) == 1 else {}
-    shown = [Missing(files, _chain(edge, graph, needed_by), _meant(files, graph, world)) for files, edge in list(missing.values())[:_MOST]]
+    shown = []
+    for files, edge in list(missing.values())[:_MOST]:
+        chain = _chain(edge, graph, needed_by)
+        could = could_make(files.paths[0], graph, {each.stage.name for each in chain}) if files.kind != "glob" else ()
+        shown.append(Missing(files, chain, "" if could else _meant(files, graph, world), could))
     return MissingSourceError(shown, len(missing))
+
+
+def could_make(path: str, graph: Graph, used: Container[str] = ()) -> tuple[Place, ...]:
+    """The pattern rules that would make a file, and of each what it lacks; without those that are *used* on the way to it."""
+    found = []
+    for stage, lacking in graph.rules.could(path)[:_MOST] if graph.rules is not None else ():
+        if stage.name in used:
+            continue
+        chain = ", and that from ".join([f"`{show(each)}`" for each in lacking])
+        what = f"`{show(stage.name)}` would make it from {chain}, which does not exist" if lacking else f"`{show(stage.name)}` would make it"
+        found.append(Place(stage.file, ("stage", stage.name, "outputs"), what))
+    return tuple(found)
 
 
 def _needed(edge: Edge, place: Place) -> str:
@@ -146,6 +167,9 @@ def _meant(files: FileSet, graph: Graph, world: World) -> str:
     if files.kind == "glob":
         return ""
     path = files.paths[0]
+    across = graph.rules.across(path) if graph.rules is not None else ""
+    if across:
+        return across
     if files.kind == "file" and any(within(other, path) for other in graph.producer):
         return f"`{show(path)}/` is the folder with what stages make in it"
     other = _other_form(path, graph, world)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, normalise, show
-from pipefile.model.graph import Edge, FileSet, Graph, Need, ValueOf
+from pipefile.model.graph import Edge, FileSet, Graph, Need, OnDemand, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
@@ -25,7 +27,7 @@ __all__ = ["closure", "missing_sources", "resolve", "select", "waves"]
 _MANY = frozenset(["glob", "outputs", "late"])
 
 
-def resolve(pipeline: Pipeline, world: World) -> Graph:
+def resolve(pipeline: Pipeline, world: World, targets: Sequence[str] = ()) -> Graph:
     """Join the stages of a pipeline by the files that they make and need.
 
     Time and memory are linear in the number of dependencies. Sources that do not exist are no fault yet: `missing_sources` looks for them where
@@ -34,18 +36,25 @@ def resolve(pipeline: Pipeline, world: World) -> Graph:
     Args:
         pipeline: What was declared.
         world: The disk, as far as references and globs need it.
+        targets: What is asked for besides what the Pipefile asks for: pattern rules have instances for that.
 
     Raises:
         GraphError: The stages do not fit together, or a name is not known.
     """
-    return _Resolver(pipeline, world).graph()
+    return _Resolver(pipeline, world, targets).graph()
 
 
 class _Resolver:
-    def __init__(self, pipeline: Pipeline, world: World) -> None:
+    def __init__(self, pipeline: Pipeline, world: World, targets: Sequence[str]) -> None:
         self.pipeline = pipeline
         expanded = expand(pipeline, world)
-        self.stages, self.names, self.by_stage = expanded
+        self.rules: OnDemand | None = None
+        if expanded.rows:
+            from pipefile.plan.demand import Demand  # few Pipefiles have pattern rules
+
+            demand = Demand(pipeline, world, expanded)
+            self.rules, expanded = demand.possible, demand.settled(targets)
+        self.stages, self.names, self.by_stage = expanded[:3]
         self.outputs = check_outputs(self.stages, self.names)
         self.producer, directories, *_ = self.outputs
         self.classes = Classes(self.outputs, self.names)
@@ -80,7 +89,8 @@ class _Resolver:
         ]
         groups = self.references.groups
         conditional = tuple([number for number, stage in enumerate(self.stages) if stage.should_run is not None])
-        return Graph(edges, groups, self.depends + groups, order, self.producer, self.by_stage, conditional, conditions, *self.outputs[2:])
+        depends, more = self.depends + groups, (*self.outputs[2:], self.rules)
+        return Graph(edges, groups, depends, order, self.producer, self.by_stage, conditional, conditions, *more)
 
     def _join(self, number: int, stage: Stage) -> None:
         references = self.references

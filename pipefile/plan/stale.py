@@ -187,6 +187,8 @@ def describe(reason: Reason) -> str:
         return show(reason.subject)
     if reason.kind == "undecided":
         return f"its condition {subject} may change"
+    if reason.kind == "unasked":
+        return f"discovered input {subject} is made by `{show(reason.new)}`, and nothing asks for it"
     if reason.kind == "upstream":
         return f"input {subject} may change"
     if reason.kind in ("run", "argv"):

@@ -8,8 +8,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import KeyPath, Place
 from pipefile.base.paths import BadPathError, name_of, normalise, parents, show
-from pipefile.model.stage import Pipeline
+from pipefile.model.stage import Pipeline, Stage
 from pipefile.plan.near import nearest
+
+
+def nothing_asks(stage: Stage) -> str:
+    """Why a pattern rule stands for nothing."""
+    shown = next(output.shown for output in stage.results if not output.value)
+    return f"nothing asks for a file that stage `{show(stage.name)}` makes: `{show(shown)}`"
+
+
+def name_it(stage: Stage) -> str:
+    """What to do about that."""
+    assert stage.for_each is not None
+    wild = [f"`{{{show(name)}}}`" for name, _ in stage.for_each.wildcards]
+    return f"name one, with a text in place of {' and '.join(wild)}"
 
 
 class Targets:
@@ -63,7 +76,15 @@ class Targets:
         default = self._pipeline.settings.default
         if default is not None:
             return self.edges(default)
-        return tuple([number for name, numbers in self._by_stage.items() if self._pipeline.stages[name].outputs for number in numbers])
+        stages = self._pipeline.stages
+        return tuple(
+            [number for name, numbers in self._by_stage.items() if stages[name].outputs and not stages[name].is_pattern for number in numbers]
+        )
+
+    def unasked(self, name: str) -> Stage | None:
+        """The pattern rule of a name, where nothing asks for what it makes."""
+        stage = None if name in self._pipeline.aliases else self._pipeline.stages.get(name)
+        return stage if stage is not None and stage.is_pattern and not self._by_stage.get(name) else None
 
     def check(self) -> None:
         """
@@ -136,6 +157,9 @@ class Targets:
 
     def _check_names(self, where: str, names: Iterable[str], key: KeyPath) -> None:
         for name in names:
+            stage = self.unasked(name)
+            if stage is not None:
+                raise GraphError(f"`{show(name)}` in {where}: {nothing_asks(stage)}", (Place(self._pipeline.file, key),), name_it(stage))
             if not self.known(name):
                 place = Place(self._pipeline.file, key)
                 raise GraphError(f"`{show(name)}` in {where} is no alias, stage or output", (place,), meant(show(self.near(name)[0])))

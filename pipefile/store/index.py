@@ -27,13 +27,13 @@ were made from a verified record, so the record itself need not be read again wh
 tell.
 
 The graph, resolved, so that a build can go on from here without reading a Pipefile (engine/warm.py). `head` is JSON: the document without its
-stages, but with those that have a `for_each`, and the digest of each file that it was read from. `stages` has for each edge its table as the Pipefile
-has it, in JSON: `[table]`, or `[table, "word", ...]` with the files that its command names, from byte `stage_starts[id]` on; of an instance
-`[[item]]`, with the names and values of its item; nothing where the table alone does not make the stage. `needs` has for each item of the
-edge's inputs, in order, the row of a plain file, or `-1 - set`. A set is JSON in `sets`, `["raw/*.csv", "glob", "", node]`: text, kind, inside and
-node as model/graph.py has them, or `[value]` for a value of `[global]`; `set_rows` are its files, for what is only known after a stage has run those
-of its directory. Nodes are edges, then groups: `depends` has those that come before each, `order` for edges with `after` the edge, how many come
-before it, and these; `waves` a wave for each node.
+stages, but with those that have a `for_each` or wildcards, and the digest of each file that it was read from, or looked for in vain. `stages` has for
+each edge its table as the Pipefile has it, in JSON: `[table]`, or `[table, "word", ...]` with the files that its command names, from byte
+`stage_starts[id]` on; of an instance `[[item]]`, with the names and values of its item; nothing where the table alone does not make it. `needs`
+has for each item of the edge's inputs, in order, the row of a plain file, or `-1 - set`. A set is JSON in `sets`, `["raw/*.csv", "glob", "", node]`:
+text, kind, inside and node as model/graph.py has them, or `[value]` for a value of `[global]`; `set_rows` are its files, for what is only known after
+a stage has run those of its directory. Nodes are edges, then groups: `depends` has those that come before each, `order` for edges with `after` the
+edge, how many come before it, and these; `waves` a wave for each node.
 
 An edge is SOUND if it is FRESH and was looked at by the build that wrote the index: as long as no row that it rests on has changed, it is fresh
 without being looked at. It is of the GOAL if the request needs it.
@@ -45,6 +45,9 @@ A request is what one command line asked for, "\x1f" between its targets ("" for
 `request_rows` has six numbers for it (edges; 1 if all of it is SOUND and believed, else 0; the size of the block of plain rows at the start of the
 index that are all part of it; further plain rows; absent rows; folders), then these rows. While all of them are as they were, only what is not
 SOUND has to be looked at, which is nothing after most builds.
+
+`dead` has dead outputs that still stand, `spare` what pattern rules have made and would make again though nothing asks for it now: what that is made
+from is among the files of `head`.
 
 This module is imported by every no-op build: it imports next to nothing.
 """
@@ -71,7 +74,7 @@ SECTIONS = (
     "meta", "paths", "stats", "digests", "flags", "makers", "folders", "folder_stats", "folder_flags", "folder_rows", "folder_starts",
     "edge_names", "edge_keys", "edge_flags", "edge_rows", "edge_starts", "edge_seconds",
     "head", "stages", "stage_starts", "needs", "need_starts", "sets", "set_rows", "set_starts", "depends", "depend_starts", "order", "waves",
-    "listing", "requests", "request_rows", "dead", "globs",
+    "listing", "requests", "request_rows", "dead", "spare", "globs",
 )  # fmt: skip
 LIMIT = 4 << 30  # bytes; a project of ten million files stays below
 
@@ -307,6 +310,7 @@ class Index:
         self.edge_flags = b""
         self.edge_seconds = array("d")
         self.dead: list[str] = []
+        self.spare: list[str] = []
         self.globs = b""
         self._columns: list[array[int]] = [array("q") for _ in range(STAT_COLUMNS)]
         self._folder_columns: list[array[int]] = [array("q") for _ in range(4)]
@@ -338,6 +342,7 @@ class Index:
         self._rows = reader.numbers("edge_rows", "i")
         self._starts = reader.numbers("edge_starts", "i")
         self.dead = reader.texts("dead")
+        self.spare = reader.texts("spare")
         self.globs = reader.section("globs")
         files, edges = len(self.paths), len(self.edge_names)
         fits = (

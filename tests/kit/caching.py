@@ -10,7 +10,7 @@ from typing import Any
 from kit.model import OPTIONAL, Spec
 from kit.outcome import BuildOutcome
 from kit.project import Project
-from kit.story import Story
+from kit.story import Story, stages
 from pipefile.base.disk import OsDisk
 from pipefile.store.upkeep import Upkeep
 
@@ -110,6 +110,6 @@ class CachedStory(Story):
     def judge(self, outcome: BuildOutcome) -> None:
         """What has run had never run before with all that it depends on."""
         signatures = {name: repr(signature) for name, signature in self.model.signatures().items()}
-        again = {name for name in outcome.ran if signatures[name] in self.made}
+        again = {name for name in stages(outcome.ran) if signatures[name] in self.made}
         assert not again or not self._certain, f"{again} ran once more\n{self.story()}"
-        self.made.update(signatures[name] for name in [*outcome.ran, *outcome.restored])
+        self.made.update(signatures[name] for name in stages([*outcome.ran, *outcome.restored]))

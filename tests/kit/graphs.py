@@ -22,6 +22,7 @@ class FakeWorld:
         self.files = set(files)
         self.folders = {folder for file in files for folder in parents(file)}
         self.globbed: list[str] = []
+        self.makers: dict[str, str] = {}  # what records say
 
     def kind(self, path: str) -> Literal["absent", "file", "directory", "other"]:
         if path in self.files:
@@ -36,6 +37,9 @@ class FakeWorld:
 
     def real(self, path: str) -> str:
         return path
+
+    def made_by(self, path: str) -> str:
+        return self.makers.get(path, "")
 
     def names(self, folder: str) -> Sequence[str]:
         base = folder + "/" if folder else ""

@@ -35,7 +35,7 @@ def number(inputs):
 
 KINDS = (
     "join", "cat", "sort", "count", "split", "place", "glob", "folder", "gather", "depfile", "literal", "tree", "env", "optional", "retry", "shaky",
-    "number", "spell", "maybe",
+    "number", "spell", "maybe", "rule",
 )  # fmt: skip
 ONE_INPUT = ("split", "place", "gather", "depfile", "spell")
 UNDECLARED = ("depfile", "literal")
@@ -58,6 +58,8 @@ def value_path(stage: str) -> str:
 @dataclass(frozen=True)
 class Spec:
     """A stage of the model: what it does, with which files, and a word that changes its command or parameter.
+
+    A "rule" is a pattern rule, whose output `default` asks for.
 
     What "number" makes is a value, which "spell" takes as one and all others as the file that it is.
 
@@ -101,6 +103,8 @@ class Spec:
             return {**common, "call": "steps:join", "params": {"salt": self.salt}}
         if self.kind == "number":
             return {**common, "outputs": {"n": "value:int"}, "call": "steps:number"}
+        if self.kind == "rule":  # its output is asked for by name
+            return {**common, "outputs": ["out/{w}"], "where": {"w": self.name}, "run": self.command()}
         if self.kind == "spell":
             return {**common, "inputs": {"n": f"{self.inputs[0].split('/')[-2]}.n"}, "run": f"echo {{n}} {self.salt} > {{outputs}}"}
         if self.kind == "depfile":
@@ -212,7 +216,7 @@ class Model:
             whole = f"{self.level}\n".encode() + whole
         elif spec.kind == "shaky" and self.broken:
             whole = b"plain\n" + whole
-        elif spec.kind in ("cat", "tree", "optional", "glob", "retry", "shaky", "maybe", *UNDECLARED):
+        elif spec.kind in ("cat", "tree", "optional", "glob", "retry", "shaky", "maybe", "rule", *UNDECLARED):
             whole += f"{spec.salt}\n".encode()
         elif spec.kind == "sort":
             whole = b"".join(sorted(whole.splitlines(keepends=True)))
@@ -310,8 +314,9 @@ class Model:
             project.stage("plain", run=PLAIN)
         for spec in self.stages.values():
             project.stage(spec.name, **spec.keys())  # type: ignore[arg-type]
-        if not self.stages:
-            project.settings()
+        rules = any(spec.kind == "rule" for spec in self.stages.values())
+        asked = [spec.outputs[0] if spec.kind == "rule" else name for name, spec in self.stages.items()]
+        project.settings(default=asked if rules else None)
 
     def write_steps(self, project: Project) -> None:
         project.write("steps.py", STEPS.format(mark=self.mark))

@@ -307,12 +307,17 @@ class Project:
     def declared(self) -> list[str]:
         """Paths of all declared outputs, as the Pipefile has them; placeholders are not filled in, but for those of items."""
         stages = tomllib.loads(self.read("Pipefile.toml").removeprefix("\ufeff")).get("stage", {})
-        plain = {name: stage for name, stage in stages.items() if "for_each" not in stage}
+        plain = {name: stage for name, stage in stages.items() if "for_each" not in stage and not self._is_pattern(stage)}
         found = [path.rstrip("/") for name, stage in plain.items() for path in _paths(self._placed(name, stage.get("outputs", [])))]
         return found if len(plain) == len(stages) else found + self._of_instances()
 
+    @staticmethod
+    def _is_pattern(stage: Any) -> bool:
+        """Whether a stage has wildcards: here, names in its outputs that are not of `[global]`."""
+        return bool(re.search(r"\{(?!global\.)", "".join(_paths(stage.get("outputs", [])))))
+
     def _of_instances(self) -> list[str]:
-        """Outputs of stages with `for_each`, by the graph."""
+        """Outputs of stages with `for_each` or wildcards, by the graph."""
         from pipefile.engine.session import Session
 
         graph = Session(self._found(), self.environ, lambda _: None).graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kit.disks import DyingDisk, Killed
@@ -382,7 +382,7 @@ class Story:
         dead = {path: contents(self.project.path(path)) for path in self.dead()}
         targets = (target,) if target else ()
         outcome = self.project.build(*targets, jobs=jobs, **options)
-        ran = [*outcome.ran, *outcome.degraded, *outcome.restored]
+        ran = stages([*outcome.ran, *outcome.degraded, *outcome.restored])
         came = ", ".join(f"{what} {getattr(outcome, what)}" for what in ("ran", "restored", "degraded", "skipped"))
         self.told.append(f"built {target} with {jobs} jobs {options}: {came}")
         assert outcome.exit_status == 0, f"{outcome.output}\n{self.story()}"
@@ -398,7 +398,7 @@ class Story:
                 stays = {path for path, content in dead.items() if content is not None and (target or content != self.dead()[path])}
                 assert {path for path in dead if self.project.exists(path)} == stays, self.story()
         assert len(set(ran)) == len(ran), self.story()
-        assert set(outcome.skipped) <= set(self.model.stages) - self.model.running(), self.story()
+        assert set(stages(outcome.skipped)) <= set(self.model.stages) - self.model.running(), self.story()
         self.unsure.difference_update(ran)
         self.model.built(names if target else None, [name for name in self.left_out() if self.is_whole(name)])
         if not target:
@@ -457,9 +457,15 @@ class Story:
         for target in self.project.declared()[:3]:
             self.project.why(target)
         assert self.project.tree() == before, self.story()
-        fresh = {name for name, state in states.items() if state == "fresh"}
-        assert not fresh & {*dry.would_run, *dry.would_restore}, self.story()
-        return {*dry.would_run, *dry.would_restore}
+        would = stages([*dry.would_run, *dry.would_restore])
+        fresh = stages([name for name, state in states.items() if state == "fresh"])
+        assert not set(fresh).intersection(would), self.story()
+        return set(would)
+
+
+def stages(edges: Iterable[str]) -> list[str]:
+    """Names of stages: of a pattern rule there is one instance in a story."""
+    return [edge.partition("@")[0] for edge in edges]
 
 
 def copy(source: str, target: str) -> None:

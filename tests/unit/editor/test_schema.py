@@ -68,7 +68,7 @@ def test_every_key_is_explained() -> None:
 # A value for each kind of key that its name alone does not make plain; all else comes from the schema.
 VALUES = {
     "default": ["a"], "python": ["made.py"], "outside": ["/elsewhere"], "call": "steps:f", "setup": "steps:g", "after": ["b"], "fallback": "spare",
-    "should_run": True, "depfile": "a.d", "metrics": ["a"], "for_each": {"n": [1, 2]},
+    "should_run": True, "depfile": "a.d", "metrics": ["a"], "for_each": {"n": [1, 2]}, "where": {"n": ".+"},
     "store": "kept", "shell": ["sh", "-c"], "secret_env": ["TOKEN"], "retry_policy": {"max_attempts": 2}, "params": {"n": 1},
     "resources": {"cpu": 1}, "inputs": ["x"], "outputs": ["a"], "run": "cp {inputs} {outputs}",
 }  # fmt: skip
@@ -108,6 +108,8 @@ def test_keys_of_a_stage_are_taken_by_the_loader(name: str, tmp_path: Any) -> No
     stage = {"inputs": ["x"], "outputs": ["a"], "run": "cp {inputs} {outputs}"}
     if name in FUNCTIONS:
         stage = {"inputs": ["x"], "outputs": ["a"], "call": "steps:f"}
+    if name == "where":
+        stage["outputs"] = ["{n}.a"]
     stage[name] = value(name, schema()["definitions"]["stage"]["properties"][name])
     document = {"stage": {"a": stage, "b": {"outputs": ["b"], "run": "echo"}, "spare": {"run": "echo"}}}
     assert list(validator().iter_errors(document)) == []

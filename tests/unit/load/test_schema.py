@@ -9,10 +9,10 @@ from pipefile.model.stage import InputItem, Retry, Settings, Stage
 def test_every_key_is_a_field():
     """Keys are fields of Settings and Stage, but for `run` and `call`, which are its action, and `retry_policy`, which is a long name.
 
-    `exclude` is a part of `for_each`; an input is `exact`, and a stage has an `item`, where that comes from an item.
+    `exclude` and `where` are parts of `for_each`; an input is `exact`, and a stage has an `item`, where that comes from an item.
     """
     assert set(PIPEFILE) == names(Settings)
-    assert set(STAGE) == names(Stage) - {"name", "action", "file", "folder", "retry", "item"} | {"run", "call", "retry_policy", "exclude"}
+    assert set(STAGE) == names(Stage) - {"name", "action", "file", "folder", "retry", "item"} | {"run", "call", "retry_policy", "exclude", "where"}
     assert len(INPUT) == len(names(InputItem) - {"exact"})
     assert set(RETRY) == names(Retry)
 

@@ -1,13 +1,12 @@
-"""Copies the sources of Python's own library into corpus/ and writes Pipefile.toml with a stage for each of them.
+"""Copies the sources of Python's own library into corpus/, a folder a package.
 
-python3 make_pipefile.py [--most N]
+python3 collect.py [--most N]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import sys
 import sysconfig
@@ -48,61 +47,38 @@ def read(path: str) -> bytes:
         return file.read()
 
 
+def package_of(path: str) -> str:
+    """The package or module that a path of the library belongs to: `asyncio/tasks.py` to asyncio, `argparse.py` to argparse."""
+    return path.partition("/")[0].removesuffix(".py")
+
+
 def collect(most: int) -> list[str]:
-    """Fill corpus/ anew; the paths in it, sorted."""
+    """Fill corpus/ anew, a folder a package, with a list of the files in each; the paths as they are in the library, sorted."""
     files = dict(library())
     if len(files) < LEAST:
         files.update(bundled())
     chosen = sorted(list(files)[:most])
     target = os.path.join(HERE, "corpus")
     shutil.rmtree(target, ignore_errors=True)
+    lists: dict[str, list[str]] = {}
     for path in chosen:
-        full = os.path.join(target, path)
+        package = package_of(path)
+        lists.setdefault(package, []).append(path)
+        full = os.path.join(target, path if "/" in path else f"{package}/{path}")
         os.makedirs(os.path.dirname(full), exist_ok=True)
         with open(full, "wb") as file:
             file.write(files[path])
+    for package, paths in lists.items():
+        with open(os.path.join(target, package, "FILES"), "w") as listing:
+            listing.writelines(f"{path}\n" for path in paths)
     return chosen
-
-
-def stage_name(path: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", lambda found: "-" if found[0] == "/" else f"={ord(found[0]):x}", path[:-3]).replace("=", "_x")
-
-
-def pipefile(paths: list[str]) -> str:
-    """A stage a file, one a package, and three for the result."""
-    out = [
-        "# Written by make_pipefile.py; do not edit.\n",
-        '[pipefile]\ndefault = ["table", "chart"]\n',
-        '[alias]\nall = ["table", "chart"]\n',
-    ]
-    packages: dict[str, list[str]] = {}
-    for path in paths:
-        packages.setdefault(path.partition("/")[0].removesuffix(".py"), []).append(stage_name(path))
-        out.append(
-            f'[stage.tokenise-{stage_name(path)}]\ninputs = {{ source = "corpus/{path}" }}\noutputs = {{ tokens = "build/tokens/{path[:-3]}.tsv" }}\n'
-            'run = "python3 -IS tokenise.py {source} {tokens}"\n'
-        )
-    for package, names in packages.items():
-        inputs = ",\n".join(f'  "tokenise-{name}.tokens"' for name in names)
-        out.append(
-            f"[stage.count-{stage_name(package + '.py')}]\ninputs = {{ files = [\n{inputs},\n] }}\n"
-            f'outputs = {{ counts = "build/counts/{package}.json" }}\ncall = "steps:count"\nparams = {{ package = "{package}" }}\n'
-        )
-    inputs = ",\n".join(f'  "count-{stage_name(package + ".py")}.counts"' for package in packages)
-    out.append(f'[stage.merge]\ninputs = {{ counts = [\n{inputs},\n] }}\noutputs = {{ totals = "build/totals.json" }}\ncall = "steps:merge"\n')
-    out.append('[stage.table]\ninputs = { totals = "merge.totals" }\noutputs = { table = "build/table.md" }\ncall = "steps:table"\n')
-    out.append('[stage.chart]\ninputs = { totals = "merge.totals" }\noutputs = { chart = "build/chart.svg" }\ncall = "chart:chart"\n')
-    return "\n".join(out)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--most", type=int, default=1200, metavar="N", help="take N files at most (default: 1200)")
     paths = collect(parser.parse_args().most)
-    text = pipefile(paths)
-    with open(os.path.join(HERE, "Pipefile.toml"), "w") as file:
-        file.write(text)
-    print(f"{len(paths)} files in corpus/, {text.count('[stage.')} stages in Pipefile.toml")
+    print(f"{len(paths)} files in corpus/")
     if len(paths) < LEAST:
         print(f"this installation of Python has only {len(paths)} source files", file=sys.stderr)
 
