@@ -68,14 +68,14 @@ class Audits:
             inputs: What is known that they read.
         """
         edge = edges[-1]
-        if len(edges) > 1:
-            self._batches[edge.id] = (tuple(edges), frozenset(inputs))
         if edge.name == self._trace:
             return self._traced(edge, task)
         stage = edge.stage
         if stage.audit == "off" or not self._starts_python(stage):
             return task
         audited = Audited(self._disk.root, self._disk.at(self._begin(edge)), stage.audit != "report")
+        if len(edges) > 1:
+            self._batches[edge.id] = (tuple(edges), frozenset(inputs))
         if task.function is not None:
             return replace(task, audited=audited)
         from pipefile.execute.audit import environment
@@ -103,7 +103,7 @@ class Audits:
             self._disk.remove(self._folder)
             self._disk.mkdirs(self._folder)
         if edge.id in self._watched:  # of an attempt of which nobody wants to know
-            self._disk.unlink(self._watched[edge.id])
+            self.drop(edge)
         path = self._watched[edge.id] = f"{self._folder}/{of_text(edge.name)[7:39]}"
         return path
 
@@ -189,7 +189,7 @@ class Audits:
 
         store = self._session.store
         edge = edges[-1]
-        known = {*inputs, *edge.literal, *self._params(edge.stage)}
+        known = {*inputs, *self._params(edge.stage), *[path for each in edges for path in each.literal]}
         real: set[str] = set()
         outputs = {path for each in edges for output in each.stage.outputs for path in (output.path, temporary(output.path))}
         outputs.update([each.stage.depfile for each in edges])

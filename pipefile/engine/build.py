@@ -45,6 +45,7 @@ from pipefile.store.lock import Lock, check_not_nested
 from pipefile.store.runs import RunWriter
 
 if TYPE_CHECKING:
+    from pipefile.engine.growth import Growth
     from pipefile.load.collect import Joined
 
 Emit = Callable[[Event], None]
@@ -102,7 +103,7 @@ def build(
     if library.pipeline is None and warm.allowed(project, options, bool(getattr(emit, "every", False))):
         seen = look() if look is not None else warm.look(project, options)
         start = warm.start(project, options, warn, seen) if seen is not None else None
-    session = start.session if start is not None else Session(project, options.environ, warn, extra, targets=options.asked)
+    session = start.session if start is not None else Session(project, options.environ, warn, extra, targets=options.asked, builds=True)
     check_store(project.disk, session.pipeline.settings)
     mask = session.mask
     if mask is not None:
@@ -125,13 +126,14 @@ def build(
         if not lock.acquire(options.wait, on_wait, lambda: interrupts is not None and interrupts.number > 0):
             return _interrupted(interrupts, project.clock.monotonic() - started)
         if waited or lock.taken_over or not session.stands():  # what was read before the lock was held may be another build's half-done work
-            session = Session(project, options.environ, warn, extra, targets=options.asked)
+            session = Session(project, options.environ, warn, extra, targets=options.asked, builds=True)
             _let_go(start)
             start = None
         running.keep(session.pipeline.settings, warn)
         decider = start.decider if start is not None else Decider(session)
         work = Work(session, options, emit, warn, decider, lock.fd, interrupts)
         builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None, start)
+        builder.taken_over = bool(lock.taken_over)
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
@@ -201,6 +203,8 @@ class _Build:
         self.decider = work.decider
         self.places = Places(self.session.files, self.session.pipeline.settings.outside, self.options.force)
         self.began = 0
+        self.taken_over = False
+        self.growth: Growth | None = None
         self.beyond = False  # what was traced did something that it does not declare
 
     def run(self, started: float) -> RunResult:
@@ -213,7 +217,8 @@ class _Build:
             session.locate(error)
             raise
         needs = Needs(session, options, may_run)
-        needs.check(may_run, self.decider, options.force)
+        stand_ins = {fanout.edge for fanout in session.graph.fanouts.values()}
+        needs.check([edge for edge in may_run if edge.id not in stand_ins], self.decider, options.force)
         self.emit(BuildStarted(options.targets, options.jobs))
         schedule = Schedule(
             session.graph,
@@ -242,11 +247,17 @@ class _Build:
 
             reuse.resume = plan_resume(session, self.decider, options, plan.nodes, plan.extra, reuse.found)
         temps = None
-        if session.graph.temps:
+        if any(output.temp for stage in session.pipeline.stages.values() for output in stage.outputs):
             from pipefile.engine.temps import Temps
 
             temps = Temps(session, self.decider, options, self.places, reuse, self.warn)
-        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps))
+        if isinstance(plan, ColdStart) and not stand_ins.isdisjoint(plan.nodes):
+            from pipefile.engine.growth import Concerned, Growth, Joined
+
+            joined = Joined(needs, self.places, reuse, attempts.naming, temps, self.taken_over)
+            targets = (options.alone,) if options.alone else options.targets
+            self.growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), joined)
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps, self.growth))
         if temps is not None:
             temps.join(schedule, loop.tally, plan.extra)
         try:
@@ -299,9 +310,18 @@ class _Build:
         if alone:
             from pipefile.engine.debug import check_debug, check_trace
 
-            (check_debug if self.options.debug else check_trace)(session, alone)
+            unknown = {fanout.edge for fanout in session.graph.fanouts.values()}
+            if unknown.isdisjoint(requested):  # else it may be an instance that is made on the way
+                (check_debug if self.options.debug else check_trace)(session, alone)
         nodes, extra = extra_dependencies(session, self.decider, requested)
-        return ColdStart(session, nodes, extra, requested)
+        if session.graph.fanouts:
+            from pipefile.engine.growth import leave_aside
+
+            if leave_aside(session, nodes):
+                self.decider.grown(())
+                requested = session.select((alone,) if alone else self.options.targets)
+                nodes, extra = extra_dependencies(session, self.decider, requested)
+        return ColdStart(session, nodes, extra, list(requested))
 
     def _check_losses(self) -> None:
         from pipefile.engine import losses
@@ -336,7 +356,8 @@ class _Build:
         counts = (len(loop.tally.ran), loop.tally.fresh, len(loop.tally.failed), len(loop.tally.skipped))
         self.emit(BuildFinished(status, *counts, seconds, run, len(loop.tally.degraded), len(loop.tally.restored)))
         _flush(self.emit)
-        exit_status = 128 + number if number else 1 if loop.tally.failed or self.beyond or (options.strict and self.warnings) else 0
+        refused = 2 if self.growth is not None and self.growth.refused else 1
+        exit_status = 128 + number if number else refused if loop.tally.failed or self.beyond or (options.strict and self.warnings) else 0
         return RunResult(
             status,
             exit_status,
@@ -388,8 +409,8 @@ class ColdStart:
 
     session: Session
     nodes: list[int]
-    extra: Mapping[int, tuple[int, ...]]
-    requested: Sequence[int]
+    extra: dict[int, tuple[int, ...]]
+    requested: list[int]
     passed: int = 0
 
     @property

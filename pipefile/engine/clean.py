@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
 from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError, StoreError, UsageError
 from pipefile.base.paths import folder_of, show
-from pipefile.engine.dead import Real, files_like, living, needed, read, records_of_gone, remove_empty
+from pipefile.engine.dead import Real, files_like, living, needed, read, records_of_gone, remove_empty, unknown_stages
 from pipefile.engine.decide import Decider
 from pipefile.engine.declare import Looking
 from pipefile.engine.session import Project, Session
@@ -106,6 +106,9 @@ class Cleaner:
             self._spare(rules)
         if unsure and not targets and not self._session.project.overlay:
             self._gone()  # or made by a stage that is not known
+        unknown = unknown_stages(self._session).intersection([edge.stage.name for edge in edges])
+        if unknown:
+            self._gone(unknown)
         return self._done()
 
     def _remove_checkpoints(self, edge: Edge) -> None:
@@ -146,13 +149,18 @@ class Cleaner:
         self._gone()
         return self._done()
 
-    def _gone(self) -> None:
+    def _gone(self, stages: Collection[str] | None = None) -> None:
+        """Remove what no edge makes any more: of *stages*, or of all but those of whose instances nothing is known."""
+        unknown = unknown_stages(self._session)
         real = Real(self._session)
         decider = Decider(self._session)
         sources = needed(self._session, decider, real)
         left = {real.of(path) for path in self._session.files.left_out}  # who reads these can do without
         readers = {place: name for place, name in sources.items() if place not in left}
         for at, record in list(records_of_gone(self._session, living(self._session, decider))):
+            stage = record.edge.partition("@")[0]
+            if stage in unknown if stages is None else stage not in stages:
+                continue
             made = next((each for each in record.outputs if each.path == record.output), None)
             if made is None:
                 self._remove_record(at)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, field
-from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, normalise
+from pipefile.base.paths import BadPathError, absolute_from, folder_of, join, normalise, parents
 from pipefile.engine.files import Files, unreadable
 from pipefile.model.graph import Edge
 from pipefile.model.record import ABSENT, Component
@@ -90,7 +90,7 @@ class CodeReader:
     @cached_property
     def _above(self) -> frozenset[str]:
         """The folders that outputs lie in."""
-        return frozenset([folder for path in self._producer for folder in _parents(path)])
+        return frozenset([folder for path in self._producer for folder in parents(path)])
 
     @property
     def looked(self) -> bool:
@@ -143,6 +143,12 @@ class CodeReader:
         """Whether modules would still be found where they were."""
         looked = {look for link in self._links.values() for look in link.looked}
         return all(self._kind(path) == kind for path, kind in looked)
+
+    def grown(self) -> None:
+        """The graph has other edges now: some of an edge's code may be made by them, or be that of them."""
+        self._starts_of.clear()
+        self._codes = {starts: code for starts, code in self._codes.items() if not code.made}
+        self.__dict__.pop("_above", None)
 
     def _scripts(self, edge: Edge) -> list[str]:
         outputs = {output.path for output in edge.outputs}
@@ -474,7 +480,7 @@ class _Finder:
             bases = [path if text.startswith("@") else self._folder]
             texts = [text.removeprefix("@").lstrip("/") if text.startswith("@") else text]
         else:
-            bases, texts = [folder_of(path), *_parents(folder_of(path)), self._folder], [text, "."]
+            bases, texts = [folder_of(path), *parents(folder_of(path)), self._folder], [text, "."]
         root = self._reader.root
         found = []
         for base in bases:
@@ -485,13 +491,6 @@ class _Finder:
                     if mark != "?" or self._look(place) == "d":
                         found.append(place)
         return found
-
-
-def _parents(path: str) -> list[str]:
-    found = []
-    while path := folder_of(path):
-        found.append(path)
-    return found
 
 
 def _key(start: Start) -> str:

@@ -79,6 +79,8 @@ def head_of(session: Session) -> bytes:
         return b""  # it is of one command line alone
     if any(stage.secret_env for stage in pipeline.stages.values()):
         return b""  # they are masked in what all others print
+    if session.graph.fanouts:
+        return b""  # which instances there are is found out by building
     if pipeline.sources or pipeline.settings.python or any(output.value == "file" for edge in session.graph.edges for output in edge.outputs):
         return b""  # what Python files declare is in no document, and what functions name when they return is in no table
     document = {name: table for name, table in pipeline.document.items() if name != "stage"}

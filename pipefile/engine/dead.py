@@ -162,6 +162,12 @@ def records_of_gone(session: Session, made: Container[str], spare: bool = False)
                     yield path, record
 
 
+def unknown_stages(session: Session) -> frozenset[str]:
+    """Stages of whose instances nothing is known yet, because nobody has made their items: what these have made before is not dead for that."""
+    unknown = [stage for stage, fanout in session.graph.fanouts.items() if fanout.edge >= 0 and fanout.edge not in session.left_out]
+    return session.assumed.union(unknown)
+
+
 def read(session: Session, at: str) -> Record | None:
     """The record at *at*, if it is whole and names this Pipefile."""
     try:
@@ -179,10 +185,11 @@ def remove(session: Session, paths: Sequence[str], warn: Callable[[str], None]) 
     """
     removed = []
     real = Real(session)
+    unknown = unknown_stages(session)
     for path in paths:
         at = record_file.record_path(path)
         record = read(session, at)
-        if record is None:
+        if record is None or record.edge.partition("@")[0] in unknown:
             continue
         if real.of(path) in real.above:  # a directory output that has become the folder of outputs that are still made
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from pipefile.base import digest as digests
@@ -86,6 +86,14 @@ class Decider:
         self.naming = self._naming()
         self.written: dict[int, Record] = {}
         self.owners: dict[str, int] = {}  # files that functions have named: who made them, of the edges that have ended
+
+    def grown(self, replaced: Iterable[int]) -> None:
+        """The graph has other edges now; those that it had before have their numbers still, but for *replaced*."""
+        for number in replaced:
+            self._remembered.pop(number, None)
+        self.code.grown()
+        self.naming = self._naming()
+        self._set_users = None
 
     def _naming(self) -> frozenset[int]:
         return frozenset([edge.id for edge in self._session.graph.edges for output in edge.outputs if output.value == "file"])

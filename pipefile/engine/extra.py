@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipefile.engine.decide import Decider
 from pipefile.engine.session import Session
-from pipefile.model.graph import Graph
+from pipefile.model.graph import FanOut, Graph
+from pipefile.plan.fanout import may_make
 
 
 def extra_dependencies(session: Session, decider: Decider, requested: Sequence[int]) -> tuple[list[int], dict[int, tuple[int, ...]]]:
@@ -21,6 +22,8 @@ def extra_dependencies(session: Session, decider: Decider, requested: Sequence[i
     graph = session.graph
     extra: dict[int, tuple[int, ...]] = {}
     looked: set[int] = set()
+    later = [fanout for fanout in graph.fanouts.values() if fanout.edge >= 0]
+    is_above = ancestors(graph, {})
     nodes = session.closure(requested)
     while True:
         inside = set(nodes)
@@ -32,6 +35,8 @@ def extra_dependencies(session: Session, decider: Decider, requested: Sequence[i
             edge = graph.edges[node]
             known = decider.known_discovered(edge) if decider.has_discovered(edge) else ()
             makers = {graph.producer.get(path, -1) for path in (*known, *decider.code_made(edge))} - {-1, node}
+            if later:
+                makers.update(_later(later, known, node, is_above))
             new = makers.difference(graph.depends[node])
             if new:
                 extra[node] = tuple(sorted(new))
@@ -41,11 +46,22 @@ def extra_dependencies(session: Session, decider: Decider, requested: Sequence[i
         nodes = session.closure([*requested, *sorted(missing)])
 
 
+def _later(fanouts: Sequence[FanOut], paths: Sequence[str], node: int, is_above: Callable[[int, int], bool]) -> list[int]:
+    """Edges that stand for instances which may make some of *paths*, without those that need *node* themselves."""
+    found = [fanout.edge for fanout in fanouts if any(may_make(fanout, path) for path in paths)]
+    return [edge for edge in found if edge != node and not is_above(node, edge)]
+
+
 def ancestors(graph: Graph, extra: Mapping[int, tuple[int, ...]]) -> Callable[[int, int], bool]:
     """A question: does the first edge come before the second for certain? Answers are remembered by the second."""
     known: dict[int, set[int]] = {}
+    count = len(graph.edges)
 
     def is_ancestor(first: int, second: int) -> bool:
+        nonlocal count
+        if len(graph.edges) != count:  # it has grown: its groups have other numbers
+            count = len(graph.edges)
+            known.clear()
         above = known.get(second)
         if above is None:
             above = known[second] = set()

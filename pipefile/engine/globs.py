@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pipefile.base.paths import folder_of
 from pipefile.model.ports import Disk
-from pipefile.plan.patterns import bytewise, matcher, start_folder
+from pipefile.plan.patterns import bytewise, matcher, pruner, start_folder
 from pipefile.store.record import record_path
 
 _NEVER_ENTERED = frozenset([".git", ".pipefile-tmp"])
@@ -46,7 +46,7 @@ def expand(disk: Disk, pattern: str, is_dead: Callable[[str], bool], store: str 
     start = start_folder(pattern)
     while start and start != "/" and not _is_folder(disk, start):  # the nearest folder that is there tells when the others come
         start = folder_of(start)
-    may_enter = _pruner(pattern)
+    may_enter = pruner(pattern)
     paths: list[str] = []
     folders: list[str] = []
     stack = [] if _closed(start, store) else [start]
@@ -73,7 +73,7 @@ def stands_in(disk: Disk, pattern: str, before: GlobMatch, folder: str, is_dead:
         OSError: The folder cannot be read.
     """
     matches = matcher(pattern)
-    found = None if matches is None else _in_folder(disk, folder, (matches, _pruner(pattern), is_dead, store))
+    found = None if matches is None else _in_folder(disk, folder, (matches, pruner(pattern), is_dead, store))
     if found is None:
         return False
     paths, folders = found
@@ -111,26 +111,6 @@ def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[
             continue
         paths.append(path)
     return paths, folders
-
-
-def _pruner(pattern: str) -> Callable[[str], object]:
-    """Whether anything below a folder can match. Each folder that it is asked for lies in one that it allowed."""
-    text = pattern.removeprefix("./").removeprefix("/")
-    parts = text.rstrip("/").split("/")
-    fixed = parts.index("**") if "**" in parts else len(parts)
-    if "/" not in pattern.rstrip("/") or fixed == 0:
-        return lambda _: True
-    lead = "/" if pattern.startswith("/") else ""
-    levels = [matcher((lead if depth else lead or "./") + "/".join(parts[: depth + 1])) for depth in range(fixed)]
-
-    def may_enter(path: str) -> object:
-        depth = path.count("/") - len(lead)
-        if depth >= len(levels):
-            return True
-        matches = levels[depth]
-        return matches is None or matches(path)
-
-    return may_enter
 
 
 def _is_folder(disk: Disk, path: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.errors import GraphError, InputError
+from pipefile.base.paths import show
 from pipefile.engine.cached import Cached, has_results, open_cache
 from pipefile.engine.conditions import Conditions
 from pipefile.engine.decide import Decider
@@ -16,7 +17,7 @@ from pipefile.engine.outlook import seconds_before
 from pipefile.engine.session import Project, Session
 from pipefile.load.loader import Extra
 from pipefile.model.event import BuildStarted, Event, Foreseen, Note
-from pipefile.model.graph import Edge
+from pipefile.model.graph import Edge, Graph
 from pipefile.model.options import Options
 from pipefile.model.record import Reason
 from pipefile.model.run import RunResult
@@ -106,8 +107,16 @@ def _look_once(
                     moving.add(number)
                 schedule.end(number, "left")
                 continue
-            above = [*graph.depends[number], *extra.get(number, ())]
-            status = _above(session, decider, edge, above, moving)
+            fanout = graph.fanouts.get(edge.stage.name)
+            if fanout is not None and fanout.edge == number:
+                found.append(EdgeStatus(edge.name, edge.stage.name, "unknown", _of_items("items", fanout.makers, graph)))
+                moving.add(number)
+                schedule.end(number, "fresh")
+                continue
+            status = _above(session, decider, edge, [*graph.depends[number], *extra.get(number, ())], moving)
+            if fanout is not None and not moving.isdisjoint(fanout.makers):
+                reasons = _of_items("item", [maker for maker in fanout.makers if maker in moving], graph)
+                status = EdgeStatus("", "", "unknown", reasons)
             dead = conditions.dead_inputs(edge, within=True)
             if dead and status is None:
                 status = EdgeStatus("", "", "unknown", tuple([Reason("upstream", path) for path in dead]))
@@ -130,6 +139,26 @@ def _look_once(
                 moving.add(number)
             schedule.end(number, "fresh")
     return found, schedule
+
+
+def _of_items(kind: str, makers: Sequence[int], graph: Graph) -> tuple[Reason, ...]:
+    """Reasons that name the edges which make the items of a stage."""
+    return tuple([Reason(kind, graph.edges[maker].name) for maker in makers])
+
+
+def _items_of_last_time(session: Session, found: Sequence[EdgeStatus]) -> list[str]:
+    """What to say of stages whose items may be others when their makers have run."""
+    graph = session.graph
+    moving = {status.name for status in found if status.state in ("stale", "unknown")}
+    texts = []
+    for stage, fanout in graph.fanouts.items():
+        makers = [name for name in [graph.edges[maker].name for maker in fanout.makers] if name in moving]
+        count = len(graph.by_stage[stage])
+        if makers and fanout.edge < 0:
+            items = "1 item" if count == 1 else f"{count} items"
+            others = f" and {len(makers) - 1} others" if len(makers) > 1 else ""
+            texts.append(f"stage `{show(stage)}` has {items} of the last time, which may be others after `{show(makers[0])}`{others}")
+    return texts
 
 
 def _condition(conditions: Conditions, edge: Edge, moving: set[int]) -> EdgeStatus | None:
@@ -252,6 +281,8 @@ def dry_run(
         if status.state != "fresh":
             reason = describe(status.reasons[0]) if status.reasons else ""
             emit(Note("note", f"{'would be restored' if status.restorable else _WORDS[status.state]} {status.name}: {reason}"))
+    for text in _items_of_last_time(session, found):
+        emit(Note("note", text))
     fresh = len(found) - len(would) - len(skipped) - len(restored)
     from_cache = f", {len(restored)} would be restored" if restored else ""
     emit(Note("note", f"{len(would)} would run{from_cache}, {fresh} fresh" + (f", {len(skipped)} skipped" if skipped else "")))

@@ -67,6 +67,7 @@ class Loop:
         self._needs = parts.slots.needs
         self._load = Load(work.options.load, session.project.clock)
         self._reuse = parts.reuse
+        self._growth = parts.growth
         self._cancelled = 0
         hands = Hands(self._start_ready, self._commit, self._clean_up, self._repeat_lost, self._failed, self._run_again, emit, self._executors.latest)
         self._batches = Batches(session, schedule, self._attempts, work.options, hands)
@@ -102,6 +103,8 @@ class Loop:
                 self._temps.step()
             queue.extend(schedule.decidable())
             self._batches.release(not queue)
+            if self._growth is not None and self._growth.step(queue, schedule, self._refuse, outlook):
+                continue
             if not queue or self._running or len(self.tally.decided) + len(self._decisions) >= LOOK_AHEAD:
                 self._start_ready()
             if queue and not schedule.stopping:
@@ -133,6 +136,8 @@ class Loop:
             why = self._conditions.why_left_out(edge)
             if why:
                 self.tally.is_left_out(edge, why)
+                return
+            if self._growth is not None and self._growth.takes(number):
                 return
             self._conditions.clear(edge, self._removed)
             if number in self._reuse.resume.above:
@@ -192,6 +197,10 @@ class Loop:
 
     def _removed(self, path: str) -> None:
         self._emit(Note("note", f"removed `{show(path)}`, whose stage is skipped"))
+
+    def _refuse(self, number: int, text: str) -> None:
+        self._finish_failed(self._graph.edges[number], None, Completion(number, "failed", error=text), ())
+        self.tally.report_skipped()
 
     def _fail_undecided(self, edge: Edge, error: PipefileError) -> None:
         text = error.message + (f"; {error.hint}" if error.hint else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show
@@ -17,14 +19,16 @@ FEW = 10
 """So many instances may go at once, as long as some stay."""
 
 
-def stages_of(session: Session) -> dict[str, Stage]:
-    """Stages with `for_each`, by name. Pattern rules are none: nobody has to ask for what they make."""
-    return {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None and not stage.is_pattern}
+def stages_of(session: Session, names: Collection[str] | None = None) -> dict[str, Stage]:
+    """Stages with `for_each` whose items are known, by name: of *names*, or all. Pattern rules are none: nobody has to ask for what they make."""
+    unknown = {stage for stage, fanout in session.graph.fanouts.items() if fanout.edge >= 0}
+    each = {name: stage for name, stage in session.pipeline.stages.items() if stage.for_each is not None and not stage.is_pattern}
+    return {name: stage for name, stage in each.items() if name not in unknown and (names is None or name in names)}
 
 
-def empty(session: Session) -> list[str]:
-    """What to say of stages without any instance."""
-    return [_empty(stage) for name, stage in stages_of(session).items() if not session.graph.by_stage[name]]
+def empty(session: Session, names: Collection[str] | None = None) -> list[str]:
+    """What to say of stages without any instance: of *names*, or all."""
+    return [_empty(stage) for name, stage in stages_of(session, names).items() if not session.graph.by_stage[name]]
 
 
 def _empty(stage: Stage) -> str:
@@ -34,13 +38,18 @@ def _empty(stage: Stage) -> str:
     return f"stage `{show(stage.name)}` has no instances: {why}"
 
 
-def check(session: Session, decider: Decider) -> None:
+def check(session: Session, decider: Decider, names: Collection[str] | None = None) -> None:
     """See that no stage has lost all of its instances, or more than half and over ten, whose outputs still stand.
+
+    Args:
+        session: The project.
+        decider: Its records.
+        names: The stages; None for all whose items are known.
 
     Raises:
         GraphError: One has. Nothing has been removed.
     """
-    stages = stages_of(session)
+    stages = stages_of(session, names)
     if not stages or session.pipeline.unknown:
         return
     lost, kept = _counted(session, decider, stages)
@@ -81,8 +90,9 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
         stage = "" if record is None else record.edge.partition("@")[0]
         if record is not None and stage in stages and stage != record.edge and record.edge not in now:
             lost.setdefault(stage, set()).add(record.edge)
-    if not known:
-        for name in lost:
+    for name in lost:
+        if not known or name in graph.fanouts:  # a build that did not come to know its items has left none of them in the index
             edges = [graph.edges[number] for number in graph.by_stage[name]]
-            kept[name] = sum(any(session.disk.lstat(record_path(each.path)) is not None for each in edge.outputs) for edge in edges)
+            standing = sum(any(session.disk.lstat(record_path(each.path)) is not None for each in edge.outputs) for edge in edges)
+            kept[name] = max(kept[name], standing)
     return lost, kept

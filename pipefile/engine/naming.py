@@ -45,6 +45,10 @@ class Naming:
         self._hash_file = hash_file
         self._readers: dict[str, tuple[int, bool]] = {}
 
+    def grown(self) -> None:
+        """Edges have come that may read what functions name."""
+        self._readers = {}
+
     def take(self, edge: Edge, inputs: Mapping[str, State], start: int) -> tuple[dict[str, State], InputError | None]:
         """Complete the values of kind "file" that an attempt has left at their temporary places.
 

@@ -30,18 +30,38 @@ class Needs:
 
     def __init__(self, session: Session, options: Options, edges: Sequence[Edge]) -> None:
         self._session = session
-        self._demands = {edge.id: edge.stage.resources for edge in edges if edge.stage.resources}
+        self._demands: dict[int, Resources] = {}
         self._fallbacks: dict[int, Resources] = {}
-        for edge in edges:
-            if edge.stage.fallback:
-                found = fallback_edge(edge, session.graph).stage.resources
-                if found != edge.stage.resources:
-                    self._fallbacks[edge.id] = found
+        self._collect(edges)
         self.lines: Lines | None = None
         if self._demands or self._fallbacks:
             room = _room(session, options, [*self._demands.values(), *self._fallbacks.values()])
             self._totals = room.totals
             self.lines = Lines(room, self._demands)
+
+    def _collect(self, edges: Sequence[Edge]) -> None:
+        self._demands.update({edge.id: edge.stage.resources for edge in edges if edge.stage.resources})
+        for edge in edges:
+            if edge.stage.fallback:
+                found = fallback_edge(edge, self._session.graph).stage.resources
+                if found != edge.stage.resources:
+                    self._fallbacks[edge.id] = found
+
+    def add(self, edges: Sequence[Edge]) -> None:
+        """More edges may run: instances of stages for which one edge of those before has stood."""
+        self._collect(edges)
+        lines = self.lines
+        for edge in edges if lines is not None else ():
+            if lines is not None and edge.stage.resources:
+                lines.need(edge.id, edge.stage.resources)
+
+    def forget(self, edges: Iterable[int]) -> None:
+        """Edges that were added are none after all."""
+        for edge in edges:
+            self._demands.pop(edge, None)
+            self._fallbacks.pop(edge, None)
+            if self.lines is not None:
+                self.lines.need(edge, {})
 
     def fault(self, edge: int) -> ResourceError | None:
         """Why an edge can never run, or its fallback cannot; None if nothing is in its way."""

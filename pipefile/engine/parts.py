@@ -18,6 +18,7 @@ from pipefile.model.options import Options
 from pipefile.store.runs import RunWriter
 
 if TYPE_CHECKING:
+    from pipefile.engine.growth import Growth
     from pipefile.engine.temps import Temps
 
 
@@ -55,6 +56,7 @@ class Parts:
         slots: What edges may use while they run.
         reuse: Earlier results.
         temps: Temporary outputs; None where there are none.
+        growth: Makes instances whose items stages make; None where there are none.
     """
 
     attempts: Attempts
@@ -63,3 +65,4 @@ class Parts:
     slots: Slots
     reuse: Reuse
     temps: Temps | None = None
+    growth: Growth | None = None

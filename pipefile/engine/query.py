@@ -237,11 +237,19 @@ class _Links:
                 found.add(path)
                 if path in self._graph.producer:
                     before.append(self._graph.producer[path])
+            for maker in self._makers_of_items(edge):
+                before.append(maker)
+                found.update([output.path for output in self._graph.edges[maker].outputs])
             for other in before:
                 if other not in seen:
                     seen.add(other)
                     todo.append(other)
         return found
+
+    def _makers_of_items(self, edge: Edge) -> tuple[int, ...]:
+        """The edges that have made the item of an instance, which it need not read for that."""
+        fanout = self._graph.fanouts.get(edge.stage.name)
+        return () if fanout is None else fanout.makers
 
     def _makers(self, node: int) -> Iterable[int]:
         if node < 0:
@@ -262,7 +270,8 @@ class _Links:
                         for path in (*self._paths(files), *((files.inside,) if files.inside else ())):
                             self._sets.setdefault(path, []).append(files)
                     self._users[files].append(edge.id)
-                for path in self._undeclared(edge):
+                items = [output.path for maker in self._makers_of_items(edge) for output in self._graph.edges[maker].outputs]
+                for path in (*self._undeclared(edge), *items):
                     self._lone.setdefault(path, []).append(edge.id)
         return self._users
 

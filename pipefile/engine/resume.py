@@ -55,8 +55,9 @@ def plan_resume(
     states = _States(reader, run, {session.graph.edges[node].name for node in above})
     back: dict[int, PutBack] = {}
     faults: list[tuple[Edge, str]] = []
+    unknown = {fanout.edge for fanout in session.graph.fanouts.values()}
     for node in nodes:
-        if node in above and node not in session.left_out:
+        if node in above and node not in session.left_out and node not in unknown:
             edge = session.graph.edges[node]
             put = _put_back(edge, states, session, decider, found)
             if isinstance(put, PutBack):
@@ -93,6 +94,8 @@ def _count_gone(session: Session, decider: Decider, above: set[int], below: set[
 def _starts(session: Session, name: str, nodes: Sequence[int]) -> set[int]:
     graph = session.graph
     found = set(graph.by_stage.get(name, ())) or {edge.id for edge in graph.edges if edge.name == name}
+    if not found and (fanout := graph.fanouts.get(name.partition("@")[0])) is not None and fanout.edge >= 0:
+        found = {fanout.edge}  # an instance that is known when its item is
     if not found:
         near = nearest(name, graph.by_stage)
         raise UsageError(f"`--from` names a stage, and there is no stage `{show(name)}`", hint=f"did you mean `{near}`?" if near else "")
@@ -105,17 +108,18 @@ def _starts(session: Session, name: str, nodes: Sequence[int]) -> set[int]:
 def _around(graph: Graph, starts: set[int], nodes: Sequence[int], extra: Mapping[int, tuple[int, ...]]) -> tuple[set[int], set[int]]:
     """Edges above some edges, and these with all below them; groups are passed through."""
     inside = set(nodes)
+    makers = {number: fanout.makers for stage, fanout in graph.fanouts.items() for number in graph.by_stage[stage]}
     above: set[int] = set()
     todo = list(starts)
     while todo:
         node = todo.pop()
-        for other in (*graph.depends[node], *extra.get(node, ())):
+        for other in (*graph.depends[node], *extra.get(node, ()), *makers.get(node, ())):
             if other in inside and other not in above:
                 above.add(other)
                 todo.append(other)
     users: dict[int, list[int]] = {}
     for node in nodes:
-        for other in (*graph.depends[node], *extra.get(node, ())):
+        for other in (*graph.depends[node], *extra.get(node, ()), *makers.get(node, ())):
             users.setdefault(other, []).append(node)
     below = set(starts)
     todo = list(starts)

@@ -12,7 +12,7 @@ from pipefile.base.clock import SystemClock
 from pipefile.base.dataclass import dataclass, replace
 from pipefile.base.digest import KEY_FORMAT
 from pipefile.base.disk import OsDisk
-from pipefile.base.errors import PipefileError, UsageError
+from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError
 from pipefile.base.locations import Locator, Place
 from pipefile.base.paths import show
 from pipefile.engine.files import Files
@@ -94,12 +94,13 @@ class Session:
         extra: What joins the Pipefile. Without, what is known of Python files without running them.
         note: Told where that is not all.
         targets: What is asked for: pattern rules make it if nobody else does.
+        builds: Stages run, so that items which they make are found out on the way. Else these are what they were last time.
 
     Raises:
         PipefileError: The Pipefile or the graph is wrong; its places have their lines.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one a fact, most of them told by name
         self,
         project: Project,
         environ: Mapping[str, str],
@@ -107,8 +108,11 @@ class Session:
         extra: Extra | None = None,
         note: Callable[[str], None] | None = None,
         targets: Sequence[str] = (),
+        *,
+        builds: bool = False,
     ) -> None:
         environ = without(environ)  # where jobs are counted is no concern of keys
+        self._builds = builds
         self.project = project
         self.disk = project.disk
         self.locator: Locator = make_locator(project.disk)
@@ -142,7 +146,16 @@ class Session:
         from pipefile.plan import resolve
 
         try:
+            self.targets = targets
+            self.known: Mapping[str, frozenset[str]] = {}
+            """Stages whose items others make, and that are known: with the names of those."""
+            self.assumed: frozenset[str] = frozenset()
+            """Those of them whose items are taken as they stand although a build goes on."""
             self.graph: Graph = resolve.resolve(self.pipeline, self.world, targets)
+            if self.graph.fanouts and not builds:
+                from pipefile.engine.growth import as_it_stands
+
+                self.graph = as_it_stands(self)
         except PipefileError as error:
             error.locate(self.locator)
             self._explain(error)
@@ -157,8 +170,8 @@ class Session:
         """Edges that a condition keeps from running, and why: those that are known, which grow while a build runs."""
         self.open: frozenset[int] = frozenset()
         """Edges that may turn out to be left out."""
-        if self.graph.conditional:
-            self._leave_out()
+        self._there: dict[str, bool] = {}
+        self.condition()
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
     # -- what is remembered
@@ -210,7 +223,10 @@ class Session:
 
     # -- what is left out
 
-    def _leave_out(self) -> None:
+    def condition(self) -> None:
+        """Find out what is left out, as far as that is known, and what may be."""
+        if not self.graph.conditional:
+            return
         from pipefile.plan.conditions import static
         from pipefile.plan.cycles import topological
 
@@ -230,7 +246,9 @@ class Session:
         if condition.kind == "env":
             value = self.environ.get(condition.name, self.pipeline.dotenv.get(condition.name))
         elif condition.kind == "exists":
-            value = self.disk.stat(condition.name) is not None
+            if condition.name not in self._there:  # one answer for all of a build, however often its graph grows
+                self._there[condition.name] = self.disk.stat(condition.name) is not None
+            value = self._there[condition.name]
         return false_text(condition, value)
 
     def leave_out(self, edge: int, why: str) -> None:
@@ -255,8 +273,15 @@ class Session:
                 from pipefile.engine.declare import check_known
 
                 check_known(self.disk, self.pipeline, targets, self.graph.by_stage)
+            if isinstance(error, UnknownTargetError) and not error.hint:
+                error.hint = self._unmade(targets)
             self.locate(error)
             raise
+
+    def _unmade(self, targets: Sequence[str]) -> str:
+        """What to say of an instance that there is none of, where a build may make its item."""
+        stage = next((stage for stage in [target.partition("@")[0] for target in targets if "@" in target] if stage in self.graph.fanouts), "")
+        return f"the items of stage `{show(stage)}` are made by others: a build may make that one" if stage and not self._builds else ""
 
     def check_asked(self, targets: Sequence[str]) -> None:
         """

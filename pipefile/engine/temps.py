@@ -121,7 +121,8 @@ class Temps:
         self._places = places
         self._reuse = reuse
         self._warn = warn
-        self._kept = asked_for(session, (options.debug,) if options.debug else options.targets)
+        self._asked_for = (options.debug,) if options.debug else options.targets
+        self._kept = self._found_kept()
         self._needed: set[str] | None = None
         self._sets: dict[int, list[str]] = {}
         self._reads: dict[int, list[str]] = {}
@@ -142,16 +143,36 @@ class Temps:
         self._schedule, self._tally = schedule, tally
         tally.after = self.ended
         tally.is_open = self._has_gone
-        for node in schedule.order:
+        self._look_at(schedule.order, extra)
+
+    def _look_at(self, nodes: Sequence[int], extra: Mapping[int, tuple[int, ...]]) -> None:
+        for node in nodes:
             if node < len(self._graph.edges):
                 edge = self._graph.edges[node]
                 discovered = self._decider.known_discovered(edge) if self._decider.has_discovered(edge) else ()
                 paths = [path for path in self._read_by(edge, extra.get(node, ()), discovered) if self._graph.temps[path] != node]
                 if paths:
                     self._reads[node] = paths
-                    for path in paths:
+                    for path in paths if node not in self._done else ():
                         self._left.setdefault(path, set()).add(node)
-        self._used = set(self._left)
+        self._used.update(self._left)
+
+    def grown(self, nodes: Sequence[int], extra: Mapping[int, tuple[int, ...]], replaced: Iterable[int]) -> None:
+        """The graph has grown: *nodes* are concerned now, and others have come in the place of those that were *replaced*."""
+        for number in replaced:
+            for path in self._reads.pop(number, ()):
+                self._left[path].discard(number)
+        self._sets.clear()
+        self._needed = None
+        self._kept = self._found_kept()
+        self._look_at(nodes, extra)
+        self._to_check.update(self._left)
+
+    def _found_kept(self) -> frozenset[str]:
+        """What was asked for, and what the items of other stages come from: these are looked for in every build."""
+        graph = self._graph
+        makers = {maker for fanout in graph.fanouts.values() for maker in fanout.makers}
+        return asked_for(self._session, self._asked_for) | {path for path, maker in graph.temps.items() if maker in makers}
 
     def _read_by(self, edge: Edge, extra: Sequence[int] = (), discovered: Sequence[str] = ()) -> Iterable[str]:
         """Temporary outputs that an edge reads, or may read: all of a stage that merely comes before it."""

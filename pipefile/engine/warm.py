@@ -95,6 +95,7 @@ class WarmSession(Session):
         self.environ = environ
         self.environments = {}
         self.left_out = {}
+        self.known, self.assumed, self._builds = {}, frozenset(), True
         self.open = frozenset()
 
 

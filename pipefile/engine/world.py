@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from pipefile.base.errors import InputError, RecordError
-from pipefile.base.paths import folder_of, join, name_of, show, within
+from pipefile.base.paths import folder_of, join, name_of, parents, show, within
 from pipefile.engine import globs
 from pipefile.engine.files import Files, unreadable
 from pipefile.model.graph import FileSet
 from pipefile.model.ports import Disk
 from pipefile.model.record import Record
+from pipefile.model.stage import Output
 from pipefile.store import record as record_file
 from pipefile.store.index import folder_stamp_of
 from pipefile.store.record import Records
@@ -124,6 +125,24 @@ class DiskWorld:
     def expand_late(self, files: FileSet) -> tuple[str, ...]:
         """The files that a glob under a stage's directory output matches, now that this is final."""
         return globs.expand(self._disk, files.text, lambda _: False, self._store).paths
+
+    def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
+        found = self.globs[pattern] = self._expand(pattern)  # so that the folders outside of *folders* tell when other files come
+        own: dict[str, bool] = {}
+
+        def counts(path: str) -> bool:
+            folder = folder_of(path)
+            if folder not in own:
+                above = parents(path)
+                own[folder] = any(each in folders for each in above) or not any(self._is_dead(each) for each in above)
+            return own[folder]
+
+        return [path for path in found.paths if counts(path)]
+
+    def value(self, output: Output, entry: str) -> object:
+        from pipefile.engine.items import read_value
+
+        return read_value(self._disk, output, entry)
 
     def _expand(self, pattern: str) -> globs.GlobMatch:
         try:

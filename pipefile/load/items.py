@@ -139,7 +139,7 @@ class ItemReader(StageReader):
             return  # a function gets them as arguments
         for axis in self._for_each.axes:
             names = _names_of(axis)
-            if self._used.isdisjoint(names):
+            if self._used.isdisjoint([*names, *[name for name in self._for_each.names if name.startswith(f"{axis.name}.")]]):
                 what = f"`{show(axis.name)}` of `for_each`" if axis.name else "`for_each`"
                 key: KeyPath = ("stage", stage.name, "for_each", axis.name) if axis.name else ("stage", stage.name, "for_each")
                 raise FaultError(f"{what} in stage `{show(stage.name)}` is used nowhere", key, f"its items are `{{{show(names[0])}}}`")
@@ -202,6 +202,22 @@ def _unknown_item(field: Field, what: str, key: KeyPath, for_each: ForEach) -> F
     return FaultError(f"unknown placeholder `{field}` in {what}", key, hint, str(field))
 
 
+def _asked_of(names: Sequence[str], table: Mapping[str, Any]) -> tuple[str, ...]:
+    """The placeholders in a stage's table that ask for something of items that other stages make: these may turn out to be tables."""
+    if not names:
+        return ()
+    found = re.compile(rf"\{{((?:{'|'.join([re.escape(name) for name in names])})(?:\.[\w-]+)+)\}}")
+    todo: list[object] = [value for key, value in table.items() if key not in ("for_each", "exclude")]
+    asked: dict[str, None] = {}
+    while todo:
+        value = todo.pop()
+        if isinstance(value, str):
+            asked.update(dict.fromkeys(found.findall(value)))
+        elif isinstance(value, dict | list):
+            todo += value.values() if isinstance(value, dict) else value
+    return tuple(sorted(asked))
+
+
 def _names_of(axis: Axis) -> list[str]:
     return [axis.name] if axis.source else list(axis.rows[0]) if axis.rows else [axis.name]
 
@@ -238,7 +254,9 @@ class _ForEachReader:
                     raise FaultError(f"`{show(name)}` stands for two things in {self._where}", self._key)
                 names.append(name)
         exclude = self._exclude(table["exclude"], axes) if "exclude" in table else ()
-        return ForEach(tuple(axes), exclude, tuple(names), frozenset([axis.name for axis in axes if axis.source]))
+        asked = _asked_of([axis.name for axis in axes if axis.source and not is_glob(axis.source)], table)
+        names += dict.fromkeys([".".join(text.split(".")[:2]) for text in asked if split(text, names) is None])
+        return ForEach(tuple(axes), exclude, tuple(names), frozenset([axis.name for axis in axes if axis.source]), asked)
 
     def _exclude(self, raw: Any, axes: Sequence[Axis]) -> tuple[str, ...]:
         key: KeyPath = ("stage", self._stage, "exclude")

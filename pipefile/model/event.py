@@ -28,11 +28,13 @@ class PlanMade:
         total: How many there are.
         fresh: So many of them are known to be fresh already: no event comes for these.
         outlook: Answers what a live display asks from time to time; None where nobody does.
+        grown: It comes once more: stages have made items, and instances for these are among the edges now.
     """
 
     total: int
     fresh: int = 0
     outlook: Outlook | None = None
+    grown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

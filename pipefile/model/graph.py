@@ -116,11 +116,28 @@ class OnDemand(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FanOut:
+    """A stage whose items other stages make: what they are is known when these have ended.
+
+    Args:
+        makers: The edges that its items come from.
+        edge: The edge that stands for all instances while these are not known; -1 when they are.
+        shapes: What the paths of their outputs look like as long as instances are not known: what they begin with, and a regular expression.
+    """
+
+    makers: tuple[int, ...]
+    edge: int = -1
+    shapes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """All edges, joined by files.
 
     Nodes are numbered: edges first, as in `edges`, then groups. A group stands for "all of these edges have ended": one group serves every
     edge that uses the same set of files, so that a fan-in used n times costs its size plus n, not their product.
+
+    A build that finds out of new edges on its way puts them into its own graph (engine/growth.py): edges keep their numbers, groups do not.
 
     Args:
         edges: By id, in the order of declaration.
@@ -135,6 +152,7 @@ class Graph:
         temps: Of `producer`, outputs that are removed when nobody needs them any more. Where only a part of the graph is looked at (engine/lazy.py),
             these and the next ones are not known, and there is none in that part.
         optional: Of `producer`, outputs that may be absent after their edge has run.
+        fanouts: Stages whose items other stages make, by name.
         rules: The pattern rules; None if there are none.
     """
 
@@ -144,9 +162,10 @@ class Graph:
     order: Mapping[int, tuple[int, ...]]
     producer: Mapping[str, int]
     by_stage: Mapping[str, tuple[int, ...]]
-    conditional: tuple[int, ...] = ()
+    conditional: Sequence[int] = ()
     conditions: Mapping[int, ValueOf] = field(default_factory=dict)
     checkpoints: Mapping[str, int] = field(default_factory=dict)
     temps: Mapping[str, int] = field(default_factory=dict)
     optional: Mapping[str, int] = field(default_factory=dict)
+    fanouts: Mapping[str, FanOut] = field(default_factory=dict)
     rules: OnDemand | None = None

@@ -252,6 +252,16 @@ class World(Protocol):
     def glob(self, pattern: str) -> Sequence[str]:
         """Files on disk that match a glob, sorted bytewise, without pipefile's own files and dead outputs. Outputs of edges may be among them."""
 
+    def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
+        """As `glob`, when stages have run: files in the directories *folders*, which they have made, and files that lie in no stage's directory."""
+
+    def value(self, output: Output, entry: str) -> object:
+        """What the value that *output* keeps holds now, or one key of it.
+
+        Raises:
+            InputError: It cannot be read, or is no JSON.
+        """
+
     def real(self, path: str) -> str:
         """Where a path leads when the links on its way, and its own, are followed; the path itself where there is none. It need not exist."""
 

@@ -178,7 +178,8 @@ class Axis:
 
     Args:
         name: The key; "" for a table of values.
-        source: A glob, or `STAGE.outputs` or `STAGE.OUTPUT`, as written: the items are paths then, from the stage's folder. "" where `rows` has them.
+        source: A glob, or `STAGE.outputs` or `STAGE.OUTPUT`, as written: the items are paths then, from the stage's folder, or those of a value that
+            the stage returns. "" where `rows` has them.
         rows: For each item the names that placeholders have for it, with their values.
         naming: Those of the names that instances are told apart by.
     """
@@ -198,6 +199,7 @@ class ForEach:
         exclude: Globs of what is left out of what globs find.
         names: All names that placeholders have for items.
         paths: Those of them that are paths.
+        asked: Placeholders that ask for something of an item which another stage makes: whether that has it is known when it is made.
         wildcards: Those of them that stand for any text, each with the regular expression that all of it matches: the stage is a pattern rule. Each
             is an axis without rows, the last of all: an instance is made when something asks for one of its outputs by name (plan/demand.py).
     """
@@ -206,6 +208,7 @@ class ForEach:
     exclude: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     paths: frozenset[str] = frozenset()
+    asked: tuple[str, ...] = ()
     wildcards: tuple[tuple[str, str], ...] = ()
 
 

@@ -35,7 +35,7 @@ def select(graph: Graph, pipeline: Pipeline, targets: Sequence[str], world: Worl
     def directories() -> frozenset[str]:
         return frozenset([output.path for edge in edges for output in edge.outputs if output.directory])
 
-    names = Targets(pipeline, graph.producer, graph.by_stage, _Names(edges), directories)
+    names = Targets(pipeline, graph.producer, graph.by_stage, _Names(edges), directories, graph.fanouts)
     if not targets:
         return names.default()
     fallbacks = mains(pipeline.stages.values())

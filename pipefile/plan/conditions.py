@@ -53,8 +53,11 @@ def left_out_above(edge: Edge, graph: Graph, left_out: Container[int]) -> str:
     """Why an edge cannot run without what others have been kept from making; "" if it can.
 
     Inputs that it may do without, and what merely comes before it, do not keep it; nor do globs and directories of sources, which are then smaller,
-    as long as something is left of a glob.
+    as long as something is left of a glob. An instance needs the only maker of its item, read or not.
     """
+    fanout = graph.fanouts.get(edge.stage.name)
+    if fanout is not None and len(fanout.makers) == 1 and fanout.makers[0] in left_out:
+        return needs_text(graph.edges[fanout.makers[0]])
     for need in edge.needs:
         files = need.files
         if files is None or files.node < 0 or need.optional:

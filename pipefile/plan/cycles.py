@@ -108,7 +108,7 @@ def _link(edge: Edge, other: Edge, graph: Graph) -> tuple[str, str]:
             for path in files.paths:
                 if graph.producer.get(path) == other.id:
                     return "input", path
-            return "input", other.outputs[0].shown  # a folder that holds it
+            return "input", other.outputs[0].shown if other.outputs else files.text  # a folder that holds it
     made = {output.path for output in other.outputs}
     for path in edge.literal:
         if path in made or any(output.directory and path.startswith(output.path + "/") for output in other.outputs):

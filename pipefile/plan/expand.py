@@ -7,15 +7,17 @@ from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pipefile.base.errors import GraphError
+from pipefile.base.dataclass import replace
+from pipefile.base.errors import GraphError, InputError
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, name_of, relative, show, within
 from pipefile.model.ports import World
 from pipefile.model.stage import Axis, Output, Pipeline, Stage, Value
+from pipefile.plan.fanout import ItemsError, Known, Late, rows_of, stand_in, with_items
 from pipefile.plan.instances import BadInstanceError, Instances
 from pipefile.plan.items import instance_name
 from pipefile.plan.near import nearest
-from pipefile.plan.patterns import beneath, bytewise, canonical, is_glob, literal_prefix, matcher, start_folder
+from pipefile.plan.patterns import beneath, bytewise, canonical, is_glob, literal_prefix, matcher, pruner, start_folder
 from pipefile.plan.template import parse
 
 MOST = 1_000_000
@@ -29,17 +31,24 @@ class Expanded(NamedTuple):
         stages: By number.
         names: What they are called.
         by_stage: Stage name -> numbers, in the order of items.
+        late: Stages whose items other stages make. Those whose items are not known have one number, which stands for all of them.
         rows: The items of pattern rules: [{}] for one without `for_each`. They have no instances before something asks for them.
     """
 
     stages: list[Stage]
     names: list[str]
     by_stage: dict[str, tuple[int, ...]]
+    late: Mapping[str, Late] = MappingProxyType({})
     rows: Mapping[str, Sequence[Mapping[str, Value]]] = MappingProxyType({})
 
 
-def expand(pipeline: Pipeline, world: World) -> Expanded:
+def expand(pipeline: Pipeline, world: World, known: Known) -> Expanded:
     """Make the instances of all stages.
+
+    Args:
+        pipeline: What was declared.
+        world: The disk.
+        known: Fan-out stages whose items are there.
 
     Raises:
         GraphError: A `for_each` goes through what is not there, or two items make one instance.
@@ -47,8 +56,8 @@ def expand(pipeline: Pipeline, world: World) -> Expanded:
     stages = list(pipeline.stages.values())
     if all(stage.for_each is None for stage in stages):
         return Expanded(stages, list(pipeline.stages), {name: (number,) for number, name in enumerate(pipeline.stages)})
-    expander = _Expander(pipeline, world)
-    return numbered(pipeline, expander.made())._replace(rows=expander.rows)
+    expander = _Expander(pipeline, world, known)
+    return numbered(pipeline, expander.made())._replace(late=expander.late, rows=expander.rows)
 
 
 def numbered(pipeline: Pipeline, made: Mapping[str, Mapping[str, Stage]]) -> Expanded:
@@ -56,13 +65,16 @@ def numbered(pipeline: Pipeline, made: Mapping[str, Mapping[str, Stage]]) -> Exp
 
     Args:
         pipeline: The stages.
-        made: Of each stage with `for_each` or wildcards its instances, by name.
+        made: Of each stage with `for_each` or wildcards its instances, by name. For one that is left out, an edge stands for all of them.
     """
     found = Expanded([], [], {})
     for name, stage in pipeline.stages.items():
         first = len(found.stages)
         if stage.for_each is None:
             found.stages.append(stage)
+            found.names.append(name)
+        elif name not in made:
+            found.stages.append(stand_in(stage))
             found.names.append(name)
         else:
             found.names.extend(made[name])
@@ -102,19 +114,34 @@ def instances_of(stage: Stage, pipeline: Pipeline) -> Instances:
     return Instances(stage, pipeline.root, taken, settings.store, settings.outside)
 
 
+class _Referred(NamedTuple):
+    """What a reference names: a stage, some of its outputs, and the key of a returned table that is meant; "" for all of it."""
+
+    stage: Stage
+    outputs: tuple[Output, ...]
+    entry: str = ""
+
+
 class _Expander:
-    def __init__(self, pipeline: Pipeline, world: World) -> None:
+    def __init__(self, pipeline: Pipeline, world: World, known: Known) -> None:
         self._pipeline = pipeline
         self._world = world
+        self._known = known
+        self.late: dict[str, Late] = {}
         self._each = {name: stage for name, stage in pipeline.stages.items() if stage.for_each is not None}
         self._made: dict[str, dict[str, Stage]] = {}
         self.rows: dict[str, Sequence[Mapping[str, Value]]] = {}
         self._plain = [output for stage in pipeline.stages.values() if stage.for_each is None for output in stage.outputs if not output.value]
 
     def made(self) -> dict[str, dict[str, Stage]]:
-        """Stage -> its instances by name."""
+        """Stage -> its instances by name; without stages whose items are not known."""
         for name in self._order():
-            self._made[name] = self._instances(self._each[name])
+            stage = self._each[name]
+            late = self._late(stage)
+            if late is not None:
+                self.late[name] = late
+            if late is None or not late.open:
+                self._made[name] = self._instances(stage)
         self._check_globs()
         return self._made
 
@@ -149,7 +176,7 @@ class _Expander:
                 names += [name for name, other in self._each.items() if other is not stage and self._may_match(axis.source, stage, other)]
             else:
                 maker = self._maker(axis.source, _prefix(stage))
-                names += [maker[0].name] if maker is not None and maker[0].name in self._each else []
+                names += [maker.stage.name] if maker is not None and maker.stage.name in self._each else []
         return names
 
     def _refers(self, name: str, other: str) -> bool:
@@ -158,7 +185,7 @@ class _Expander:
         for_each = stage.for_each
         assert for_each is not None
         makers = [self._maker(axis.source, _prefix(stage)) for axis in for_each.axes if axis.source and not is_glob(axis.source)]
-        return any(maker is not None and maker[0].name == other for maker in makers)
+        return any(maker is not None and maker.stage.name == other for maker in makers)
 
     def _may_match(self, glob: str, stage: Stage, other: Stage) -> bool:
         """Whether a glob could match outputs of another stage, as far as their fixed beginnings tell."""
@@ -176,13 +203,95 @@ class _Expander:
         chain = " -> ".join([f"`{show(each)}`" for each in [*circle, name]])
         return GraphError(f"`for_each` leads back to itself: {chain}", places)
 
+    # -- items that other stages make
+
+    def _late(self, stage: Stage) -> Late | None:
+        """What has to come first before the items of a stage are known; None for one whose items are known from the start."""
+        sure: dict[str, None] = {}
+        maybe: dict[str, None] = {}
+        assert stage.for_each is not None
+        for axis in stage.for_each.axes:
+            if is_glob(axis.source):
+                self._makers_of_glob(axis, stage, sure, maybe)
+            elif axis.source:
+                found = self._maker(axis.source, _prefix(stage))
+                if found is None or found.stage is stage:
+                    continue
+                maker = found.stage.name
+                if maker in self._each and maker not in self._made:
+                    sure[maker] = None
+                elif any(output.value for output in found.outputs):
+                    sure.update(dict.fromkeys(self._made.get(maker, [maker])))
+        if not sure and not maybe:
+            return None
+        if stage.is_pattern:
+            if not sure:
+                return None
+            text = f"`for_each` of stage `{show(stage.name)}` goes through what `{show(next(iter(sure)))}` makes, which is not known before"
+            raise GraphError(text, (self._place(stage, "for_each"),), "a stage with wildcards is a pattern rule: its items have to be known")
+        return Late(tuple(sure), tuple([name for name in maybe if name not in sure]), stage.name not in self._known)
+
+    def _makers_of_glob(self, axis: Axis, stage: Stage, sure: dict[str, None], maybe: dict[str, None]) -> None:
+        pattern = self._canonical(axis.source, stage)
+        start = start_folder(pattern)
+        enters = pruner(pattern)
+        excluded = self._excluder(stage)
+        for name, maker, output in self._directories():
+            inside = output.path == start or within(start, output.path)
+            if maker is stage:
+                if inside and output.path.count("{") == 0:
+                    text = f"`{show(axis.source)}` in `for_each` of stage `{show(stage.name)}` lies in `{show(output.path)}/`"
+                    raise GraphError(f"{text}, which the stage itself makes", (self._place(stage, "for_each"), self._place(stage, "outputs")))
+            elif inside:
+                sure[name] = None
+            elif (not start or within(output.path, start)) and enters(output.path) and not (excluded and excluded(output.path + "/x")):
+                maybe[name] = None
+        for name, other in self._each.items():
+            if other is not stage and name not in self._made and name in self.late and self._may_match(axis.source, stage, other):
+                maybe[name] = None
+
+    def _directories(self) -> Iterator[tuple[str, Stage, Output]]:
+        """All directories that stages make, as far as they are known: the name of the edge, its stage, the output. Of stages whose instances are not
+        known, and of the one that is looked at, as they are written."""
+        for name, stage in self._pipeline.stages.items():
+            if any(output.directory for output in stage.outputs):
+                for edge, each in self._made[name].items() if name in self._made else ((name, stage),):
+                    for output in each.outputs:
+                        if output.directory:
+                            yield edge, stage, output
+
+    def _values(self, axis: Axis, stage: Stage) -> tuple[list[dict[str, Value]], tuple[str, ...]] | None:
+        """The items that values of another stage hold, and the names that tell them apart; None where an axis goes through files."""
+        found = self._maker(axis.source, _prefix(stage))
+        if found is None or found.stage is stage or not any(output.value for output in found.outputs):
+            return None
+        maker = found.stage
+        each = [maker] if maker.for_each is None else list(self._made[maker.name].values())
+        outputs = [output for other in each for output in other.outputs if output.name in {wanted.name for wanted in found.outputs}]
+        try:
+            if any(not output.value for output in outputs):
+                raise ItemsError("is files and values: items are either", "name one of them")
+            read = [self._world.value(output, found.entry) for output in outputs]
+            if maker.for_each is None and len(outputs) == 1:
+                return rows_of(read[0], axis.name)
+            return rows_of(read, axis.name)
+        except (ItemsError, InputError) as error:
+            what = f"`{show(axis.source)}` in `for_each` of stage `{show(stage.name)}` "
+            text = f"{what}{error}" if isinstance(error, ItemsError) else f"{what}cannot be read: {error.message}"
+            raise GraphError(text, (self._place(stage, "for_each"),), error.hint) from None
+
     # -- instances
 
     def _instances(self, stage: Stage) -> dict[str, Stage]:
+        axes, rows = self._filled(stage)
         for_each = stage.for_each
         assert for_each is not None
         wild = len(for_each.wildcards)
-        rows = [self._rows(axis, stage) for axis in for_each.axes[: len(for_each.axes) - wild]]
+        if stage.name in self.late or for_each.asked:
+            values = [axis.name for axis, own in zip(axes, for_each.axes, strict=False) if axis is not own]
+            stage = with_items(stage, axes, values)
+            for_each = stage.for_each
+            assert for_each is not None
         count = 1
         for each in rows:
             count *= len(each)
@@ -231,11 +340,22 @@ class _Expander:
             return GraphError(f"an item of `for_each` of stage `{show(stage.name)}` holds a NUL character", (place,))
         return GraphError(f"two items of `for_each` make an instance called `{show(name)}`", (place,), "an item stands in a list once")
 
-    def _rows(self, axis: Axis, stage: Stage) -> Sequence[Mapping[str, Value]]:
-        if not axis.source:
-            return axis.rows
-        name = axis.name
-        return [{name: path} for path in self._paths(axis, stage)]
+    def _filled(self, stage: Stage) -> tuple[list[Axis], list[Sequence[Mapping[str, Value]]]]:
+        """The axes of a stage, those of values with their rows; and the rows of all of them."""
+        assert stage.for_each is not None
+        axes: list[Axis] = []
+        rows: list[Sequence[Mapping[str, Value]]] = []
+        wild = dict(stage.for_each.wildcards)
+        for axis in stage.for_each.axes:
+            values = self._values(axis, stage) if axis.source and not is_glob(axis.source) else None
+            if values is not None:
+                axes.append(replace(axis, rows=tuple(values[0]), naming=values[1]))
+            else:
+                axes.append(axis)
+            if axis.name in wild:
+                continue
+            rows.append(axes[-1].rows if values is not None or not axis.source else [{axis.name: path} for path in self._paths(axis, stage)])
+        return axes, rows
 
     def _paths(self, axis: Axis, stage: Stage) -> list[str]:
         """The paths that an axis goes through, from the stage's folder."""
@@ -246,25 +366,17 @@ class _Expander:
             matches = matcher(pattern)
             if matches is None:
                 raise self._no_glob(axis.source, "for_each", stage)
-            self._check_late(pattern, axis, stage)
             made = self._matching(matches, stage)
-            on_disk = self._world.glob(pattern)
+            if stage.name in self.late:
+                makers = self._known[stage.name]
+                on_disk = self._world.late(pattern, {output.path for name, _, output in self._directories() if name in makers})
+            else:
+                on_disk = self._world.glob(pattern)
             paths = bytewise(list(set(on_disk).union(made))) if made else list(on_disk)
             excluded = self._excluder(stage)
             if excluded is not None:
                 paths = [path for path in paths if not excluded(path)]
         return [relative(path, stage.folder) for path in paths] if stage.folder else paths
-
-    def _check_late(self, pattern: str, axis: Axis, stage: Stage) -> None:
-        start = start_folder(pattern)
-        stages = self._pipeline.stages
-        makers = [name for name, each in stages.items() if any(output.directory for output in each.outputs)]
-        for each in [each for name in makers for each in (self._made[name].values() if name in self._made else (stages[name],))]:
-            for output in each.outputs:
-                if output.directory and each is not stage and (output.path == start or within(start, output.path)):
-                    text = f"`{show(axis.source)}` in `for_each` of stage `{show(stage.name)}` lies in `{show(output.path)}/`, which stage"
-                    places = (self._place(stage, "for_each"), self._place(each, "outputs"))
-                    raise GraphError(f"{text} `{show(each.name)}` makes: what is in it is not known before that has run", places)
 
     def _matching(self, matches: Callable[[str], object], stage: Stage) -> list[str]:
         """Outputs of other stages that a glob matches, as far as they are known."""
@@ -302,8 +414,26 @@ class _Expander:
 
     # -- references
 
-    def _maker(self, text: str, prefix: str) -> tuple[Stage, str] | None:
-        return referred(text, prefix, self._pipeline.stages)
+    def _maker(self, text: str, prefix: str) -> _Referred | None:
+        """The stage and the outputs that a reference names.
+
+        Args:
+            text: The reference.
+            prefix: What stages are called that the Pipefile with the reference knows: its folder, with a `/`.
+        """
+        stages = self._pipeline.stages
+        cut = text.find(".")
+        while cut > 0:
+            stage = stages.get(prefix + text[:cut])
+            if stage is not None:
+                wanted = text[cut + 1 :]
+                outputs = stage.outputs if wanted == "outputs" else tuple([output for output in stage.outputs if output.name == wanted])
+                if outputs:
+                    return _Referred(stage, outputs)
+                if len(stage.outputs) == 1 and stage.outputs[0].value == "result" and "/" not in wanted and stage.for_each is None:
+                    return _Referred(stage, stage.outputs, wanted)
+            cut = text.find(".", cut + 1)
+        return None
 
     def _referred(self, axis: Axis, stage: Stage) -> list[str]:
         found = self._maker(axis.source, _prefix(stage))
@@ -316,28 +446,26 @@ class _Expander:
             near = nearest(axis.source, names)
             hint = f"did you mean `{show(near)}`?" if near else f'a list of one is `["{show(axis.source)}"]`'
             raise GraphError(f"{what} is neither a glob nor the outputs of a stage", (place,), hint)
-        maker, wanted = found
+        maker = found.stage
         if maker is stage:
             raise GraphError(f"{what} is made by the stage itself", (place,))
         if maker.is_pattern:
             hint = "a list, or a glob over what they are made from, has items"
             raise GraphError(f"{what}: {unlisted(maker)}", (place, self._place(maker, "outputs")), hint)
         makers = [maker] if maker.for_each is None else list(self._made[maker.name].values())
-        outputs = [output for each in makers for output in each.outputs if wanted in ("outputs", output.name)]
-        for output in outputs:
-            if output.value:
-                raise GraphError(f"{what} is a value, which is known when `{show(maker.name)}` has run", (place,))
-        return [output.path for output in outputs]
+        names_of = {output.name for output in found.outputs}
+        return [output.path for each in makers for output in each.outputs if output.name in names_of]
 
     # -- afterwards
 
     def _check_globs(self) -> None:
         """See that nothing was made that a glob would have matched, had it been known: two stages that go through each other's outputs."""
-        for name, stage in self._each.items():
+        for name in self._made:
+            stage = self._each[name]
             assert stage.for_each is not None
             for axis in stage.for_each.axes:
                 if is_glob(axis.source):
-                    others = [other for key, other in self._each.items() if key != name and self._may_match(axis.source, stage, other)]
+                    others = [self._each[key] for key in self._made if key != name and self._may_match(axis.source, stage, self._each[key])]
                     if others:
                         self._check_glob(axis, stage, others)
 

@@ -85,12 +85,15 @@ def missing_sources(graph: Graph, closure: Iterable[int], world: World) -> Graph
     """
     nodes = list(closure)
     edge_count = len(graph.edges)
+    later = frozenset([fanout.edge for fanout in graph.fanouts.values()])  # whoever waits for one of these may find there what it lacks now
     seen: set[FileSet] = set()
     missing: dict[str, tuple[FileSet, Edge]] = {}
     for node in nodes:
         if node >= edge_count:
             continue
         edge = graph.edges[node]
+        if later and not later.isdisjoint(graph.depends[node]):
+            continue
         for need in edge.needs:
             files = need.files
             if files is None or files.node >= 0 or files in seen:

@@ -95,6 +95,26 @@ def matcher(pattern: str) -> Callable[[str], object] | None:
     return lambda path: search(path[1:])
 
 
+def pruner(pattern: str) -> Callable[[str], object]:
+    """Whether anything below a folder can match. Each folder that it is asked for lies in one that it allowed."""
+    text = pattern.removeprefix("./").removeprefix("/")
+    parts = text.rstrip("/").split("/")
+    fixed = parts.index("**") if "**" in parts else len(parts)
+    if "/" not in pattern.rstrip("/") or fixed == 0:
+        return lambda _: True
+    lead = "/" if pattern.startswith("/") else ""
+    levels = [matcher((lead if depth else lead or "./") + "/".join(parts[: depth + 1])) for depth in range(fixed)]
+
+    def may_enter(path: str) -> object:
+        depth = path.count("/") - len(lead)
+        if depth >= len(levels):
+            return True
+        matches = levels[depth]
+        return matches is None or matches(path)
+
+    return may_enter
+
+
 def bytewise(paths: list[str]) -> list[str]:
     """*paths* in the order of their bytes on disk, sorted in place."""
     if all(path.isascii() for path in paths):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, normalise, show
-from pipefile.model.graph import Edge, FileSet, Graph, Need, OnDemand, ValueOf
+from pipefile.model.graph import Edge, FanOut, FileSet, Graph, Need, OnDemand, ValueOf
 from pipefile.model.ports import World
 from pipefile.model.stage import Command, Pipeline, Stage
 from pipefile.plan.checks import check_outputs
@@ -17,17 +18,20 @@ from pipefile.plan.conditions import value_of
 from pipefile.plan.cycles import CycleError, cycle_error, topological
 from pipefile.plan.expand import expand
 from pipefile.plan.fallback import before_fallback
+from pipefile.plan.fanout import Known
 from pipefile.plan.missing import missing_sources
 from pipefile.plan.references import GlobalValue, References
 from pipefile.plan.targets import Targets
+from pipefile.plan.waiting import Waiting, renumbered
 from pipefile.plan.words import literal_words
 
 __all__ = ["closure", "missing_sources", "resolve", "select", "waves"]
 
 _MANY = frozenset(["glob", "outputs", "late"])
+_NOTHING: Known = MappingProxyType({})
 
 
-def resolve(pipeline: Pipeline, world: World, targets: Sequence[str] = ()) -> Graph:
+def resolve(pipeline: Pipeline, world: World, targets: Sequence[str] = (), known: Known = _NOTHING, before: Sequence[str] = ()) -> Graph:
     """Join the stages of a pipeline by the files that they make and need.
 
     Time and memory are linear in the number of dependencies. Sources that do not exist are no fault yet: `missing_sources` looks for them where
@@ -37,29 +41,37 @@ def resolve(pipeline: Pipeline, world: World, targets: Sequence[str] = ()) -> Gr
         pipeline: What was declared.
         world: The disk, as far as references and globs need it.
         targets: What is asked for besides what the Pipefile asks for: pattern rules have instances for that.
+        known: Stages whose items other stages have made by now, with the names of the edges that made them. One edge stands for the instances of
+            each of the others.
+        before: Names of edges that keep their numbers.
 
     Raises:
         GraphError: The stages do not fit together, or a name is not known.
     """
-    return _Resolver(pipeline, world, targets).graph()
+    return _Resolver(pipeline, world, targets, known, before).graph()
 
 
 class _Resolver:
-    def __init__(self, pipeline: Pipeline, world: World, targets: Sequence[str]) -> None:
+    def __init__(self, pipeline: Pipeline, world: World, targets: Sequence[str], known: Known, before: Sequence[str]) -> None:
         self.pipeline = pipeline
-        expanded = expand(pipeline, world)
+        expanded = expand(pipeline, world, known)
+        late = expanded.late
         self.rules: OnDemand | None = None
         if expanded.rows:
             from pipefile.plan.demand import Demand  # few Pipefiles have pattern rules
 
             demand = Demand(pipeline, world, expanded)
-            self.rules, expanded = demand.possible, demand.settled(targets)
+            self.rules, expanded = demand.possible, demand.settled(targets)._replace(late=late)
+        if before:
+            expanded = renumbered(expanded, before, pipeline)
         self.stages, self.names, self.by_stage = expanded[:3]
         self.outputs = check_outputs(self.stages, self.names)
         self.producer, directories, *_ = self.outputs
         self.classes = Classes(self.outputs, self.names)
         self.references = References(pipeline, world, expanded, self.outputs, self.classes)
-        self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories))
+        self.waiting = Waiting(pipeline, expanded, known) if late else None
+        fanouts = self.waiting.fanouts if self.waiting is not None else {}
+        self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories), fanouts)
         self.words: dict[int, tuple[str, ...]] = {}
         self.makers: dict[str, int] = {}
         self.depends: list[tuple[int, ...]] = []
@@ -73,6 +85,8 @@ class _Resolver:
         order = self._order(conditions)
         self.targets.check()
         groups = self.references.groups
+        if self.waiting is not None:
+            self.waiting.join(self.depends, self.needs, self.literal, groups, order)
         depends = self.depends + groups
         try:
             nodes = topological(depends, order, range(len(depends)))
@@ -88,8 +102,9 @@ class _Resolver:
             )
         ]
         groups = self.references.groups
-        conditional = tuple([number for number, stage in enumerate(self.stages) if stage.should_run is not None])
-        depends, more = self.depends + groups, (*self.outputs[2:], self.rules)
+        conditional = [number for number, stage in enumerate(self.stages) if stage.should_run is not None]
+        fanouts: dict[str, FanOut] = self.waiting.fanouts if self.waiting is not None else {}
+        depends, more = self.depends + groups, (*self.outputs[2:], fanouts, self.rules)
         return Graph(edges, groups, depends, order, self.producer, self.by_stage, conditional, conditions, *more)
 
     def _join(self, number: int, stage: Stage) -> None:

@@ -102,6 +102,11 @@ class Lines:
             line.overtaken = 0
         heappush(line.ready, entry)
 
+    def clear(self) -> None:
+        """No edge is ready any more."""
+        for line in self._lines.values():
+            line.ready.clear()
+
     def start(self, is_ready: Callable[[int], bool], wave: int | None, allowed: Callable[[int], bool] | None) -> int | None:
         """Take what the next edge needs, and give the edge; None while none may start.
 

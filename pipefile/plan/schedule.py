@@ -8,7 +8,7 @@ is built and once when it ends: 100,000 edges cost a tenth of a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Literal
 
@@ -55,6 +55,7 @@ class Schedule:
         """Edges that will not run because something above them failed, in the order in which that was known."""
         self.dropped: tuple[int, ...] = ()
         """Edges whose *extra* dependencies were left out."""
+        self._graph = graph
         self._edges = len(graph.edges)
         self._depends = graph.depends
         self._after = graph.order
@@ -68,12 +69,18 @@ class Schedule:
         self._freed = 0
         self._ready: list[tuple[int, float, int]] = []  # a heap: wave, longest path first, edge
         self._lines = lines
-        nodes = len(graph.depends)
+        self._barrier = barrier
+        self._bad: set[int] = set()  # edges that have failed, and those below them
+        self._decidable: list[int] = []
+        self._build()
+
+    def _build(self) -> None:
+        nodes = len(self._depends)
         self._state = bytearray(nodes)
         state = self._state
-        for node in order:
+        for node in self._order:
             state[node] = _WAITING
-        self._left = sum(node < self._edges for node in order)
+        self._left = sum(node < self._edges for node in self._order)
         if self._extra:
             self._arrange()
         self._waits = [0] * nodes
@@ -81,14 +88,13 @@ class Schedule:
         self._first = [-1] * nodes
         self._target: list[int] = []
         self._next: list[int] = []
-        self._decidable: list[int] = []
         self._link()
         self._reopened: set[int] = set()
         self._holding: dict[int, list[int]] = {}  # edges that were reopened -> those that wait for them once more
         self._wave: list[int] = []
         self._wave_left: list[int] = []
         self._current = 0
-        if barrier:
+        if self._barrier:
             self._count_waves()
 
     # Questions
@@ -142,6 +148,11 @@ class Schedule:
     def has_ended(self, edge: int) -> bool:
         return self._state[edge] == _ENDED
 
+    @property
+    def is_reopened(self) -> bool:
+        """Whether any edge was reopened and has not ended again: what waits for it is not what the graph says."""
+        return bool(self._reopened)
+
     def is_busy(self, edge: int) -> bool:
         """Whether an edge runs, by itself or with another one, or will run again after an attempt that failed."""
         return self._state[edge] in (_RUNNING, _FREED, _RIDING)
@@ -168,11 +179,7 @@ class Schedule:
         if self._state[edge] == _FREED:
             self._freed -= 1
         self._state[edge] = _READY
-        entry = (self._wave[edge] if self._wave else 0, -self._priority[edge], edge)
-        if self._lines is None:
-            heappush(self._ready, entry)
-        else:
-            self._lines.push(entry)
+        self._push(edge)
 
     def start(self, allowed: Callable[[int], bool] | None = None) -> int | None:
         """The edge to start now; it counts as running from here on. None while no slot is free, nothing is ready, or all is stopping.
@@ -261,6 +268,7 @@ class Schedule:
         if self._wave:
             self._wave_left[self._wave[edge]] -= 1
         if outcome in ("failed", "skipped"):
+            self._bad.add(edge)
             if outcome == "skipped":
                 self.skipped.append(edge)
             elif not self._keep_going:
@@ -307,7 +315,62 @@ class Schedule:
         """Start nothing any more."""
         self.stopping = True
 
+    def grow(
+        self, order: Sequence[int], extra: Mapping[int, tuple[int, ...]], weights: Mapping[int, float], replaced: Collection[int]
+    ) -> None:
+        """The graph has grown: its edges have kept their numbers and have new ones after them, its groups are others. What has been given out, is
+        ready or runs goes on as it is.
+
+        Args:
+            order: The nodes that are concerned now, as in the beginning.
+            extra, weights: As in the beginning.
+            replaced: Edges that stood for others, which have come in their place.
+        """
+        before = {edge: state for edge, state in enumerate(self._state[: self._edges]) if state and edge not in replaced}
+        self._edges = len(self._graph.edges)
+        self._depends, self._after = self._graph.depends, self._graph.order
+        self._extra, self._weights = extra, weights
+        bad = self._bad
+        concerned = frozenset(order)
+        begun = [edge for edge, was in before.items() if _WAITING < was < _ENDED and edge not in concerned]  # nobody needs them any more
+        self._order = [*begun, *order]
+        self._decidable = []
+        self._build()
+        state = self._state
+        for edge, was in before.items():
+            if was == _ENDED and state[edge]:
+                self._left -= 1
+                if self._wave:
+                    self._wave_left[self._wave[edge]] -= 1
+            if was > _WAITING:
+                state[edge] = was
+        for edge, was in before.items():
+            if was == _ENDED and edge not in bad:
+                self._release(edge)
+        self._decidable = [edge for edge in self._decidable if state[edge] == _WAITING]
+        for edge in sorted(bad):
+            if state[edge] == _ENDED:
+                self._skip_below(edge)
+        self._priority = []
+        ready = [edge for edge in self._order if state[edge] == _READY]
+        self._ready = []
+        if self._lines is not None:
+            self._lines.clear()
+        if ready:
+            self._weigh()
+        for edge in ready:
+            self._push(edge)
+        if self._wave:
+            self._next_wave()
+
     # Within
+
+    def _push(self, edge: int) -> None:
+        entry = (self._wave[edge] if self._wave else 0, -self._priority[edge], edge)
+        if self._lines is None:
+            heappush(self._ready, entry)
+        else:
+            self._lines.push(entry)
 
     def _dependencies(self, node: int) -> Sequence[int]:
         found = self._depends[node]
@@ -374,6 +437,7 @@ class Schedule:
                         found.append(below)
         found.sort()
         self.skipped += found
+        self._bad.update(found)
         self._left -= len(found)
         if self._wave:
             for edge in found:

@@ -187,6 +187,10 @@ def describe(reason: Reason) -> str:
         return show(reason.subject)
     if reason.kind == "undecided":
         return f"its condition {subject} may change"
+    if reason.kind == "items":
+        return f"its items are known when {subject} has run"
+    if reason.kind == "item":
+        return f"{subject} may make other items"
     if reason.kind == "unasked":
         return f"discovered input {subject} is made by `{show(reason.new)}`, and nothing asks for it"
     if reason.kind == "upstream":

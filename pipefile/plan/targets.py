@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import KeyPath, Place
 from pipefile.base.paths import BadPathError, name_of, normalise, parents, show
+from pipefile.model.graph import FanOut
 from pipefile.model.stage import Pipeline, Stage
+from pipefile.plan.fanout import may_make
 from pipefile.plan.near import nearest
 
 
@@ -34,6 +36,8 @@ class Targets:
         by_stage: Stage name -> edges.
         names: Of edges: an instance is `thumbs@photos/a.jpg`.
         directories: Gives the outputs that are directories.
+        fanouts: Stages whose items other stages make. What could be one of their instances, or made by one, stands for all of them as long as
+            they are not known.
     """
 
     def __init__(
@@ -43,12 +47,14 @@ class Targets:
         by_stage: Mapping[str, tuple[int, ...]],
         names: Sequence[str],
         directories: Callable[[], frozenset[str]],
+        fanouts: Mapping[str, FanOut],
     ) -> None:
         self._pipeline = pipeline
         self._producer = producer
         self._by_stage = by_stage
         self._names = names
         self._directories = directories
+        self._open = {stage: fanout for stage, fanout in fanouts.items() if fanout.edge >= 0}
         self._instances: dict[str, dict[str, int]] = {}
         self._sorted: list[str] | None = None
 
@@ -133,6 +139,12 @@ class Targets:
         producer = self._producer
         if path in producer:
             return (producer[path],)
+        if self._open:
+            return dict.fromkeys([*self._known_making(path), *[each.edge for each in self._open.values() if _may_be_of(each, path)]])
+        return self._known_making(path)
+
+    def _known_making(self, path: str) -> Iterable[int]:
+        producer = self._producer
         if path == ".":
             return tuple(producer.values())
         for folder in parents(path):
@@ -145,6 +157,8 @@ class Targets:
 
     def _instance(self, name: str) -> tuple[int, ...]:
         stage, at, _ = name.partition("@")
+        if at and stage in self._open:
+            return (self._open[stage].edge,)
         found = self._of(stage).get(name) if at else None
         return () if found is None else (found,)
 
@@ -170,3 +184,8 @@ class Targets:
         if len(chain) > 11:
             chain[6:-5] = [f"... {len(chain) - 11} more ..."]
         return GraphError(f"alias cycle: {' -> '.join(chain)}", [Place(self._pipeline.file, ("alias", alias)) for alias in circle[:10]])
+
+
+def _may_be_of(fanout: FanOut, path: str) -> bool:
+    """Whether instances that are not known may make what a target names: a file, or something in a folder."""
+    return path == "." or may_make(fanout, path) or any(start.startswith(path + "/") for start, _ in fanout.shapes)

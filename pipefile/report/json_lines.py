@@ -4,7 +4,7 @@ Each has `"event"` and `"time"` (seconds since the epoch); those of a stage have
 where the stage has one alone):
 
     {"event": "build_started", "time": 1707732000.0, "targets": ["report"], "jobs": 8}
-    {"event": "plan", "time": ..., "total": 240}
+    {"event": "plan", "time": ..., "total": 240}                    once more when a stage has made items for others (`for_each`): there are more now
     {"event": "stage_started", "time": ..., "stage": "train", "instance": "", "attempt": 1, "reasons": [{"kind": "input", "subject": "raw/a.csv",
      "old": "blake3:...", "new": "blake3:...", "text": "input `raw/a.csv` changed"}]}
     {"event": "stage_output", "time": ..., "stage": "train", "instance": "", "text": "...", "truncated": false, "log": "...", "log_size": 12}

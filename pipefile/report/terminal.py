@@ -143,6 +143,8 @@ class TerminalReport:
 
     def _plan_made(self, event: PlanMade) -> None:
         self._total = event.total
+        if event.grown:
+            return
         self._done = event.fresh
         self._outlook = event.outlook
         self._drawn_at = self._clock()

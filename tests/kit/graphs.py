@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
-from pipefile.base.errors import PipefileError
+from pipefile.base.errors import InputError, PipefileError
 from pipefile.base.paths import parents
 from pipefile.model.graph import Graph
 from pipefile.model.stage import Command, InputGroup, InputItem, Output, Pipeline, Settings, Stage, Value
@@ -34,6 +34,12 @@ class FakeWorld:
         matches = matcher(pattern)
         assert matches is not None
         return bytewise([file for file in self.files if matches(file)])
+
+    def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
+        return self.glob(pattern)
+
+    def value(self, output: Output, entry: str) -> object:
+        raise InputError("there is none")
 
     def real(self, path: str) -> str:
         return path
