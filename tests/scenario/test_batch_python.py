@@ -174,7 +174,6 @@ def test_what_is_told_while_a_batch_runs(project: Project) -> None:
     """Items that are put in place early have ended then: with the batch's log, and what depends on them runs beside it."""
     photos(project, "process", ", resources={'license': 1}", wait="wait_for('copy/b')")
     project.resources(license=1)
-    project.settings(audit="off")  # its steps count their calls in the project, and declare nothing of it
     project.stage("copy", {"src": "{u}"}, {"dst": "copy/{u.name}"}, "cp {src} {dst}", for_each={"u": "up.dst"})
     project.write("photos/e", "wait")
     outcome = project.build(jobs=2)
