@@ -6,7 +6,7 @@ The commit order (4-architecture) is the order of the calls in `Attempts.commit`
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pipefile.base import digest as digests
 from pipefile.base.dataclass import dataclass, field
@@ -20,6 +20,7 @@ from pipefile.engine.naming import Naming
 from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Log, Tasks
+from pipefile.engine.verdict import Verdict
 from pipefile.model.audit import NOTHING as NOTHING_BEYOND
 from pipefile.model.audit import Beyond
 from pipefile.model.cache import Small
@@ -57,9 +58,9 @@ class Attempt:
         mode: How it runs.
         grant: What it may use.
         began: When it was handed to its executor, by the clock.
-        beyond: What it did beyond its declaration, as far as that is known and told.
         log: Path of its log from the root, where it shares one; "" for one of its own.
         quiet: What that holds is told with another attempt.
+        beyond: What it did beyond its declaration, as far as that is known and told.
     """
 
     edge: Edge
@@ -74,36 +75,9 @@ class Attempt:
     mode: Mode = NO_MODE
     grant: Grant = ONE_CPU
     began: float = 0.0
-    beyond: Beyond = NOTHING_BEYOND
     log: str = ""
     quiet: bool = False
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What came of an attempt that ended with success as far as its executor can tell.
-
-    Args:
-        error: Why it failed all the same; "" if it did not.
-        hint: What to do about it.
-        again: It has to be repeated: its inputs changed meanwhile.
-        kept: It failed, but its outputs stand where they belong.
-        warnings: What a person should know.
-        outputs: What was made: path -> digest.
-        changed: Inputs that changed while it ran.
-        own: The error is the stage's: it did not make its outputs.
-        discovered: What it read besides its declared inputs: path -> digest.
-    """
-
-    error: str = ""
-    hint: str = ""
-    again: bool = False
-    kept: bool = False
-    warnings: list[str] = field(default_factory=list)
-    outputs: dict[str, str] = field(default_factory=dict)
-    changed: Sequence[str] = ()
-    own: bool = False
-    discovered: Mapping[str, str] = field(default_factory=dict)
+    beyond: Beyond = NOTHING_BEYOND
 
 
 class Attempts:
@@ -276,7 +250,7 @@ class Attempts:
             if text:
                 return Verdict(error=f"{_ended(completion)} but {text}", hint=hint, own=True)
         found = Found()
-        beyond = self.audits.take(edge, attempt.inputs)
+        beyond = self.audits.take(edge, attempt.inputs, completion.seen)
         if edge.discovers:
             tracked = beyond.reads if edge.stage.audit == "track" else ()
             found = self._discovery.after(edge, attempt.discovered, attempt.decision, (attempt.start, last), tracked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipefile.base.dataclass import replace
@@ -47,7 +47,8 @@ class Audits:
         self._strace = strace
         self._folder = f"{session.store}/audit"
         self._begun = False
-        self._watched: set[int] = set()  # edges on their way
+        self._watched: dict[int, str] = {}  # edges on their way -> what is written to
+        self._batches: dict[int, tuple[tuple[Edge, ...], frozenset[str]]] = {}  # by their last edge: all, and what they read
         self._starts: dict[int, bool] = {}
         self._stages: dict[str, Edge] = {}  # one of each stage of which something is found
         self._found: dict[str, tuple[dict[str, None], ...]] = {}  # as Beyond has it, by stage
@@ -56,14 +57,25 @@ class Audits:
 
     # -- before
 
-    def watched(self, edge: Edge, task: Task) -> Task:
-        """A task with what has it watched; itself where nothing is."""
+    def watched(self, edges: Sequence[Edge], task: Task, inputs: Collection[str]) -> Task:
+        """A task with what has it watched; itself where nothing is.
+
+        What a batch does is told with the last of its edges: who of them has done it nobody knows.
+
+        Args:
+            edges: Those that it is for.
+            task: The task.
+            inputs: What is known that they read.
+        """
+        edge = edges[-1]
         if edge.name == self._trace:
             return self._traced(edge, task)
         stage = edge.stage
         if stage.audit == "off" or not self._starts_python(stage):
             return task
         audited = Audited(self._disk.root, self._disk.at(self._begin(edge)), stage.audit != "report")
+        if len(edges) > 1:
+            self._batches[edge.id] = (tuple(edges), frozenset(inputs))
         if task.function is not None:
             return replace(task, audited=audited)
         from pipefile.execute.audit import environment
@@ -90,13 +102,10 @@ class Audits:
             self._begun = True
             self._disk.remove(self._folder)
             self._disk.mkdirs(self._folder)
-        path = self._file(edge)
-        self._disk.unlink(path)
-        self._watched.add(edge.id)
+        if edge.id in self._watched:  # of an attempt of which nobody wants to know
+            self.drop(edge)
+        path = self._watched[edge.id] = f"{self._folder}/{of_text(edge.name)[7:39]}"
         return path
-
-    def _file(self, edge: Edge) -> str:
-        return f"{self._folder}/{of_text(edge.name)[7:39]}"
 
     def _traced(self, edge: Edge, task: Task) -> Task:
         assert self._strace is not None
@@ -106,42 +115,48 @@ class Audits:
 
     def drop(self, edge: Edge) -> None:
         """What was seen of an attempt does not count."""
-        if edge.id in self._watched:
-            self._watched.discard(edge.id)
-            self._disk.unlink(self._file(edge))
+        path = self._watched.pop(edge.id, "")
+        self._batches.pop(edge.id, None)
+        if path:
+            self._disk.unlink(path)
 
-    def take(self, edge: Edge, inputs: Mapping[str, State]) -> Beyond:
+    def take(self, edge: Edge, inputs: Mapping[str, State], seen: bytes = b"") -> Beyond:
         """What an attempt that has ended well did beyond its declaration.
 
         Args:
             edge: Which one.
             inputs: What is known that it reads: declared inputs and code.
+            seen: What its executor has told of it.
 
         Raises:
             InputError: What was seen cannot be read.
         """
-        if edge.id not in self._watched:
+        path = self._watched.pop(edge.id, "")
+        if not path:
             return NOTHING
-        self._watched.discard(edge.id)
-        path = self._file(edge)
+        batch, all_inputs = self._batches.pop(edge.id, ((), frozenset()))
         try:
             data = self._disk.read(path, _LIMIT)
+            self._disk.unlink(path)
         except FileNotFoundError:
-            return NOTHING
+            data = b""
         except OSError as error:
             raise InputError(f"what the audit saw of it cannot be read: {os.strerror(error.errno or 0)}") from error
-        self._disk.unlink(path)
-        accesses = self._parsed(edge, data)
-        beyond = self._beyond(edge, accesses, inputs)
+        if not data and not seen:
+            return NOTHING
+        accesses = self._parsed(edge, data, seen)
+        beyond = self._beyond(batch or (edge,), accesses, {*inputs, *all_inputs})
         if edge.name == self._trace:
             self.traced = self._all_of(edge, accesses, beyond)
         return beyond
 
-    def _parsed(self, edge: Edge, data: bytes) -> list[Access]:
+    def _parsed(self, edge: Edge, data: bytes, seen: bytes) -> list[Access]:
         if edge.name != self._trace:
             from pipefile.plan.audit import parse
 
-            return parse(data, os.fsdecode)
+            told, own = parse(data, os.fsdecode), parse(seen, os.fsdecode)
+            # which of the two came first is not known: what one process has written and another one reads, the stage has made itself
+            return [each for each in told if each.kind == "w"] + own + told if own else told
         from pipefile.plan.strace import accesses
 
         root, folder = os.path.realpath(self._disk.root), os.path.realpath(self._disk.at(edge.stage.folder or "."))
@@ -168,13 +183,16 @@ class Audits:
         told = replace(beyond, reads=tuple([path for path in beyond.reads if self._stands(path)])).by_kind()
         return Traced(edge.stage.name, name, tuple(sorted(read)), tuple(sorted(written)), tuple(unread), told)
 
-    def _beyond(self, edge: Edge, accesses: list[Access], inputs: Collection[str]) -> Beyond:
+    def _beyond(self, edges: Sequence[Edge], accesses: list[Access], inputs: Collection[str]) -> Beyond:
+        """What was done beyond what any of *edges*, which ran together, declares."""
         from pipefile.plan.audit import is_among, is_ignored, sort_out
 
         store = self._session.store
-        known = {*inputs, *edge.literal, *self._params(edge.stage)}
+        edge = edges[-1]
+        known = {*inputs, *self._params(edge.stage), *[path for each in edges for path in each.literal]}
         real: set[str] = set()
-        outputs = {path for output in edge.outputs for path in (output.path, temporary(output.path))} | {edge.stage.depfile}
+        outputs = {path for each in edges for output in each.stage.outputs for path in (output.path, temporary(output.path))}
+        outputs.update([each.stage.depfile for each in edges])
 
         def declared(path: str) -> bool:
             if is_ignored(path, store) or is_among(path, known):
@@ -183,9 +201,8 @@ class Audits:
                 real.update([self._session.world.real(each) for each in known], ["."])
             return is_among(self._session.world.real(path), real)
 
-        accesses = [each for each in accesses if not self._is_folder(each.path)]
         found = sort_out(accesses, declared, lambda path: is_among(path, outputs), self._stands)
-        return Beyond(*[tuple([path for path in paths if not self._is_installed(path)]) for paths in found])
+        return Beyond(*[tuple([path for path in paths if not self._is_folder(path) and not self._is_installed(path)]) for paths in found])
 
     def _params(self, stage: Stage) -> set[str]:
         """Files that params are read from: the stage depends on the values that it names."""
@@ -265,7 +282,7 @@ class Audits:
         kinds = {"reads": "r", "writes": "w", "removes": "d"}
         accesses = [Access(kinds.get(name, ""), path) for name, paths in undeclared.items() for path in paths]
         inputs = {path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)}
-        self.note(edge, self.judged(edge, self._beyond(edge, accesses, inputs), (), ()))
+        self.note(edge, self.judged(edge, self._beyond((edge,), accesses, inputs), (), ()))
 
     def close(self) -> None:
         if self._begun:

@@ -32,6 +32,8 @@ from pipefile.store.runs import RunWriter
 LOOK = 1.0
 """Seconds between two looks at what functions have told."""
 
+_TOGETHER = ("report", "off")  # values of `audit`; others want to know of each edge what it has read
+
 PATIENCE = 200
 """Edges that are decided at the most while one waits for others of its stage."""
 
@@ -100,7 +102,7 @@ class Batches:
         session: The project.
         schedule: What is ready.
         attempts: Knows what functions have told.
-        options: How many edges run at once, and which one alone, in the debugger or traced.
+        options: How many edges run at once, and which one alone, in the debugger or under strace.
         hands: What to do with what has ended.
     """
 
@@ -125,7 +127,7 @@ class Batches:
 
     def hold(self, edge: Edge) -> bool:
         """Whether a stale edge is taken in, to be ready by `release`: others of its stage may follow it at once."""
-        if edge.stage.batch is None or edge.name == self._alone:
+        if edge.stage.batch is None or edge.name == self._alone or edge.stage.audit not in _TOGETHER:
             return False
         if not self._held:
             self._left = PATIENCE
@@ -298,7 +300,7 @@ class Batches:
         """Edges that have run as parts of a batch run again, together."""
         first, *others = edges
         for edge in others:
-            self._schedule.hold(edge)
+            self._schedule.take_along(edge)
         self._groups[first] = tuple(others)
         self._schedule.mark_ready(first)
 

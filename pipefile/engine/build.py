@@ -20,9 +20,10 @@ from pipefile.engine.discover import Discovery
 from pipefile.engine.extra import ancestors, extra_dependencies
 from pipefile.engine.fastlane import Seen
 from pipefile.engine.interrupt import Interrupts
-from pipefile.engine.loop import Loop, Parts, Work
+from pipefile.engine.loop import Loop
 from pipefile.engine.needs import Needs
 from pipefile.engine.outlook import seconds_before
+from pipefile.engine.parts import Parts, Work
 from pipefile.engine.places import Places
 from pipefile.engine.reuse import Reuse
 from pipefile.engine.secrets import MaskedEmit, mask_error, unmasked
@@ -263,7 +264,7 @@ class _Build:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)
             if temps is not None:
-                temps.step()
+                temps.close()
         finally:
             loop.close()
             attempts.close()

@@ -95,7 +95,9 @@ class Discovery:
             candidates += listed
         if tracked:
             read = [path for path in tracked if path not in skipped]
-            if self._foreign(edge, read, found):
+            if self._graph.checkpoints or self._graph.temps:
+                read = self._allowed(edge, read, found)
+            if found.fault or self._foreign(edge, read, found):
                 return found
             candidates += read
         for path in dict.fromkeys(candidates):

@@ -23,9 +23,9 @@ from pipefile.store.record import record_path
 
 if TYPE_CHECKING:
     from pipefile.engine.decide import Decider
-    from pipefile.engine.loop import Work
     from pipefile.engine.naming import Naming
     from pipefile.engine.needs import Needs
+    from pipefile.engine.parts import Work
     from pipefile.engine.places import Places
     from pipefile.engine.reuse import Reuse
     from pipefile.engine.session import Session

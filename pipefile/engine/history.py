@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipefile.engine.attempt import Attempt, Verdict, reason_texts
+from pipefile.engine.attempt import Attempt, reason_texts
 from pipefile.engine.decide import Decision
 from pipefile.engine.secrets import masked
 from pipefile.engine.session import Session
+from pipefile.engine.verdict import Verdict
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion
 from pipefile.model.record import Component, Reason, Record

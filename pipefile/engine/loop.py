@@ -5,89 +5,32 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import GraphError, InputError, PipefileError
 from pipefile.base.paths import show
-from pipefile.engine.attempt import Attempt, Attempts, Verdict
+from pipefile.engine.attempt import Attempt
 from pipefile.engine.batches import Batches, Hands
-from pipefile.engine.conditions import Conditions
-from pipefile.engine.decide import Decider, Decision
+from pipefile.engine.decide import Decision
 from pipefile.engine.executors import Executors
-from pipefile.engine.growth import Growth
 from pipefile.engine.history import instance
-from pipefile.engine.interrupt import Interrupts
 from pipefile.engine.load import Load
 from pipefile.engine.outlook import Look
+from pipefile.engine.parts import Parts, Work
 from pipefile.engine.retry import Failure, Tries, disk_text, is_own, log_of, unready
-from pipefile.engine.reuse import Reuse
-from pipefile.engine.session import Session
-from pipefile.engine.slots import Slots
 from pipefile.engine.tally import Tally
-from pipefile.model.event import Event, Note, PlanMade, StageRetried, StageStarted
+from pipefile.engine.verdict import Verdict
+from pipefile.model.event import Note, PlanMade, StageRetried, StageStarted
 from pipefile.model.graph import Edge
-from pipefile.model.options import Options
 from pipefile.model.ports import Completion
 from pipefile.model.record import Reason
 from pipefile.plan.fallback import name_of
 from pipefile.plan.resources import Grant
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED
-from pipefile.store.runs import RunWriter
-
-if TYPE_CHECKING:
-    from pipefile.engine.temps import Temps
 
 LOOK_AHEAD = 200  # edges decided before the first one starts, so that it is one of the longest path; a few milliseconds
 _QUIET = 20  # milliseconds in which nothing ends, then there is time for what can wait
 _LOOK = 0.1  # seconds between two looks at the load average while nothing happens
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one build works with.
-
-    Args:
-        session: The project.
-        options: What was asked for.
-        emit: Takes events.
-        warn: Takes warnings.
-        decider: Fresh or stale.
-        inherit: The lock's descriptor, for every stage process; -1 for none.
-        interrupts: Signals, or None.
-    """
-
-    session: Session
-    options: Options
-    emit: Callable[[Event], None]
-    warn: Callable[[str], None]
-    decider: Decider
-    inherit: int
-    interrupts: Interrupts | None
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the loop of one build drives.
-
-    Args:
-        attempts: Prepares and commits.
-        writer: The run's history.
-        conditions: What is left out.
-        slots: What edges may use while they run.
-        reuse: Earlier results.
-        temps: Temporary outputs; None where there are none.
-        growth: Makes instances whose items stages make; None where there are none.
-    """
-
-    attempts: Attempts
-    writer: RunWriter
-    conditions: Conditions
-    slots: Slots
-    reuse: Reuse
-    temps: Temps | None = None
-    growth: Growth | None = None
 
 
 class Loop:
@@ -132,6 +75,8 @@ class Loop:
         self._flush: Callable[[], None] = getattr(emit, "flush", lambda: None)
         self.tally = Tally(session, schedule, parts.writer, emit, work.warn)
         self._temps = parts.temps
+        if self._temps is not None:
+            self._temps.doubt = self._doubt
         if interrupts is not None:
             self._poll.register(interrupts.fileno(), select.POLLIN)
 
@@ -271,8 +216,9 @@ class Loop:
             number = self._schedule.start(self._slots.take)
             if number is None:
                 return
-            if self._puts_off(number):
+            if self._temps is not None and self._temps.put_off(number, self._decisions):
                 self._slots.release(number)
+                self._batches.without(number)
                 continue
             grant = self._slots.granted(number)
             first = self._begin(number, grant)
@@ -280,11 +226,11 @@ class Loop:
                 self._slots.release(number)
                 self._batches.without(number)
                 continue
-            others = [self._begin(each, grant) for each in self._batches.beside(number) if not self._puts_off(each)]
+            beside = self._batches.beside(number)
+            if self._temps is not None:
+                beside = [each for each in beside if not self._temps.put_off(each, self._decisions)]
+            others = [self._begin(each, grant) for each in beside]
             self._launch([first, *[attempt for attempt in others if attempt is not None]])
-
-    def _puts_off(self, number: int) -> bool:
-        return self._temps is not None and self._temps.put_off(number, self._decisions)
 
     def _begin(self, number: int, grant: Grant) -> Attempt | None:
         """The next attempt of an edge, made ready; None if the edge has failed with that."""

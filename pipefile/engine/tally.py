@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipefile.engine.attempt import Attempt, Verdict
+from pipefile.engine.attempt import Attempt
 from pipefile.engine.decide import Decision
 from pipefile.engine.history import History, instance
 from pipefile.engine.session import Session
+from pipefile.engine.verdict import Verdict
 from pipefile.model.event import Event, StageFinished, StageRestored
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Completion

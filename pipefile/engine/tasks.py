@@ -107,7 +107,7 @@ class Tasks:
             mask=self._session.mask,
             shared=stage.name if stage.for_each is not None and not stage.external else "",
         )
-        return task if len(edges) > 1 else self.audits.watched(edge, task), shown, mode  # what a batch reads is of several
+        return self.audits.watched(edges, task, inputs), shown, mode
 
     def _may_color(self, stage: Stage, argv: tuple[str, ...]) -> bool:
         """Whether a stage without outputs may be asked for colours.

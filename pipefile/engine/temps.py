@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pipefile.engine.tally import Tally
     from pipefile.plan.schedule import Schedule
 
+MOST_TIMES = 2
+"""How often an edge makes again in one build what was removed in it: after that it is kept to the end."""
+
 
 def asked_for(session: Session, names: Sequence[str]) -> frozenset[str]:
     """The temporary outputs that targets stand for by their own names, or those of their stages: they are made, and they are kept.
@@ -89,7 +92,7 @@ def needs_gone(session: Session, edge: Edge, others: Iterable[str]) -> dict[int,
             add(path)
     for path in (*others, *edge.literal):
         add(path)
-    if edge.stage.depfile:  # what it will list is not known
+    if edge.stage.depfile or edge.stage.audit == "track":  # what will be found is not known
         for number in graph.order.get(edge.id, ()):
             for output in graph.edges[number].outputs:
                 add(output.path)
@@ -128,6 +131,10 @@ class Temps:
         self._done: set[int] = set()
         self._reopened: dict[int, dict[str, str]] = {}
         self._wanted: dict[int, Reason] = {}
+        self._times: dict[int, int] = {}  # how often an edge was reopened because something that it made was wanted
+        self._over = False
+        self.doubt: Callable[[Sequence[str]], None] = lambda _: None
+        """Has the keys made anew of edges that are ready."""
         self._held: set[int] = set()
         self._to_check: set[str] = set()
 
@@ -230,6 +237,7 @@ class Temps:
             if maker in self._wanted or maker not in self._done:
                 raise InputError(f"`{show(path)}`, a temporary output of stage `{show(self._graph.edges[maker].name)}`, is not there")
             self._wanted[maker] = Reason("temp", path, new=edge.name)
+            self._times[maker] = self._times.get(maker, 0) + 1
             self._reopen(maker)
         if makers:
             self._schedule.wait(edge.id, list(makers))
@@ -269,6 +277,7 @@ class Temps:
             self._to_check.add(path)
         self._to_check.update([output.path for output in self._graph.edges[number].outputs if output.temp])
         if before is not None and before != self._outputs(number):
+            self.doubt(())  # some may wait with a key of the bytes before
             for below in self._schedule.dependents(number):
                 if below in self._done:
                     self._reopen(below)
@@ -281,11 +290,21 @@ class Temps:
                 self._schedule.mark_ready(number)
         for path in list(self._to_check):
             may_go = self._may_go(path)
-            if may_go and self._reuse.holds(self._graph.temps[path]):
+            if may_go and self._is_put_off(self._graph.temps[path]):
                 continue
             self._to_check.discard(path)
             if may_go:
                 self._remove(path)
+
+    def close(self) -> None:
+        """Nothing runs any more: remove what is left to be removed."""
+        self._over = True
+        self.step()
+
+    def _is_put_off(self, maker: int) -> bool:
+        """Whether what an edge has made, and is not needed any more, stays for now: the cache has still to take it in, or it was wanted so often that
+        it stays to the end. Makers that never make the same could want each other for ever otherwise."""
+        return self._reuse.holds(maker) or (self._times.get(maker, 0) >= MOST_TIMES and not self._over)
 
     def _may_go(self, path: str) -> bool:
         maker = self._graph.temps[path]
@@ -315,3 +334,4 @@ class Temps:
         for inner in files.members.pop(path, ((), ()))[0]:
             files.known.pop(inner, None)
         files.known[path] = State(GONE, state.digest, None, True)
+        self._wanted.pop(self._graph.temps[path], None)  # it may be wanted once more

@@ -67,6 +67,14 @@ class Watcher:
 
     def __init__(self) -> None:
         self.everything: Watch | None = None
+        self._before: tuple[str, Watch] | None = None
+
+    def watch(self, audited: Audited) -> Watch:
+        """One for a thread of this process: what it sees is collected in its `seen`."""
+        like = self._before[1] if self._before is not None and self._before[0] == audited.root else None
+        found = Watch(audited.root, audited.file, seen=[], like=like)
+        self._before = (audited.root, found)
+        return found
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
         if event in Watch.events:

@@ -19,7 +19,7 @@ from time import monotonic, thread_time
 from typing import Any
 
 from pipefile.base.dataclass import replace
-from pipefile.execute.audit import Inheritance, label, watch_of, watcher
+from pipefile.execute.audit import Inheritance, label, watcher
 from pipefile.execute.audited.sitecustomize import Watch
 from pipefile.execute.batch import forget_report
 from pipefile.execute.call import call_function
@@ -189,8 +189,7 @@ class FunctionExecutor:
             running.thread = threading.Thread(target=self._run, args=(running,), name=f"pipefile {task.name}", daemon=True)
             belong(running.thread, running.printer)
             if task.audited is not None:
-                watcher()
-                running.watch = watch_of(task.audited)
+                running.watch = watcher().watch(task.audited)
                 label(running.thread, running.watch)
             with self._lock:
                 self._running[running] = None
@@ -363,6 +362,7 @@ class FunctionExecutor:
         output, size, log_error = running.printer.close()
         if running.watch is not None:
             running.watch.close()
+            end = replace(end, seen=b"".join(running.watch.seen or ()))
         if end.outcome == "ok" and log_error:
             end = replace(end, outcome="failed", error=log_error)
         elapsed = monotonic() - running.started

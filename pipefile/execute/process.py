@@ -385,8 +385,10 @@ class ProcessExecutor(Supervisor[_Function]):
 
 
 def _may_share(task: Task) -> bool:
-    """Whether it may have the worker of an earlier task, and leave its own to others: not where all that it reads has to be told, since what earlier
-    tasks have read there it would not read again."""
-    if task.audited is not None and task.audited.exact:
-        return False
-    return bool(task.shared) or (task.function is not None and task.function.setup is not None)
+    """Whether it takes a worker that has run others, and leaves it to others."""
+    return not _is_exact(task) and (bool(task.shared) or (task.function is not None and task.function.setup is not None))
+
+
+def _is_exact(task: Task) -> bool:
+    """Whether its worker must be new, and is not kept: what earlier tasks have read there, it would not read again."""
+    return task.audited is not None and task.audited.exact

@@ -34,11 +34,6 @@ def batch_of(stage: Stage, most: Any, is_item: Callable[[Field], bool]) -> Batch
     key: KeyPath = ("stage", stage.name)
     values.check_bounds("batch", most, STAGE["batch"], f"stage `{show(stage.name)}`", (*key, "batch"))
 
-    if stage.audit in ("track", "strict"):
-        wants = f'`audit = "{stage.audit}"` wants to know what each item reads, which a batch does not tell'
-        hint = 'leave `batch` out, or give the stage `audit = "report"`, which looks at items that run alone'
-        raise FaultError(f"stage `{show(stage.name)}` has `batch`, and {wants}", (*key, "batch"), hint)
-
     def differs(text: str) -> bool:
         return any(is_item(field) for field in fields(parse(text)))
 

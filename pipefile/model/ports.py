@@ -181,8 +181,8 @@ class Task:
         resources: What it was granted.
         process: The function runs in a process of its own rather than in the builder.
         mask: Takes what nobody may read out of what it prints; None for nothing.
-        audited: Where a function tells what it reads and writes; None where nobody wants to know. A command has it in its environment.
         shared: What tasks without a `setup` have in common that may share worker processes, the name of their stage; "" for a process of its own.
+        audited: Where a function tells what it reads and writes; None where nobody wants to know. A command has it in its environment.
     """
 
     id: int
@@ -199,8 +199,8 @@ class Task:
     resources: Mapping[str, int] = field(default_factory=dict)
     process: bool = False
     mask: Mask | None = None
-    audited: Audited | None = None
     shared: str = ""
+    audited: Audited | None = None
 
 
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
@@ -225,6 +225,7 @@ class Completion:
         log_size: Bytes in the log; 0 if it printed nothing.
         raised: Names of the class of the exception that a function has raised, and of all its bases, each plain and with its module:
             "TimeoutError", "builtins.TimeoutError", "OSError", ...; () if it raised none.
+        seen: What the audit has seen, as far as it is not in the file that `Task.audited` names, in the same form.
     """
 
     id: int
@@ -239,6 +240,7 @@ class Completion:
     output: bytes = b""
     log_size: int = 0
     raised: tuple[str, ...] = ()
+    seen: bytes = b""
 
 
 class World(Protocol):

@@ -154,8 +154,8 @@ class Schedule:
         return bool(self._reopened)
 
     def is_busy(self, edge: int) -> bool:
-        """Whether an edge runs, or will run again after an attempt that failed."""
-        return self._state[edge] in (_RUNNING, _FREED)
+        """Whether an edge runs, by itself or with another one, or will run again after an attempt that failed."""
+        return self._state[edge] in (_RUNNING, _FREED, _RIDING)
 
     # Events and commands
 
@@ -171,7 +171,9 @@ class Schedule:
         return found
 
     def mark_ready(self, edge: int) -> None:
-        """A decided edge is stale and has to run."""
+        """A decided edge is stale and has to run. One that was skipped meanwhile, below an edge that was reopened, stays so."""
+        if self._state[edge] == _ENDED:
+            return
         if not self._priority:
             self._weigh()
         if self._state[edge] == _FREED:
@@ -238,8 +240,8 @@ class Schedule:
         if self._lines is not None:
             self._lines.hand_over(edge, other)
 
-    def hold(self, edge: int) -> None:
-        """An edge that has run is to be taken along once more by one that is ready, or will be."""
+    def take_along(self, edge: int) -> None:
+        """An edge that has run is to run once more in the place of one that is ready, or will be."""
         self.free(edge)
         if self._state[edge] == _FREED:
             self._freed -= 1

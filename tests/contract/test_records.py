@@ -65,6 +65,16 @@ def test_what_is_written_is_read(records, outputs, sync):
     ]
 
 
+def test_an_optional_output_that_was_not_made(records):
+    """Its record has no digest, and is one of the attempt all the same."""
+    written = record(*THREE)
+    written = replace(written, outputs=(replace(written.outputs[0], digest=""), *written.outputs[1:]))
+    records.write(written)
+    found = records.read("make", THREE)
+    assert found.whole
+    assert found.main == written
+
+
 def test_a_second_attempt_replaces_the_first(records):
     """Writing over records leaves none of the old ones."""
     records.write(record(*THREE, attempt="1"))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from kit import Project
 
-SEEDS = max(1, int(os.environ.get("PIPEFILE_SEEDS", "24")) // 3)
+SEEDS = max(1, int(os.environ.get("PIPEFILE_SEEDS", "24")) // 4)
 FIRST = int(os.environ.get("PIPEFILE_FIRST_SEED", "0"))
 ROUNDS = 4
 

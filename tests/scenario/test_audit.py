@@ -85,6 +85,24 @@ def test_a_function(files: Project, mode: str) -> None:
     files.settled()
 
 
+def test_what_passes_between_a_function_and_its_programs(files: Project) -> None:
+    """Files that a function writes for a program that it starts, and the other way round, are its own."""
+    steps = """
+import subprocess, sys
+from pathlib import Path
+
+def make(src, dst):
+    Path("there").write_text("x")
+    subprocess.run([sys.executable, "-c", "open('back', 'w').write(open('there').read())"], check=True)
+    Path(dst).write_text(Path("back").read_text())
+    Path("there").unlink()
+    Path("back").unlink()
+"""
+    for mode in ("function", "process"):
+        function(files, steps, mode=mode)
+        assert files.build(force=True).output == ""
+
+
 def test_functions_at_once(files: Project) -> None:
     """Threads of one process: each stage is told what it has read itself, what its own threads read included."""
     steps = """
@@ -140,6 +158,32 @@ def test_instances_are_told_together(files: Project) -> None:
         f"  Pipefile.toml:{line(files, '[stage.make]')}  `make`\n"
         'hint: add `inputs = ["data/x0.csv", "data/x1.csv", "data/x2.csv", "conf.txt", "data/y0.csv", ...]`\n'
     )
+
+
+def batched(project: Project, **keys: object) -> None:
+    """Three instances of a stage with `batch`, each with an input of its own; one of them reads that of another project besides."""
+    text = """
+import sys
+names = sys.argv[1:]
+for src, dst in zip(names[:len(names) // 2], names[len(names) // 2:]):
+    open(dst, "w").write(open(src).read())
+    if "a" in src:
+        open("conf.txt")
+"""
+    project.write("make.py", text)
+    for name in ("a", "b", "c"):
+        project.write(f"in/{name}", f"{name}\n")
+    run = f"{sys.executable} make.py {{inputs}} {{outputs}}"
+    project.stage("make", for_each={"n": ["a", "b", "c"]}, batch=3, inputs=["in/{n}"], outputs=["out/{n}"], run=run, **keys)
+
+
+def test_batches(files: Project) -> None:
+    """Inputs and outputs of all items are declared; what else a batch reads is told of its stage."""
+    batched(files)
+    outcome = files.build(jobs=1)
+    assert len(outcome.ran) == 3
+    assert outcome.output.startswith("warning: stage `make` reads `conf.txt`, which it does not declare\n")
+    assert outcome.output.count("warning") == 1
 
 
 def test_what_counts_as_declared(files: Project) -> None:

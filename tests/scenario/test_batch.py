@@ -371,3 +371,59 @@ def test_dependents_of_one_item(photos: Project) -> None:
     edit(photos, a="A", b="bb")
 
     assert sorted(photos.build(jobs=1).ran) == ["copy@out/photos/b", "page", *names("ab")]
+
+
+# --- with other features
+
+
+def test_temporary_outputs(photos: Project) -> None:
+    """Temporary outputs of a batch are removed when all is done, and made again together when something needs their bytes."""
+    photos.stage("up", {"src": "{p}"}, {"dst": {"path": "out/{p}", "temp": True}}, RUN, for_each={"p": "photos/*"}, batch=64)
+
+    assert photos.build(jobs=1).exit_status == 0
+    assert calls(photos) == ["abcde"]
+    assert not photos.exists("out/photos/a")
+    edit(photos, c="cc")
+    outcome = photos.build(jobs=1)
+    assert sorted(outcome.ran) == ["page", *names("abcde")]
+    assert sorted("".join(calls(photos))) == list("abcde")
+    assert photos.read("page") == "A\nB\nCC\nD\nE\n"
+    assert photos.build(jobs=2).ran == []
+
+
+READER = """
+import sys
+inputs, outputs = sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:]
+with open("extra") as file:
+    extra = file.read()
+for source, target in zip(inputs, outputs):
+    with open(source) as file, open(target, "w") as out:
+        out.write(file.read() + extra)
+with open("../side/log", "a") as file:
+    file.write(" ".join(sys.argv[1:]) + "\\n")
+"""
+
+
+def test_the_audit_of_a_batch(photos: Project) -> None:
+    """What a batch reads beyond the declarations of all its items is told of the stage; what one of them declares is none of that."""
+    photos.write("extra", "!\n")
+    photos.write("read.py", READER)
+    declare(photos, run="python3 read.py {src} -- {dst}")
+    outcome = photos.build("up", jobs=1)
+
+    assert outcome.exit_status == 0, outcome.output
+    assert calls(photos) == ["abcde"]
+    assert outcome.output.count("warning:") == 1
+    assert "stage `up` reads `extra`, which it does not declare" in outcome.output
+
+
+def test_items_that_are_audited_each_for_itself(photos: Project) -> None:
+    """`audit = "track"` wants to know of each item what it reads: each runs by itself then, with lists of one."""
+    photos.write("extra", "!\n")
+    photos.write("read.py", READER)
+    declare(photos, run="python3 read.py {src} -- {dst}", audit="track")
+
+    assert photos.build("up", jobs=1).exit_status == 0
+    assert calls(photos) == list("abcde")
+    photos.write("extra", "?\n")
+    assert len(photos.build("up", jobs=1).ran) == 5

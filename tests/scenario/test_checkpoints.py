@@ -172,3 +172,19 @@ def test_it_is_no_target(trained: Project) -> None:
     """Who names it is told whose it is."""
     outcome = trained.build("build/m.ckpt")
     assert (outcome.exit_status, outcome.output) == (2, "error: `build/m.ckpt` is a checkpoint of stage `train`, and no result\nhint: name `train`\n")
+
+
+def test_the_audit_knows_it(project: Project) -> None:
+    """Read and written by its own stage it is nothing undeclared, in a directory either."""
+    project.write(
+        "steps.py",
+        "import os\n\ndef train(m, d, x):\n    for path in (m, os.path.join(d, 'last')):\n        with open(path, 'a+') as file:\n"
+        "            file.write('step')\n        open(path).close()\n    open(x, 'w').close()\n",
+    )
+    outputs = {"m": {"path": "m", "checkpoint": True}, "d": {"path": "d/", "checkpoint": True}, "x": "x"}
+    project.settings(audit="track")
+    project.stage("train", outputs=outputs, call="steps:train")
+    for force in (False, True):
+        outcome = project.build(force=force)
+        assert (outcome.ran, outcome.output) == (["train"], "")
+    assert project.build().ran == []

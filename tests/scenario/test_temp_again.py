@@ -243,3 +243,19 @@ def test_who_ends_twice_is_told_of_once(built: Project) -> None:
     text = built.read("report.xml")
     assert 'tests="4" failures="0" errors="0" skipped="0"' in text
     assert [text.count(f' name="{name}"') for name in ("cut", "left", "right", "below")] == [1, 1, 1, 1]
+
+
+def test_instances_that_run_together(project: Project) -> None:
+    """A batch of consumers waits for a batch of makers."""
+    for number in range(6):
+        project.write(f"in/{number}", f"{number}\n")
+    cut = {"path": "t/{x.name}", "temp": True}
+    copy = "set -- {outputs}; for each in {inputs}; do cp $each $1; shift; done"
+    project.stage("cut", for_each={"x": "in/*"}, inputs=["{x}"], outputs=[cut], run=copy, batch=3)
+    project.stage("use", for_each={"x": "cut.outputs"}, inputs=["{x}"], outputs=["u/{x.name}"], run=copy, batch=3)
+    assert len(project.build().ran) == 12
+    assert project.build().ran == []
+    project.stage("use", for_each={"x": "cut.outputs"}, inputs=["{x}"], outputs=["u/{x.name}"], run=f"{copy}; :", batch=3)
+    assert len(project.build(jobs=4).ran) == 12
+    assert not [path for path in project.tree() if path.startswith("t/") and not path.endswith(".hash")]
+    project.settled()

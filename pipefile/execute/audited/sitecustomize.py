@@ -37,6 +37,8 @@ class Watch(object):  # noqa: UP004  # of Python 2 as well
         root: Absolute path of the project's root.
         file: Absolute path of the file that is appended to.
         keep: It is kept open, to the end of the process.
+        seen: What this process sees is collected here instead: only processes that are forked from it write to the file. None for nowhere.
+        like: One of the same process and root, from which is taken what they have in common.
     """
 
     events = frozenset(
@@ -44,14 +46,19 @@ class Watch(object):  # noqa: UP004  # of Python 2 as well
     )
     """Those that it heeds."""
 
-    def __init__(self, root, file, keep=False):
-        # type: (str, str, bool) -> None
+    def __init__(self, root, file, keep=False, seen=None, like=None):
+        # type: (str, str, bool, list[bytes] | None, Watch | None) -> None
         self._keeps = keep
+        self.seen = seen
+        self._pid = os.getpid()
         self._file = file
-        roots = (root, os.path.realpath(root))
-        self._roots = tuple({place.rstrip("/") + "/" for place in roots})
-        prefixes = {prefix.rstrip("/") + "/" for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
-        self._installations = tuple([prefix for prefix in prefixes if prefix.startswith(self._roots) and prefix not in self._roots])
+        if like is not None:
+            self._roots = like._roots  # type: tuple[str, ...]
+            self._installations = like._installations  # type: tuple[str, ...]
+        else:
+            self._roots = tuple({place.rstrip("/") + "/" for place in (root, os.path.realpath(root))})
+            prefixes = {prefix.rstrip("/") + "/" for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
+            self._installations = tuple([prefix for prefix in prefixes if prefix.startswith(self._roots) and prefix not in self._roots])
         self._told = set()  # type: set[tuple[str, str]]
         self._fd = -1
         self._number = None  # type: tuple[int, int] | None
@@ -151,6 +158,9 @@ class Watch(object):  # noqa: UP004  # of Python 2 as well
 
     def _write(self, data):
         # type: (bytes) -> None
+        if self.seen is not None and os.getpid() == self._pid:
+            self.seen.append(data)
+            return
         if self._number is not None and _number_of(self._fd) == self._number:
             os.write(self._fd, data)
             return

@@ -99,7 +99,7 @@ def test_who_is_held_rides_again() -> None:
     assert schedule.start() == 0
     assert schedule.ride(1)
     schedule.free(0)
-    schedule.hold(0)
+    schedule.take_along(0)
     schedule.mark_ready(1)
     assert (schedule.done, schedule.start()) == (False, 1)
     schedule.end(1, "ran")

@@ -337,3 +337,70 @@ def test_every_build_ends_and_respects_every_dependency(build, jobs, keep_going,
     assert all(any(above in schedule.skipped or outcome.get(above) == "failed" for above in edges_above(graph, extra, e)) for e in schedule.skipped)
     if not schedule.stopping:
         assert set(schedule.skipped) | set(outcome) == edges
+
+
+# --- edges that are given out once more
+
+
+def test_who_waits_for_a_reopened_edge_is_given_out_when_that_has_ended():
+    """And nobody else: what had ended below it stays ended."""
+    schedule = Schedule(graph_of([(), (0,), (0,)]), [0, 1, 2])
+    schedule.decidable()
+    schedule.end(0, "fresh")
+    assert schedule.decidable() == [1, 2]
+    schedule.end(1, "fresh")
+    schedule.reopen(0)
+    schedule.wait(2, [0])
+    assert (schedule.decidable(), schedule.left) == ([0], 2)
+    schedule.mark_ready(0)
+    assert schedule.start() == 0
+    schedule.end(0, "ran")
+    assert (schedule.decidable(), schedule.has_ended(1)) == ([2], True)
+    schedule.end(2, "fresh")
+    assert schedule.done
+
+
+def test_a_reopened_edge_that_fails_skips_who_waits_for_it():
+    """As any failure, but for what had ended."""
+    schedule = Schedule(graph_of([(), (0,), (0,), (2,)]), [0, 1, 2, 3], keep_going=True)
+    schedule.decidable()
+    schedule.end(0, "fresh")
+    schedule.decidable()
+    schedule.end(1, "fresh")
+    schedule.reopen(0)
+    schedule.wait(2, [0])
+    assert schedule.decidable() == [0]
+    schedule.end(0, "failed")
+    assert (schedule.skipped, schedule.done) == ([2, 3], True)
+    schedule.mark_ready(2)
+    assert schedule.start() is None
+
+
+def test_an_edge_that_cannot_start_after_all_gives_its_slot_back():
+    """Held, it is made ready later; waiting, it is given out anew."""
+    schedule = Schedule(graph_of([(), (0,), ()]), [0, 1, 2], jobs=1)
+    for edge in schedule.decidable():
+        schedule.mark_ready(edge)
+    first = schedule.start()
+    assert first == 0
+    schedule.put_back(0)
+    assert (schedule.running, schedule.start()) == (0, 2)
+    schedule.end(2, "ran")
+    assert schedule.start() is None
+    schedule.mark_ready(0)
+    assert schedule.start() == 0
+    schedule.end(0, "ran")
+    assert schedule.decidable() == [1]
+    schedule.mark_ready(1)
+    assert (schedule.start(), schedule.is_busy(1)) == (1, True)
+    schedule.reopen(0)
+    schedule.wait(1, [0])
+    assert (schedule.running, schedule.is_busy(1), schedule.decidable()) == (0, False, [0])
+
+
+def test_dependents_are_found_through_groups():
+    """Each once."""
+    schedule = Schedule(graph_of([(), (), (4, 0), (4,)], groups=[(0, 1)]), [0, 1, 4, 2, 3])
+    assert sorted(schedule.dependents(0)) == [2, 3]
+    assert sorted(schedule.dependents(1)) == [2, 3]
+    assert schedule.dependents(2) == []

@@ -65,6 +65,8 @@ FORGED = {
     "is a mark with more in it": {"outputs": ..., "own": ...},
     "discovers what is no digest": {"discovered": {"a": "x"}},
     "discovers what lies outside": {"discovered": {"../a": KEY}},
+    "is absent and has something in it": {"outputs": [["a", "file", "", [["", "file", "text", "x"]]]]},
+    "is absent and is not kept": {"outputs": [["a", "file", "", None]]},
     "is a thing": {"outputs": [{"__class__": "os.system"}]},
 }
 
@@ -111,4 +113,6 @@ def test_what_is_encoded_comes_back():
     whole = result(outputs=(Kept("out/\udcff", "directory", KEY, items), Kept("/elsewhere/x", "file", KEY, None)), own=("a b",), duration=2.5)
     assert decode(encode(whole, 7), KEY) == (whole, 7)
     assert decode(encode(result(outputs=())), KEY) == (result(outputs=()), 0)
+    absent = result(outputs=(Kept("a", "file", "", ()), Kept("b", "directory", "", ())))
+    assert decode(encode(absent), KEY) == (absent, 0)
     assert decode(mark(KEY, 9), KEY) == (None, 9)
