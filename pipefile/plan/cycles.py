@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
@@ -52,6 +52,24 @@ def topological(depends: Sequence[tuple[int, ...]], order: Mapping[int, tuple[in
             state[node] = 1
             stack.append(~node)
             stack += before[::-1]
+    return found
+
+
+def in_order(nodes: Iterable[int], depends: Callable[[int], Sequence[int]]) -> list[int]:
+    """*nodes*, each after those of them that it depends on, as far as there is no cycle: what lies on one, or below it, is left out."""
+    waits: dict[int, int] = {}
+    below: dict[int, list[int]] = {}
+    for node in nodes:
+        above = depends(node)
+        waits[node] = len(above)
+        for each in above:
+            below.setdefault(each, []).append(node)
+    found = [node for node, count in waits.items() if not count]
+    for node in found:  # grows while it is walked
+        for dependent in below.get(node, ()):
+            waits[dependent] -= 1
+            if not waits[dependent]:
+                found.append(dependent)
     return found
 
 

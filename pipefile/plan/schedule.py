@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from pipefile.model.graph import Graph
+from pipefile.plan.cycles import in_order
 from pipefile.plan.resources import Lines
 
 Outcome = Literal["fresh", "ran", "failed", "skipped", "left"]
@@ -330,8 +331,7 @@ class Schedule:
         self._edges = len(self._graph.edges)
         self._depends, self._after = self._graph.depends, self._graph.order
         self._extra, self._weights = extra, weights
-        bad = self._bad
-        concerned = frozenset(order)
+        bad, concerned = self._bad, frozenset(order)
         begun = [edge for edge, was in before.items() if _WAITING < was < _ENDED and edge not in concerned]  # nobody needs them any more
         self._order = [*begun, *order]
         self._decidable = []
@@ -351,9 +351,8 @@ class Schedule:
         for edge in sorted(bad):
             if state[edge] == _ENDED:
                 self._skip_below(edge)
-        self._priority = []
+        self._priority, self._ready = [], []
         ready = [edge for edge in self._order if state[edge] == _READY]
-        self._ready = []
         if self._lines is not None:
             self._lines.clear()
         if ready:
@@ -496,19 +495,5 @@ class Schedule:
         self._order = arranged
 
     def _sorted(self) -> list[int]:
-        """The nodes, each after what it depends on, as far as there is no cycle."""
         state = self._state
-        waits: dict[int, int] = {}
-        below: dict[int, list[int]] = {}
-        for node in self._order:
-            above = [n for n in self._dependencies(node) if state[n]]
-            waits[node] = len(above)
-            for n in above:
-                below.setdefault(n, []).append(node)
-        found = [node for node in self._order if not waits[node]]
-        for node in found:  # grows while it is walked
-            for dependent in below.get(node, ()):
-                waits[dependent] -= 1
-                if not waits[dependent]:
-                    found.append(dependent)
-        return found
+        return in_order(self._order, lambda node: [above for above in self._dependencies(node) if state[above]])

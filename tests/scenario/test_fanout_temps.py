@@ -84,3 +84,30 @@ def test_instances_that_run_together(pages: Project):
     assert sorted(pages.build().ran) == sorted(["split", *ups("d", "e"), "book"])
     assert pages.read("book.txt") == "A\nB\nD\nE\n"
     assert pages.build().ran == []
+
+
+def test_pattern_rules_that_instances_ask_for(pages: Project):
+    """What an instance needs, and a pattern rule can make, is made for it; the rule's instances come with those that ask for them."""
+    pages.write("notes/a.md", "note a\n")
+    pages.write("notes/b.md", "note b\n")
+    pages.write("notes/d.md", "note d\n")
+    pages.stage("note", "notes/{n}.md", "build/notes/{n}", "cp {inputs} {outputs}")
+    pages.stage("up", ["build/notes/{page.stem}", "{page}"], {"dst": "build/up/{page.stem}.up"}, "cat {inputs} > {dst}", for_each=EACH)
+    pages.write("doc.txt", "a b")
+    assert sorted(pages.build().ran) == sorted(["split", "note@a", "note@b", *ups("a", "b"), "book"])
+    assert pages.build().ran == []
+    pages.write("doc.txt", "a d")
+    assert sorted(pages.build().ran) == sorted(["split", "note@d", *ups("d"), "book"])
+    assert pages.read("book.txt") == "note a\na\nnote d\nd\n"
+    assert pages.build().ran == []
+    pages.write("doc.txt", "a c")
+    outcome = pages.build()
+    assert (outcome.exit_status, outcome.failed) == (2, ["up"])
+
+
+def test_a_pattern_rule_over_items_that_a_stage_makes(pages: Project):
+    """The items of a pattern rule have to be known before anything runs."""
+    pages.stage("rule", "{page}", "build/rule/{page.stem}-{n}", "cp {inputs} {outputs}", for_each=EACH, where={"n": "[0-9]+"})
+    outcome = pages.build("build/rule/a-1")
+    assert (outcome.exit_status, outcome.ran) == (2, [])
+    assert outcome.output.startswith("error: `for_each` of stage `rule` goes through what `split` makes, which is not known before\n")
