@@ -8,7 +8,7 @@ from pipefile.cli import options
 from pipefile.cli.request import Request
 
 
-@click.command("audit", short_help="Run one stage under strace and compare what it does with its declaration.")
+@click.command("audit", short_help="Find what a stage reads and does not declare.")
 @click.argument("stage", metavar="STAGE")
 @options.jobs
 @options.no_wait

@@ -47,7 +47,7 @@ def test_help_lists_every_command(project: Project) -> None:
     assert outcome.exit_status == 0
     listed = [line.split()[0] for line in outcome.out.partition("Commands:\n")[2].splitlines()]
     assert listed == [
-        "build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check",
+        "build", "watch", "status", "why", "list", "query", "graph", "clean", "accept", "check", "audit",
         "runs", "cache", "init", "editor", "schema", "completion",
     ]  # fmt: skip
 
