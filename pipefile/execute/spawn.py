@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from pipefile.execute.program import Programs
 from pipefile.model.ports import Task
-
-if TYPE_CHECKING:
-    from pipefile.execute.starter import Start, Starter
 
 # What the builder ignores or handles must not be ignored in a stage: `cmd | head` needs SIGPIPE, Ctrl-C needs SIGINT.
 DEFAULT_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTSTP)
@@ -24,42 +20,9 @@ class Spawner:
         self._programs = Programs()
         self._null = above_standard(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         self._environments: dict[int, tuple[Mapping[str, str], dict[bytes, bytes]]] = {}
-        self._starter: Starter | None = None
-        self._tried = False
 
     def close(self) -> None:
-        if self._starter is not None:
-            self._starter.close()
         os.close(self._null)
-
-    def begin(self, task: Task, write: int, tell: Callable[[], None]) -> Start | None:
-        """Start a task's command soon, on another thread.
-
-        Args:
-            task: Which.
-            write: Where its standard output and standard error go; above 2, and open until it has started.
-            tell: Called on that thread when the start is over.
-
-        Returns:
-            None where `start` has to do it: because it is to run in another folder, or for what only that can say.
-        """
-        if not self._tried:
-            from pipefile.execute.starter import Starter
-
-            self._tried = True
-            try:
-                self._starter = Starter(DEFAULT_SIGNALS, tell)
-            except (OSError, RuntimeError, AttributeError):  # it goes without
-                return None
-        if self._starter is None:
-            return None
-        try:
-            if os.getcwd() != task.cwd:
-                return None
-            program = self._programs.find(task.argv[0], task.env.get("PATH"), task.cwd)
-            return self._starter.start(program, task.argv, self._encoded(task.env), (self._null, write, write))
-        except (OSError, ValueError):
-            return None
 
     def start(self, task: Task, write: int) -> int:
         """Start a task's command.

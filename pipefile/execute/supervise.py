@@ -90,9 +90,6 @@ class Supervisor(Generic[R]):
         """Something other than a task's pipe is ready."""
         raise NotImplementedError
 
-    def _look(self) -> None:
-        """Called whenever something may have happened."""
-
     def _give_up(self, running: R) -> None:
         """The process of a task does not end on SIGKILL: hear of it no more."""
         raise NotImplementedError
@@ -124,7 +121,6 @@ class Supervisor(Generic[R]):
                     self._read(running)
                 else:
                     self._take(token)
-            self._look()
             now = monotonic()
             self._peaks.tick(now)
             for running in list(self._timed):
@@ -178,13 +174,6 @@ class Supervisor(Generic[R]):
         if running.task.timeout is not None:
             running.due = running.started + running.task.timeout
             self._timed[running] = None
-
-    def _withdraw(self, running: R) -> None:
-        """A task was ours, but has no process."""
-        del self._pipes[running.pipe]
-        os.close(running.pipe)
-        self._timed.pop(running, None)
-        del self._running[running]
 
     def _reject(self, task: Task, outcome: Outcome, error: str, started: float) -> None:
         """A task that cannot be started has ended."""

@@ -141,7 +141,7 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
         )
     else:
         setup = Setup(
-            ShellExecutor(threads=kind == "shell with threads", eager=kind == "shell with a starter"),
+            ShellExecutor(threads=kind == "shell with threads"),
             folder,
             lambda text: _command(setup, "printf", "%s", text),
             lambda: _command(setup, "sh", "-c", "exit 3"),
@@ -157,7 +157,7 @@ def _make(kind: str, folder: Path, gate: Gate) -> Setup:
     return setup
 
 
-REAL = ["shell", "shell with threads", "shell with a starter", "function", "process"]
+REAL = ["shell", "shell with threads", "function", "process"]
 
 
 @pytest.fixture(params=["fake", *REAL])

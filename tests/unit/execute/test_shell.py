@@ -25,9 +25,9 @@ from pipefile.model.ports import Completion, Task
 class Runner:
     """An executor, and tasks in one folder with one environment."""
 
-    def __init__(self, tmp: Path, threads: bool, own_folder: bool, eager: bool = False) -> None:
+    def __init__(self, tmp: Path, threads: bool, own_folder: bool) -> None:
         self.tmp = tmp
-        self.executor = ShellExecutor(threads=threads, eager=eager)
+        self.executor = ShellExecutor(threads=threads)
         self.cwd = os.getcwd() if own_folder else os.fspath(tmp)
         self.mark = f"pipefile-test-{tmp.name}"
         self.env = {"PATH": os.environ["PATH"], "MARK": self.mark, "GATES": os.fspath(tmp)}
@@ -57,17 +57,17 @@ class Runner:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture(params=["pidfd", "threads", "starter"])
+@pytest.fixture(params=["pidfd", "threads"])
 def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
-    made = Runner(tmp_path, request.param == "threads", own_folder=True, eager=request.param == "starter")
+    made = Runner(tmp_path, request.param == "threads", own_folder=True)
     yield made
     made.close()
 
 
-@pytest.fixture(params=["own folder", "other folder", "starter"])
+@pytest.fixture(params=["own folder", "other folder"])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
-    """The three ways to start a process."""
-    made = Runner(tmp_path, False, request.param != "other folder", request.param == "starter")
+    """The two ways to start a process."""
+    made = Runner(tmp_path, False, request.param == "own folder")
     yield made
     made.close()
 
@@ -485,47 +485,3 @@ def test_no_subprocess_is_imported_for_a_command_in_our_folder(tmp_path: Path):
     """Its import takes as long as three commands."""
     code = BUILDER + "\nassert 'subprocess' not in sys.modules and 'threading' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, "true", tmp_path / "log", tmp_path / "result"], check=True, timeout=PATIENCE)
-
-
-# Starting on another thread
-
-
-def test_many_tasks_at_once_are_each_started_once_and_leave_nothing(tmp_path: Path):
-    """Every one prints its own words, and with the executor its thread and descriptors are gone."""
-    threads, descriptors = len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
-    made = Runner(tmp_path, False, own_folder=True)
-    numbers = range(200)
-    for number in numbers:
-        made.executor.submit(replace(made.task("printf", "%s", f"<{number}>"), id=number, log=os.fspath(tmp_path / f"{number}.txt")))
-    found: dict[int, bytes] = {}
-    while made.executor._running:
-        found.update((done.id, done.output) for done in made.executor.wait(PATIENCE))
-    found.update((done.id, done.output) for done in made.executor.wait(0))
-
-    assert found == {number: f"<{number}>".encode() for number in numbers}
-    assert made.executor._spawner._starter is not None
-    made.close()
-    assert (len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))) == (threads, descriptors)
-
-
-def test_what_is_just_being_started_is_cancelled_as_well(tmp_path: Path):
-    made = Runner(tmp_path, False, own_folder=True, eager=True)
-    for number in range(20):
-        made.executor.submit(replace(made.task("sleep", "1000"), id=number))
-    made.executor.cancel()
-    outcomes: list[str] = []
-    while len(outcomes) < 20:
-        outcomes += [done.outcome for done in made.executor.wait(PATIENCE)]
-
-    assert outcomes == ["cancelled"] * 20
-    assert made.left() == []
-    made.close()
-
-
-def test_an_executor_that_is_closed_at_once_waits_for_what_it_is_starting(tmp_path: Path):
-    made = Runner(tmp_path, False, own_folder=True, eager=True)
-    for number in range(20):
-        made.executor.submit(replace(made.task("sleep", "1000"), id=number))
-    made.executor.close()
-
-    assert made.left() == []
