@@ -195,6 +195,9 @@ class Batches:
             Where their log and their artifacts belong.
         """
         disk = self._session.disk
+        if len(attempts) == 1:
+            path = disk.at(writer.log_path(attempts[0].edge.name))
+            return Log(path, (f"{folder_of(path)}/artifacts",))
         holder = attempts[0].edge.id
         attempts.sort(key=lambda attempt: attempt.edge.id)
         last = attempts[-1].edge.id
@@ -203,8 +206,6 @@ class Batches:
             slots.hand_over(holder, last)
         paths = [writer.log_path(attempt.edge.name) for attempt in attempts]
         artifacts = tuple([disk.at(f"{folder_of(path)}/artifacts") for path in paths])
-        if len(attempts) == 1:
-            return Log(disk.at(paths[0]), artifacts)
         self._running[last] = _Batch(attempts, self._clock.monotonic())
         self._count += 1
         path = writer.shared_log_path(attempts[0].edge.stage.name, f"batch-{self._count}.txt")

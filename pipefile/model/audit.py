@@ -26,6 +26,8 @@ class Beyond:
 
     def by_kind(self) -> dict[str, tuple[str, ...]]:
         """ "reads", "writes", "removes" -> paths, those of them that there are."""
+        if self is NOTHING:  # of nearly all edges
+            return {}
         return {name: paths for name, paths in zip(("reads", "writes", "removes"), self, strict=True) if paths}
 
 
