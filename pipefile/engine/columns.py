@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from pipefile.base.paths import folder_of
-from pipefile.engine.lines import listing_of
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Call
@@ -115,7 +114,6 @@ def graph_sections(session: Session, row_of: Mapping[str, int], folders: Mapping
     sections["folder_rows"], sections["folder_starts"] = _records(session, row_of, folders)
     sections["head"] = head_of(session)
     sections["stages"], sections["stage_starts"] = _stages(session)
-    sections["listing"] = listing_of(session) if sections["head"] else b""
     return sections
 
 

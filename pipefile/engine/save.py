@@ -10,6 +10,7 @@ from pipefile.base import digest as digests
 from pipefile.base.paths import folder_of
 from pipefile.engine.columns import ComingAndGoing, graph_sections, is_coded, suits
 from pipefile.engine.files import GONE, State
+from pipefile.engine.lines import listing_of
 from pipefile.engine.rows import NO_STAMP, Kept, Rows, place
 from pipefile.engine.session import PIPEFILE, python, version
 from pipefile.engine.world import pack_globs
@@ -205,6 +206,7 @@ class Saver(Rows):
         meta.env = self._tracked()
         folder_numbers = dict(zip(folders, range(len(folders)), strict=True))
         texts, numbers = self._requests(request, goal, edge_flags, (row_of, flags, len(plain), len(absent)), folders)
+        sections = graph_sections(self._session, row_of, folder_numbers)
         data = index_file.pack(
             {
                 "meta": meta.pack(),
@@ -226,10 +228,18 @@ class Saver(Rows):
                 "dead": join_texts(left[0]),
                 "spare": join_texts(left[1]),
                 "globs": pack_globs(self._session.world.globs),
-                **graph_sections(self._session, row_of, folder_numbers),
+                **sections,
+                "listing": self._listing(sections["head"]),
             }
         )
         self._put(data)
+
+    def _listing(self, head: bytes) -> bytes:
+        """The lines of `list --json`: those of the old index, if that is of the same Pipefile."""
+        old = self._old
+        if not head:
+            return b""
+        return old.listing if old.listing and old.head == head and old.meta.version == version() else listing_of(self._session)
 
     def _tracked(self) -> dict[str, str]:
         """Hidden values of all tracked variables, as the environment of the build has them."""

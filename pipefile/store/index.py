@@ -304,7 +304,7 @@ class Index:
         self.flags = b""
         self.folders: list[str] = []
         self.folder_flags = b""
-        self.head = b""
+        self.head = self.listing = b""
         self.edge_names: list[str] = []
         self.edge_keys = b""
         self.edge_flags = b""
@@ -335,6 +335,7 @@ class Index:
         self._folder_columns = columns(reader.numbers("folder_stats", "q"), 4)
         self.folder_flags = reader.section("folder_flags")
         self.head = reader.section("head")
+        self.listing = reader.section("listing")
         self.edge_names = reader.texts("edge_names")
         self.edge_keys = reader.section("edge_keys")
         self.edge_flags = reader.section("edge_flags")
