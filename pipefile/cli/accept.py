@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.errors import UsageError
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
 
-@click.command("accept", short_help="Record outputs as fresh without running.")
+@click.command("accept", short_help=COMMANDS["accept"])
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @options.reason
 @options.no_wait

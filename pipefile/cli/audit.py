@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
 
-@click.command("audit", short_help="Find what a stage reads and does not declare.")
+@click.command("audit", short_help=COMMANDS["audit"])
 @click.argument("stage", metavar="STAGE")
 @options.jobs
 @options.no_wait

@@ -6,12 +6,13 @@ from typing import Unpack
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.building import Given, run
 from pipefile.cli.request import Request
 
 
-@click.command("build", short_help="Build what is stale.")
+@click.command("build", short_help=COMMANDS["build"])
 @options.targets
 @options.jobs
 @options.keep_going

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pipefile.store.upkeep import Upkeep
 
 
-@click.group("cache", short_help="Look after the results that are kept for later.")
+@click.group("cache", short_help=COMMANDS["cache"])
 @options.global_options
 def command() -> None:
     """Look after the results that are kept for later. All of it may be removed: what is not there has to run again."""

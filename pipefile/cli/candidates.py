@@ -36,11 +36,17 @@ def complete(words: Sequence[str]) -> list[tuple[str, str]]:
     """
     *before, word = words[1:] or [""]
     plain = len(words) > 1 and not any(each.startswith("-") for each in before) and not word.startswith("-")
-    if plain and (before[0] == "build" or before[0] not in COMMANDS if before else not any(name.startswith(word) for name in COMMANDS)):
+    if plain and not before:
+        return [*commands_of(word), *targets_of(Place(), word)]
+    if plain and (before[0] == "build" or before[0] not in COMMANDS):
         return targets_of(Place(), word)
     from pipefile.cli.complete import complete as by_options
 
     return by_options(words)
+
+
+def commands_of(word: str) -> list[tuple[str, str]]:
+    return [(name, text) for name, text in COMMANDS.items() if name.startswith(word)]
 
 
 @dataclass

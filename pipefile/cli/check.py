@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
 
-@click.command("check", short_help="Find faults without running anything.")
+@click.command("check", short_help=COMMANDS["check"])
 @options.strict
 @options.overlay
 @options.global_options

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.errors import UsageError
 from pipefile.cli import options
 from pipefile.cli.request import Request
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pipefile.engine.session import Session
 
 
-@click.command("clean", short_help="Remove outputs and their records.")
+@click.command("clean", short_help=COMMANDS["clean"])
 @options.targets
 @options.dead
 @options.dry_run

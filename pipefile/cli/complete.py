@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from pipefile.base.commands import COMMANDS
 from pipefile.base.dataclass import dataclass, field
-from pipefile.cli.candidates import Place, files_in, here_of, project_of, stages_of, targets_of
+from pipefile.cli.candidates import Place, commands_of, files_in, here_of, project_of, stages_of, targets_of
 
 
 @dataclass
@@ -116,15 +115,16 @@ def complete(words: Sequence[str]) -> list[tuple[str, str]]:
         return [(f"{name}={found}", text) for found, text in _values(state, option, value)] if option is not None and takes_value(option) else []
     if not state.literal and word.startswith("-"):
         return _options(state, word)
+    if state.command is cli:
+        return [*commands_of(word), *targets_of(state.place, word)]
     if isinstance(state.command, click.Group):
-        found = _commands(state.command, word)
-        return found if state.command is not cli else [*found, *targets_of(state.place, word)]
+        return _commands(state.command, word)
     argument = state.argument()
     return [] if argument is None else _values(state, argument, word)
 
 
 def _commands(group: click.Group, word: str) -> list[tuple[str, str]]:
-    names = [name for name in (COMMANDS if group.name == "cli" else group.list_commands(click.Context(group))) if name.startswith(word)]
+    names = [name for name in group.list_commands(click.Context(group)) if name.startswith(word)]
     return [(name, found.get_short_help_str(80)) for name in names if (found := subcommand(group, name)) is not None]
 
 

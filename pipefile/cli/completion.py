@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 from pipefile.editor.shells import SCRIPTS
 
 
-@click.command("completion", short_help="Print the completion for a shell.")
+@click.command("completion", short_help=COMMANDS["completion"])
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(list(SCRIPTS)))
 @options.global_options
 @click.pass_obj

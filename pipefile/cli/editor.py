@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.paths import show
 from pipefile.cli import options
 from pipefile.cli.request import Request
@@ -11,7 +12,7 @@ from pipefile.cli.request import Request
 NAMES = ("vscode", "zed", "neovim", "jetbrains", "sublime", "emacs")
 
 
-@click.command("editor", short_help="Write the tasks of an editor.")
+@click.command("editor", short_help=COMMANDS["editor"])
 @click.argument("editor", metavar="|".join(NAMES), type=click.Choice(NAMES))
 @click.option("--print", "printed", is_flag=True, help="Print the files as they would be, write nothing.")
 @click.option("--force", is_flag=True, help="Replace tasks of pipefile's own that differ from those of this version.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
 
-@click.command("graph", short_help="Print the graph.")
+@click.command("graph", short_help=COMMANDS["graph"])
 @options.targets
 @options.graph_format
 @options.waves

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.errors import UsageError
 from pipefile.base.paths import show
 from pipefile.cli import options
@@ -38,7 +39,7 @@ IGNORED = ("pipeline_outputs/", ".pipefile.lock", ".pipefile-tmp/", ".*.hash")
 """What pipefile makes besides outputs: the store, the lock, temporary outputs, records."""
 
 
-@click.command("init", short_help="Write a Pipefile.toml to start from.")
+@click.command("init", short_help=COMMANDS["init"])
 @options.global_options
 @click.pass_obj
 def command(request: Request) -> int:

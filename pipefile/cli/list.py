@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pipefile.engine.query import Listing
 
 
-@click.command("list", short_help="List the stages.")
+@click.command("list", short_help=COMMANDS["list"])
 @options.with_status
 @options.as_json
 @options.overlay

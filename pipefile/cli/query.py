@@ -6,13 +6,14 @@ from typing import cast
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
 VERBS = ("inputs", "outputs", "deps", "rdeps")
 
 
-@click.command("query", short_help="Print inputs, outputs, deps or rdeps of a target.")
+@click.command("query", short_help=COMMANDS["query"])
 @click.argument("verb", metavar="inputs|outputs|deps|rdeps", type=click.Choice(VERBS))
 @options.target
 @options.overlay

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.errors import UsageError
 from pipefile.cli import options
 from pipefile.cli.request import Request
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pipefile.store.history import RunReader
 
 
-@click.group("runs", short_help="Show what earlier builds did.")
+@click.group("runs", short_help=COMMANDS["runs"])
 @options.global_options
 def command() -> None:
     """Show what earlier builds did, compare them, forget them. RUN is `latest`, or what its id begins with."""

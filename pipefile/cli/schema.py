@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.paths import show
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
 
-@click.command("schema", short_help="Print the JSON schema of Pipefile.toml.")
+@click.command("schema", short_help=COMMANDS["schema"])
 @click.option("-o", "--output", metavar="FILE", help="Write it into FILE instead.")
 @options.global_options
 @click.pass_obj

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pipefile.engine.inspect import EdgeStatus
 
 
-@click.command("status", short_help="Tell what is stale and why.")
+@click.command("status", short_help=COMMANDS["status"])
 @options.targets
 @options.check
 @options.as_json

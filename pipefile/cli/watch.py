@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.base.errors import PipefileError
 from pipefile.cli import options
 from pipefile.cli.request import Request
@@ -42,7 +43,7 @@ class _Given(TypedDict):
     poll: bool
 
 
-@click.command("watch", short_help="Build at each change.")
+@click.command("watch", short_help=COMMANDS["watch"])
 @options.targets
 @options.on_busy
 @options.debounce

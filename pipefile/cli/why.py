@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from pipefile.base.commands import COMMANDS
 from pipefile.cli import options
 from pipefile.cli.request import Request
 
 
-@click.command("why", short_help="Tell every reason why a target is stale.")
+@click.command("why", short_help=COMMANDS["why"])
 @options.target
 @options.overlay
 @options.global_options
