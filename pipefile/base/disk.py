@@ -12,6 +12,10 @@ import stat as stat_bits
 
 from pipefile.base import digest as digests
 
+TYPE_CHECKING = False  # as typing's, whose import takes longer than a build with nothing to do
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: a FIFO or a device opens at once, and is then refused
 _NOWHERE = frozenset([errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG])  # nothing can stand at a name that the disk does not take
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -25,10 +29,14 @@ class OsDisk:
 
     Args:
         root: Absolute path of the project root.
+
+    Attributes:
+        cancelled: Asked while a file is copied, whether nobody wants that any more.
     """
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.cancelled: Callable[[], bool] = lambda: False
         self._base = root if root.endswith("/") else root + "/"
         self._buffers: list[bytearray] = []
 
@@ -223,7 +231,7 @@ class OsDisk:
             The digest of these bytes, without the exec bit.
 
         Raises:
-            OSError: It cannot be read or written; EINVAL for anything but a regular file, EFBIG above *limit*.
+            OSError: It cannot be read or written; EINVAL for anything but a regular file, EFBIG above *limit*, ECANCELED if it was cancelled.
         """
         fd = os.open(self.at(source), _READ | os.O_NOFOLLOW)
         try:
@@ -243,6 +251,8 @@ class OsDisk:
         copied = 0
         while count := os.readv(fd, [whole]):
             copied += count
+            if self.cancelled():
+                raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
             if limit is not None and copied > limit:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             hasher.update(whole[:count])

@@ -130,6 +130,7 @@ def build(
             _let_go(start)
             start = None
         running.keep(session.pipeline.settings, warn)
+        session.disk.cancelled = lambda: interrupts is not None and interrupts.number > 0
         decider = start.decider if start is not None else Decider(session)
         work = Work(session, options, emit, warn, decider, lock.fd, interrupts)
         builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None, start)

@@ -5,6 +5,7 @@ What a stage has made is kept while others run or wait, not before what needs it
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -209,7 +210,7 @@ class Reuse:
             self._tell("the cache cannot be looked after", error)
 
     def _tell(self, what: str, error: OSError) -> None:
-        if not self._warned:
+        if not self._warned and error.errno != errno.ECANCELED:
             self._warned = True
             path = error.filename if isinstance(error.filename, str) else f"{self._session.store}/cache"
             reason = error.strerror or os.strerror(error.errno or 0)

@@ -36,6 +36,7 @@ class Disk(Protocol):
     """As base/disk.py: OsDisk, which documents each call."""
 
     root: str
+    cancelled: Callable[[], bool]
 
     def at(self, path: str) -> str: ...
     def stat(self, path: str) -> stat_result | None: ...
@@ -301,6 +302,9 @@ class Cache(Protocol):
 
         Returns:
             True if it holds just the bytes with that digest. Else nothing is left there, and a blob that is damaged is forgotten.
+
+        Raises:
+            OSError: ECANCELED: the build has been interrupted meanwhile.
         """
 
     def store(self, blob: str, source: str, only_clone: bool = False) -> str:

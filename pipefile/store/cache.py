@@ -123,6 +123,8 @@ class LocalCache:
                 digest = self._disk.copy(source, target, blob.partition(":")[0], mode, size)
         except OSError as error:  # of the blob it says nothing, unless it cannot be read
             self._remove(target)
+            if error.errno == errno.ECANCELED:
+                raise
             if error.errno in (errno.EIO, errno.EFBIG):
                 self._remove(source)
             return False

@@ -202,14 +202,15 @@ class Project:
         options.setdefault("cache", self.caching)
         return Options(targets=targets, jobs=jobs, **options)
 
-    def build(self, *targets: str, jobs: int = 2, cold: bool = False, **options: Any) -> BuildOutcome:
+    def build(self, *targets: str, jobs: int = 2, cold: bool = False, interrupts: Any = None, **options: Any) -> BuildOutcome:
         """Build in this process; errors of the user end up in the outcome, ours are raised. *cold*: from the Pipefile, whatever the index knows."""
         from pipefile.base.errors import PipefileError
         from pipefile.engine.build import build
 
         events: list[Any] = []
         try:
-            result = build(self._found(), self.options(*targets, jobs=jobs, **options), events.append, look=(lambda: None) if cold else None)
+            wanted = self.options(*targets, jobs=jobs, **options)
+            result = build(self._found(), wanted, events.append, interrupts, look=(lambda: None) if cold else None)
         except PipefileError as error:
             return BuildOutcome([], [], error.exit_status, _said(events) + f"{error}\n", events=events)
         return BuildOutcome(

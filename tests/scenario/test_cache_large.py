@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 from threading import Event
 
 import pytest
@@ -12,6 +13,7 @@ from kit import Project
 from kit.fifo import PATIENCE
 
 from pipefile.base.disk import OsDisk
+from pipefile.engine.interrupt import Interrupts
 from pipefile.testing import FaultyDisk
 
 
@@ -73,3 +75,29 @@ def test_a_large_file_for_which_there_is_no_room(cached: Project) -> None:
     assert re.sub(r"`[^`]*`: no space", f"`{place}`: no space", outcome.output) == (
         f"warning: a result cannot be kept: `{place}`: no space left on device; `--no-cache` does without\n"
     )
+
+
+class InterruptedDisk(OsDisk):
+    """The real disk, without clones; a signal comes while the first file is copied out of the cache."""
+
+    def clone(self, source: str, target: str, mode: int = 0o666) -> bool:
+        return False
+
+    def copy(self, source: str, target: str, algorithm: str, mode: int = 0o666, limit: int | None = None) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().copy(source, target, algorithm, mode, limit)
+
+
+def test_an_interrupt_ends_a_copy(cached: Project) -> None:
+    """Nobody waits for what is being restored, nothing half copied is left, nothing is warned of; the next build restores it."""
+    cached.stage("large", inputs="x", outputs="large", run="yes | head -c 6000000 > {outputs}")
+    cached.build()
+    cached.remove("large")
+    cached.disk = InterruptedDisk(cached.root)
+    with Interrupts() as interrupts:
+        outcome = cached.build(interrupts=interrupts)
+    assert (outcome.exit_status, outcome.ran, outcome.restored) == (130, [], [])
+    assert "warning" not in outcome.output
+    assert not cached.exists("large")
+    cached.disk = None
+    assert cached.build().restored == ["large"]
