@@ -202,7 +202,8 @@ class _Build:
         self.warnings = warnings
         self.interrupts = work.interrupts
         self.decider = work.decider
-        self.places = Places(self.session.files, self.session.pipeline.settings.outside, self.options.force)
+        settings = self.session.pipeline.settings
+        self.places = Places(self.session.files, settings.outside, self.options.force, lambda: self.session.graph.producer)
         self.began = 0
         self.taken_over = False
         self.growth: Growth | None = None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import stat as stat_bits
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from pipefile.base.errors import GraphError, StoreError
+from pipefile.base.errors import GraphError, InputError, StoreError
 from pipefile.base.locations import Place
 from pipefile.base.paths import folder_of, name_of, show, within
 from pipefile.engine.files import Files
@@ -38,14 +38,20 @@ class Places:
         files: The project's files.
         outside: Folders outside the project where outputs may lie, as `[pipefile] outside` gives them.
         anew: All runs as if it never had: checkpoints of earlier builds are removed first.
+        made: Gives all paths that stages of the project make.
     """
 
-    def __init__(self, files: Files, outside: tuple[str, ...], anew: bool = False) -> None:
+    def __init__(
+        self, files: Files, outside: tuple[str, ...], anew: bool = False, made: Callable[[], Iterable[str]] = lambda: ()
+    ) -> None:
         self._files = files
         self._disk = files.disk
         self._outside = outside
         self._real: dict[str, str] = {}
         self._folders: set[str] = set()
+        self._caseless: set[str] = set()  # folders in which `A` and `a` are one
+        self._made = made
+        self._alike: dict[str, list[str]] | None = None
         self._anew = anew
         self._begun: set[str] = set()  # checkpoints that are of this build
         self._temporary: dict[str, str] = {}  # real folder -> folder: two may be one by way of a link
@@ -143,9 +149,18 @@ class Places:
             self._disk.remove(edge.stage.depfile)
 
     def make_ready(self, output: Output, retry: bool) -> None:
-        """As `prepare`, for one output."""
+        """As `prepare`, for one output.
+
+        Raises:
+            OSError: The disk does not take it.
+            InputError: On this disk it is one file with another output.
+        """
         folder = folder_of(output.path)
         self._make_folder(folder)
+        if not output.in_place:
+            retry &= not self._make_holder(folder)
+        if folder in self._caseless:
+            self._check_case(output)
         if output.in_place:
             self._disk.remove(output.path)
             self._files.forget(output.path)
@@ -153,7 +168,7 @@ class Places:
             if output.directory:
                 self._disk.mkdirs(output.path)
             return
-        if not self._make_holder(folder) and retry:
+        if retry:
             self._disk.remove(temporary(output.path))
         if output.directory:
             self._disk.mkdirs(temporary(output.path))
@@ -171,6 +186,26 @@ class Places:
         if folder not in self._folders:
             self._disk.mkdirs(folder)
             self._folders.add(folder)
+            self._probe(folder, folder)
+
+    def _probe(self, folder: str, inside: str) -> None:
+        """Find out whether a disk tells capital letters from small ones, by a folder on it: *inside* another one, or that one itself."""
+        above, name = folder_of(inside), name_of(inside)
+        other = f"{above}/{name.swapcase()}" if above else name.swapcase()
+        there = self._disk.lstat(other) if name != name.swapcase() else None
+        here = self._disk.lstat(inside) if there is not None else None
+        if there is not None and here is not None and os.path.samestat(there, here):
+            self._caseless.add(folder)
+
+    def _check_case(self, output: Output) -> None:
+        if self._alike is None:
+            self._alike = {}
+            for path in self._made():
+                self._alike.setdefault(path.casefold(), []).append(path)
+        for other in self._alike.get(output.path.casefold(), ()):
+            if other != output.path:
+                names = f"`{show(output.path)}` and `{show(other)}`"
+                raise InputError(f"{names} are one file on this disk, which does not tell capital letters from small ones")
 
     def _make_holder(self, folder: str) -> bool:
         """Make the temporary folder within a folder; False if this build has done so before."""
@@ -181,6 +216,7 @@ class Places:
         holder = f"{folder}/{TEMPORARY}" if folder else TEMPORARY
         self._disk.remove(holder)  # what a build that was killed has left, or a planted link
         self._disk.mkdirs(holder)
+        self._probe(folder, holder)
         return True
 
     def remove(self, output: Output) -> None:

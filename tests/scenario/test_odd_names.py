@@ -8,6 +8,8 @@ import unicodedata
 import pytest
 from kit import Project, contents
 
+from pipefile.base.disk import OsDisk
+
 NAMES = {
     "space": "a b  c.txt",
     "blanks at the ends": " a ",
@@ -151,3 +153,38 @@ def test_names_of_stages_and_variables(project: Project) -> None:
     logs = [path for path in project.tree() if path.endswith("/log.txt")]
     assert len(logs) == 9
     assert all(path.startswith("pipeline_outputs/runs/") and path.count("/") == 4 for path in logs)
+
+
+class CaselessDisk(OsDisk):
+    """The real disk, on which `A` and `a` are one, as far as a look at names can tell."""
+
+    def lstat(self, path: str) -> os.stat_result | None:
+        seen = super().lstat(path)
+        if seen is not None:
+            return seen
+        folder, _, name = self.at(path).rpartition("/")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        return next((os.lstat(f"{folder}/{each}") for each in names if each.casefold() == name.casefold()), None)
+
+
+@pytest.mark.parametrize("folder", ["", "out/"])
+def test_outputs_that_are_one_file_on_the_disk(project: Project, folder: str) -> None:
+    """Case 79: on a disk that does not tell `A` from `a` neither is made, in a first build and in one that goes on from the index; others are, and
+    where the disk tells them apart both are."""
+    for name in ("A", "a", "b"):
+        project.stage(f"stage-{name.swapcase()}{name}", inputs="x", outputs={"out": f"{folder}{name}"}, run="cp {inputs} {out}")
+    project.stage("literal", outputs=f"{folder}B", run=f"touch {folder}B")
+    project.write("x", "1\n")
+    project.disk = CaselessDisk(project.root)
+    for text in ("1\n", "2\n"):
+        project.write("x", text)
+        outcome = project.build("stage-aA", "stage-Aa", jobs=1, keep_going=True)
+        assert (outcome.ran, outcome.exit_status) == ([], 1)
+        assert f"`{folder}A` and `{folder}a` are one file on this disk, which does not tell capital letters from small ones" in outcome.output
+        assert f"`{folder}a` and `{folder}A` are one file on this disk, which does not tell capital letters from small ones" in outcome.output
+    outcome = project.build(jobs=1, keep_going=True)
+    assert sorted(outcome.failed) == ["literal", "stage-Aa", "stage-Bb", "stage-aA"]
+    project.disk = None
+    assert project.build().exit_status == 0
+    assert project.exists(f"{folder}A")
+    assert project.exists(f"{folder}a")
