@@ -216,10 +216,16 @@ class Known:
         if before == _NO_STAMP and names is None:  # nothing vouches for its names, and nothing is known to have happened in it
             self._tried_folders[folder] = now
         else:
-            code = flags & CODE and (names is None or any(is_code(name) and not is_passing(name) for name in names))
+            code = flags & CODE and (names is None or any(self._may_be_code(folder, name) for name in names))
             if flags & (INSIDE | ASKED) or code:
                 return True
         return bool(flags & GLOBBED) and not all(self._stands(pattern, match, folder) for pattern, match in self.memory.globs.get(folder, ()))
+
+    def _may_be_code(self, folder: str, name: str) -> bool:
+        """Whether a name in a folder can belong to a module: without a suffix it is a package's, and no file's that is there."""
+        if is_passing(name) or not is_code(name):
+            return False
+        return "." in name or not os.path.isfile(self._disk.at(f"{folder}/{name}" if folder else name))
 
     def _stands(self, pattern: str, match: GlobMatch, folder: str) -> bool:
         def is_dead(path: str) -> bool:
