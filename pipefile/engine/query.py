@@ -21,6 +21,7 @@ from pipefile.plan.closure import closure
 from pipefile.plan.cycles import topological
 from pipefile.plan.fallback import mains
 from pipefile.store import index as index_file
+from pipefile.store.index import FRESH, PRESENT
 from pipefile.store.record import Records
 
 Verb = Literal["inputs", "outputs", "deps", "rdeps"]
@@ -199,8 +200,8 @@ class _Links:
         """Inputs that are known without having been declared: those that the last run discovered, else files named in the command."""
         index = self._session.index
         at = index.edge(edge.name)
-        if at >= 0:
-            return [index.paths[row] for row in index.discovered(at)]
+        if at >= 0 and index.edge_flags[at] & FRESH:  # of any other it knows less than the record
+            return [index.paths[row] for row in index.discovered(at) if index.flags[row] & PRESENT]
         if not edge.discovers:
             return ()
         record = self._session.records.read(edge.name, edge.outputs).main
