@@ -66,7 +66,11 @@ def left_out_above(edge: Edge, graph: Graph, left_out: Container[int]) -> str:
             if files.paths and all(graph.producer.get(path, -1) in left_out for path in files.paths):
                 return f"`{show(files.text)}` matches only what skipped stages make"
             continue
-        if files.node >= len(graph.edges):  # a directory of sources with outputs of several in it
+        if files.node >= len(graph.edges):  # several make it: instances, or what lies in a directory of sources
+            if files.kind == "outputs":
+                for member in graph.groups[files.node - len(graph.edges)]:
+                    if member in left_out:
+                        return needs_text(graph.edges[member])
             continue
         if files.node in left_out and not _of_sources(files.kind, files.paths, files.inside, graph):
             return needs_text(graph.edges[files.node])

@@ -434,3 +434,27 @@ def test_missing_source_behind_a_value(project: Project) -> None:
     switch(project, "value", True)
     outcome = project.build()
     assert (outcome.exit_status, outcome.failed, outcome.output) == (1, ["report"], "`raw.csv` does not exist and no stage makes it\n")
+
+
+def test_what_needs_all_instances_of_a_skipped_stage(project: Project) -> None:
+    """It is skipped too, however many there are; what only looks says the same."""
+    project.write("doc.txt", "1\n")
+    project.pipefile("""
+[global]
+on = false
+
+[stage.thumb]
+for_each = { p = ["a", "b"] }
+inputs = "doc.txt"
+outputs = "build/{p}.t"
+run = "cp {inputs} {outputs}"
+should_run = "global.on"
+
+[stage.sum]
+inputs = "thumb.outputs"
+outputs = "sum.txt"
+run = "cat {inputs} > {outputs}"
+""")
+    outcome = project.build()
+    assert (outcome.exit_status, outcome.ran, sorted(outcome.skipped)) == (0, [], ["sum", "thumb@a", "thumb@b"])
+    assert project.cli("status", "--check").exit_status == 0
