@@ -288,9 +288,6 @@ class Known:
                 del self._tried_folders[folder]
         self._touched = {folder for folder in self._touched if self._is_other(folder)}
         self._doubtful = set() if memory.vouched else self._doubted(during, since)
-        if unknown:  # a stage has failed, perhaps by what a file held for a moment while it was written; what is known of it may be newer than that
-            sources = [path for path in heard if memory.made(path) < 0]
-            self._doubtful.update(path for path in sources if len(now := self._now(path)) > _CTIME and now[_CTIME] >= since)
 
     def _doubted(self, during: Hints, since: int) -> set[str]:
         """What the index knows a newer state of than the build may have seen: it has no request then, as in some projects always."""
