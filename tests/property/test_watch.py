@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -93,8 +94,25 @@ class Edits:
             self.done.append(edit.__name__)
             try:
                 edit()
-            except FileNotFoundError:
-                pass  # the build has just replaced, or removed, what was to be edited
+            except OSError:
+                pass  # the build has just replaced, removed, or added to, what was to be edited
+
+
+def clean_outputs(project: Project) -> dict[str, object]:
+    """Those of a clean build. What builds make meanwhile may go while the tree is copied."""
+    while True:
+        try:
+            return project.clean_outputs()
+        except (FileNotFoundError, shutil.Error):
+            continue
+
+
+def stand(project: Project, wanted: dict[str, object]) -> bool:
+    """Whether the outputs are these; none of them is, while a build is just replacing one."""
+    try:
+        return project.outputs() == wanted
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize("on_busy", ["queue", "restart"])
@@ -109,9 +127,9 @@ def test_random_edits(project: Project, seed: int, on_busy: str) -> None:
             edits.some()
         else:
             project.write("src/0.txt", "mark\n")  # what builds this has seen all that was before
-        wanted = project.clean_outputs()
+        wanted = clean_outputs(project)
         try:
-            watch.running.until(lambda: project.outputs() == wanted, 30.0)  # noqa: B023  # called at once
+            watch.running.until(lambda: stand(project, wanted), 30.0)  # noqa: B023  # called at once
         except AssertionError as fault:
             raise AssertionError(f"{edits.done}\n{fault}") from None
     watch.running.until(lambda: watch.running.out.splitlines()[-1].startswith("pipefile: build finished"))
