@@ -71,6 +71,7 @@ def _print_text(request: Request, found: Listing, states: dict[str, EdgeStatus])
 def _print_json(request: Request, found: Listing, states: dict[str, EdgeStatus]) -> None:
     import json
 
+    from pipefile.engine.lines import described
     from pipefile.plan.stale import describe
 
     encode = json.JSONEncoder().encode
@@ -80,13 +81,7 @@ def _print_json(request: Request, found: Listing, states: dict[str, EdgeStatus])
     between = "\n"
     for each in found.stages:
         place = each.position
-        fields: dict[str, object] = {
-            "name": each.stage.name,
-            "description": each.stage.description,
-            "inputs": each.inputs,
-            "outputs": each.outputs,
-            "location": {"file": each.stage.file, "line": place.line if place else None, "column": place.column if place else None},
-        }
+        fields = described(each.stage, None if place is None else (place.line, place.column))
         state = states.get(each.stage.name)
         if state is not None:
             fields["status"] = state.state

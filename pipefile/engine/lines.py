@@ -7,7 +7,7 @@ import re
 
 from pipefile.base import digest as digests
 from pipefile.engine.session import Session
-from pipefile.model.stage import Pipeline
+from pipefile.model.stage import Pipeline, Stage
 from pipefile.store.index import join_texts
 
 _LARGEST = 50 << 20
@@ -22,6 +22,23 @@ def default_set(pipeline: Pipeline) -> list[str]:
     return [stage.name for stage in pipeline.stages.values() if stage.outputs and not stage.is_pattern] if default is None else list(default)
 
 
+def described(stage: Stage, place: tuple[int, int] | None) -> dict[str, object]:
+    """What `list --json` says of a stage before its state and how long it took.
+
+    Args:
+        stage: As it is declared.
+        place: Line and column in its Pipefile; None where they are not known.
+    """
+    line, column = place or (None, None)
+    return {
+        "name": stage.name,
+        "description": stage.description,
+        "inputs": [item.text for group in stage.inputs for item in group.items],
+        "outputs": [output.shown for output in stage.outputs],
+        "location": {"file": stage.file, "line": line, "column": column},
+    }
+
+
 def listing_of(session: Session) -> bytes:
     """The section `listing` of the index (store/index.py has its form)."""
     pipeline = session.pipeline
@@ -32,17 +49,7 @@ def listing_of(session: Session) -> bytes:
     if places is None or list(places) != [stage.name for stage in stages]:
         return b""
     texts = [_encode(default_set(pipeline))]
-    heads = [
-        {
-            "name": stage.name,
-            "description": stage.description,
-            "inputs": [item.text for group in stage.inputs for item in group.items],
-            "outputs": [output.shown for output in stage.outputs],
-            "location": {"file": stage.file, "line": place[0], "column": place[1]},
-            "last_duration_seconds": None,
-        }
-        for stage, place in zip(stages, places.values(), strict=True)
-    ]
+    heads = [{**described(stage, place), "last_duration_seconds": None} for stage, place in zip(stages, places.values(), strict=True)]
     for stage, head in zip(stages, heads, strict=True):
         texts += [stage.name, "each" if stage.for_each is not None else "", _encode(head)[: -len("null}")]]
     return join_texts(texts)

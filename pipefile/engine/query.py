@@ -35,14 +35,12 @@ class Listed:
 
     Args:
         stage: As it is declared.
-        inputs: Its inputs as they are written: references, paths and globs.
         outputs: Its outputs; directories with a slash.
         position: Where it stands in its Pipefile; None unless places were asked for.
         seconds: How long it took last time; None if that is not known.
     """
 
     stage: Stage
-    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     position: Position | None
     seconds: float | None
@@ -88,7 +86,6 @@ def listing(
             [
                 Listed(
                     stage,
-                    tuple([item.text for group in stage.inputs for item in group.items]),
                     tuple([output.shown for output in stage.outputs]),
                     locate(stage.file, ("stage", stage.name)) if places else None,
                     seconds(stage),

@@ -161,6 +161,20 @@ _NOUNS = {
 }
 
 
+_ABOUT = {
+    "temp": "its temporary output {subject} is needed again by {by}",
+    "temp-asked": "its temporary output {subject} is asked for",
+    "output-missing": "output {subject} is missing",
+    "resumed": "all runs from stage {subject} on",
+    "degraded": "its last result came from fallback {subject}",
+    "undecided": "its condition {subject} may change",
+    "items": "its items are known when {subject} has run",
+    "item": "{subject} may make other items",
+    "unasked": "discovered input {subject} is made by {by}, and nothing asks for it",
+    "upstream": "input {subject} may change",
+}
+
+
 def describe(reason: Reason) -> str:
     """A reason in words: "input `raw/a.csv` changed", "param `width` changed: 640 -> 800"."""
     plain = _PLAIN.get(reason.kind)
@@ -169,32 +183,13 @@ def describe(reason: Reason) -> str:
         return plain
     if reason.kind.partition("-")[0] == "code":
         return _code(reason)
-    if reason.kind == "temp":
-        return f"its temporary output {subject} is needed again by `{show(reason.new)}`"
-    if reason.kind == "temp-asked":
-        return f"its temporary output {subject} is asked for"
-    if reason.kind == "output-missing":
-        return f"output {subject} is missing"
-    if reason.kind == "output-changed" and not reason.old:
-        return f"output {subject} is there, and its stage had not made it"
+    about = _ABOUT.get(reason.kind)
+    if about is not None:
+        return about.format(subject=subject, by=f"`{show(reason.new)}`")
     if reason.kind == "output-changed":
-        return f"output {subject} was changed since"
-    if reason.kind == "resumed":
-        return f"all runs from stage {subject} on"
-    if reason.kind == "degraded":
-        return f"its last result came from fallback {subject}"
+        return f"output {subject} was changed since" if reason.old else f"output {subject} is there, and its stage had not made it"
     if reason.kind == "condition":
         return show(reason.subject)
-    if reason.kind == "undecided":
-        return f"its condition {subject} may change"
-    if reason.kind == "items":
-        return f"its items are known when {subject} has run"
-    if reason.kind == "item":
-        return f"{subject} may make other items"
-    if reason.kind == "unasked":
-        return f"discovered input {subject} is made by `{show(reason.new)}`, and nothing asks for it"
-    if reason.kind == "upstream":
-        return f"input {subject} may change"
     if reason.kind in ("run", "argv"):
         return "its command changed"
     if reason.kind.endswith("-added"):
