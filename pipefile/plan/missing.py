@@ -121,7 +121,7 @@ def missing_sources(graph: Graph, closure: Iterable[int], world: World) -> Graph
     for files, edge in list(missing.values())[:_MOST]:
         chain = _chain(edge, graph, needed_by)
         could = could_make(files.paths[0], graph, {each.stage.name for each in chain}) if files.kind != "glob" else ()
-        shown.append(Missing(files, chain, "" if could else _meant(files, graph, world), could))
+        shown.append(Missing(files, chain, "" if could else _meant(files, graph, world, {each.id for each in chain}), could))
     return MissingSourceError(shown, len(missing))
 
 
@@ -165,8 +165,8 @@ def _chain(edge: Edge, graph: Graph, needed_by: dict[int, int]) -> tuple[Edge, .
     return tuple(chain)
 
 
-def _meant(files: FileSet, graph: Graph, world: World) -> str:
-    """A hint; "" where nothing near is known."""
+def _meant(files: FileSet, graph: Graph, world: World, below: Container[int]) -> str:
+    """A hint; "" where nothing near is known. *below*: edges that need the file, and so make nothing that could be it."""
     if files.kind == "glob":
         return ""
     path = files.paths[0]
@@ -179,7 +179,7 @@ def _meant(files: FileSet, graph: Graph, world: World) -> str:
     if other:
         return f"`{show(other)}` exists, which looks the same: its Unicode characters are composed otherwise"
     reference = _reference(path, graph)
-    near = reference or _near_file(path, graph, world)
+    near = reference or _near_file(path, graph, world, below)
     if not near:
         return _outputs_of_stage(path, graph)
     slash = "/" if files.kind == "directory" and not reference else ""
@@ -224,18 +224,19 @@ def _outputs_of_stage(path: str, graph: Graph) -> str:
     return f"stage `{show(stage)}` has {', '.join(shown)}{', ...' if len(names) > 5 else ''}"
 
 
-def _near_file(path: str, graph: Graph, world: World) -> str:
-    """A file, directory or output whose path is nearest to *path*."""
+def _near_file(path: str, graph: Graph, world: World, below: Container[int]) -> str:
+    """A file, directory or output whose path is nearest to *path*; none that edges *below* it make."""
     folder, name = folder_of(path), name_of(path)
-    beside = {other for other in world.names(folder) if not _private(other)}
-    beside.update([name_of(other) for other in graph.producer if folder_of(other) == folder])
+    made = [other for other, maker in graph.producer.items() if maker not in below]
+    beside = {other for other in world.names(folder) if not _private(other) and graph.producer.get(join(folder, other), -1) not in below}
+    beside.update([name_of(other) for other in made if folder_of(other) == folder])
     near = nearest(name, sorted(beside))
     if near:
         return join(folder, near)
-    namesakes = [other for other in graph.producer if name_of(other) == name]
+    namesakes = [other for other in made if name_of(other) == name]
     if beside or namesakes or not folder:
         return namesakes[0] if len(namesakes) == 1 else nearest(path, namesakes)
-    above = _near_file(folder, graph, world)  # the folder may be the misspelt name; as deep as the path, no deeper
+    above = _near_file(folder, graph, world, below)  # the folder may be the misspelt name; as deep as the path, no deeper
     whole = join(above, name)
     return whole if above and (whole in graph.producer or world.kind(whole) != "absent") else ""
 
