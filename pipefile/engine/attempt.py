@@ -21,8 +21,7 @@ from pipefile.engine.places import Places, written_at
 from pipefile.engine.session import Session
 from pipefile.engine.tasks import Log, Tasks
 from pipefile.engine.verdict import Verdict
-from pipefile.model.audit import NOTHING as NOTHING_BEYOND
-from pipefile.model.audit import Beyond
+from pipefile.model.audit import NOTHING_BEYOND, Beyond
 from pipefile.model.cache import Small
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.ports import Completion, Task

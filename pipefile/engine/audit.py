@@ -13,7 +13,7 @@ from pipefile.base.locations import Place
 from pipefile.base.paths import parents, show
 from pipefile.engine.files import State
 from pipefile.engine.places import temporary
-from pipefile.model.audit import NOTHING, Beyond
+from pipefile.model.audit import NOTHING_BEYOND, Beyond
 from pipefile.model.event import Traced
 from pipefile.model.graph import Edge
 from pipefile.model.ports import Audited, Task
@@ -133,7 +133,7 @@ class Audits:
         """
         path = self._watched.pop(edge.id, "")
         if not path:
-            return NOTHING
+            return NOTHING_BEYOND
         batch, all_inputs = self._batches.pop(edge.id, ((), frozenset()))
         try:
             data = self._disk.read(path, _LIMIT)
@@ -143,7 +143,7 @@ class Audits:
         except OSError as error:
             raise InputError(f"what the audit saw of it cannot be read: {os.strerror(error.errno or 0)}") from error
         if not data and not seen:
-            return NOTHING
+            return NOTHING_BEYOND
         accesses = self._parsed(edge, data, seen)
         beyond = self._beyond(batch or (edge,), accesses, {*inputs, *all_inputs})
         if edge.name == self._trace:
@@ -231,7 +231,7 @@ class Audits:
             named: Files that its function has named when it returned: they are outputs.
         """
         if not any(beyond):
-            return NOTHING
+            return NOTHING_BEYOND
         tracked = edge.stage.audit == "track"
         reads = [path for path in beyond.reads if not tracked and path not in discovered and path not in named and self._stands(path)]
         return replace(beyond, reads=tuple(reads), writes=tuple([path for path in beyond.writes if path not in named]))

@@ -26,9 +26,9 @@ class Beyond:
 
     def by_kind(self) -> dict[str, tuple[str, ...]]:
         """ "reads", "writes", "removes" -> paths, those of them that there are."""
-        if self is NOTHING:  # of nearly all edges
+        if self is NOTHING_BEYOND:  # of nearly all edges
             return {}
         return {name: paths for name, paths in zip(("reads", "writes", "removes"), self, strict=True) if paths}
 
 
-NOTHING = Beyond()
+NOTHING_BEYOND = Beyond()
