@@ -212,6 +212,7 @@ class _Build:
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
         plan = self._planned()
+        session.world.settle()
         may_run = [edge for edge in plan.edges if edge.id not in session.left_out]
         try:
             self.places.check(may_run)
