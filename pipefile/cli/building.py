@@ -115,7 +115,7 @@ def _build(request: Request, wanted: Options, report: Report, look: Look | None)
     from pipefile.engine.build import build
     from pipefile.engine.interrupt import Interrupts
 
-    gc.set_threshold(200_000)  # a graph is a great many objects at once, and none of them is garbage
+    gc.set_threshold(0 if wanted.dry_run else 200_000)  # a graph is a great many objects at once, and none of them is garbage
     # stages run here anyway, and a process whose own folder it is starts them more cheaply
     os.chdir(request.project.root)
     if not _is_main_thread():  # signals are then handled by whoever has the main thread

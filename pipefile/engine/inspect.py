@@ -302,6 +302,7 @@ def dry_run(
     flush = getattr(emit, "flush", None)
     if flush is not None:
         flush()
+    session.keep()
     seconds = project.clock.monotonic() - started
     names, left, back = (tuple([status.name for status in each]) for each in (would, skipped, restored))
     return RunResult("succeeded", 0, skipped=left, fresh=fresh, seconds=seconds, would_run=names, would_restore=back)

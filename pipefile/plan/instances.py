@@ -66,7 +66,7 @@ class Instances:
         names = stage.for_each.names
         self._paths = stage.for_each.paths.union([name for name, _ in stage.for_each.wildcards])
         self._inputs = [self._group(group) for group in stage.inputs]
-        self._outputs = [(output, None if output.value else self._text(output.path, "outputs"), self._made(output)) for output in stage.outputs]
+        self._outputs = [self._value_of(output) if output.value else self._file_of(output) for output in stage.outputs]
         self._params = {name: filled for name, value in stage.params.items() if (filled := _value(value, names)) is not None}
         self._env = {name: self._text(text, "env") for name, text in stage.env.items() if text is not None and _has_braces(text)}
         self._depfile = self._text(stage.depfile, "depfile") if _has_braces(stage.depfile) else None
@@ -90,7 +90,7 @@ class Instances:
         stage = self._stage
         try:
             inputs = tuple([fill(item) for fill in self._inputs])
-            outputs = tuple([self._output(*output, item, name) for output in self._outputs])
+            outputs = tuple([make(item, name) for make in self._outputs])
             if len(self._own) == 3:
                 return self._new(inputs, outputs, item)
             given: list[object] = [inputs, outputs]
@@ -149,21 +149,30 @@ class Instances:
             return constructor(Output, {name: getattr(output, name) for name in Output.__match_args__ if name != "path"})
         return lambda path: _at(output, path, output.directory)
 
-    def _output(self, output: Output, text: Text | None, made: Callable[[str], Output], item: Item, name: str) -> Output:
-        if text is None:  # a value, which lies in a folder of its instance
-            folder = folder_of(folder_of(output.path))
-            return _at(output, f"{folder}/{file_name(name)}/{name_of(output.path)}", False)
-        filled = text(item)
-        folder, _, last = filled.rpartition("/")
-        good = self._folders.get(folder)
-        if good is None:
-            good = self._folders[folder] = self._is_good(folder)
-        if good and PLAIN_NAME.fullmatch(last) and filled not in self._taken:
-            if not output.directory and filled != self._store:
-                return made(filled)
-            path, directory = filled, output.directory
+    def _value_of(self, output: Output) -> Callable[[Item, str], Output]:
+        """What makes an output that is a value: it lies in a folder of its instance."""
+        folder, last = folder_of(folder_of(output.path)), name_of(output.path)
+        return lambda _, name: _at(output, f"{folder}/{file_name(name)}/{last}", False)
+
+    def _file_of(self, output: Output) -> Callable[[Item, str], Output]:
+        text, made = self._text(output.path, "outputs"), self._made(output)
+        good, is_plain, taken = self._folders, PLAIN_NAME.fullmatch, self._taken.union([self._store])
+        directory = output.directory
+
+        def output_of(item: Item, _: str) -> Output:
+            path = text(item)
+            folder, _, last = path.rpartition("/")
+            if not directory and (good[folder] if folder in good else self._is_good(folder)) and is_plain(last) and path not in taken:
+                return made(path)
+            return self._checked(output, path)
+
+        return output_of
+
+    def _checked(self, output: Output, text: str) -> Output:
+        if PLAIN.fullmatch(text) and text[-1] != "/" and text not in self._taken and not text.startswith(self._store_below):
+            path, directory = text, output.directory
         else:
-            path, directory = self._place(filled, f"output `{show(filled)}`" if filled else "an output", "outputs")
+            path, directory = self._place(text, f"output `{show(text)}`" if text else "an output", "outputs")
             directory = directory or output.directory
         if path == self._store or (directory and self._store_below.startswith(path + "/")):
             self._place(path, f"output `{show(path)}`", "outputs")
@@ -171,7 +180,9 @@ class Instances:
 
     def _is_good(self, folder: str) -> bool:
         """Whether a folder is one that any output may lie in: a plain path, and not in the store."""
-        return not folder or (PLAIN.fullmatch(folder) is not None and folder[-1] != "/" and not f"{folder}/".startswith(self._store_below))
+        good = not folder or (PLAIN.fullmatch(folder) is not None and folder[-1] != "/" and not f"{folder}/".startswith(self._store_below))
+        self._folders[folder] = good
+        return good
 
     def _place(self, text: str, what: str, key: str) -> tuple[str, bool]:
         try:
