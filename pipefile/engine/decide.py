@@ -15,6 +15,7 @@ from pipefile.engine.session import Session, python
 from pipefile.engine.unasked import Unasked
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
+from pipefile.model.stage import Command
 from pipefile.plan.key import Facts, components, key_of, set_label
 from pipefile.plan.stale import compare, runs_anyway
 from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
@@ -231,6 +232,10 @@ class Decider:
     def has_discovered(self, edge: Edge) -> bool:
         """Whether an edge can have discovered inputs at all."""
         return edge.discovers
+
+    def has_code(self, edge: Edge) -> bool:
+        """Whether an edge can run code of the project that a build knows of: its function, or a script that its command names."""
+        return bool(edge.literal) or type(edge.stage.action) is not Command
 
     def code_made(self, edge: Edge) -> tuple[str, ...]:
         """Files of an edge's code that some edge makes, as the disk has them now."""

@@ -34,7 +34,7 @@ def extra_dependencies(session: Session, decider: Decider, requested: Sequence[i
             looked.add(node)
             edge = graph.edges[node]
             known = decider.known_discovered(edge) if decider.has_discovered(edge) else ()
-            made = decider.code_made(edge)
+            made = decider.code_made(edge) if decider.has_code(edge) else ()
             if not (known or made or later):
                 continue
             makers = {graph.producer.get(path, -1) for path in (*known, *made)} - {-1, node}
