@@ -161,8 +161,9 @@ class Instances:
 
         def output_of(item: Item, _: str) -> Output:
             path = text(item)
-            folder, _, last = path.rpartition("/")
-            if not directory and (good[folder] if folder in good else self._is_good(folder)) and is_plain(last) and path not in taken:
+            cut = path.rfind("/") + 1
+            folder = path[:cut]
+            if not directory and (good[folder] if folder in good else self._is_good(folder)) and is_plain(path[cut:]) and path not in taken:
                 return made(path)
             return self._checked(output, path)
 
@@ -179,9 +180,8 @@ class Instances:
         return _at(output, path, directory)
 
     def _is_good(self, folder: str) -> bool:
-        """Whether a folder is one that any output may lie in: a plain path, and not in the store."""
-        good = not folder or (PLAIN.fullmatch(folder) is not None and folder[-1] != "/" and not f"{folder}/".startswith(self._store_below))
-        self._folders[folder] = good
+        """Whether a folder, with its slash, is one that any output may lie in: a plain path, and not in the store. "" is the root."""
+        good = self._folders[folder] = not folder or (PLAIN.fullmatch(folder) is not None and not folder.startswith(self._store_below))
         return good
 
     def _place(self, text: str, what: str, key: str) -> tuple[str, bool]:
