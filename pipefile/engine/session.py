@@ -176,7 +176,7 @@ class Session:
         """Edges that may turn out to be left out."""
         self._there: dict[str, bool] = {}
         self.remains: Remains | None = None
-        """Tells which inputs are dead outputs; None where there can be none."""
+        """Tells which inputs are dead outputs; None where there can be none, or where not all that could make them is known."""
         self.condition()
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
@@ -233,7 +233,7 @@ class Session:
         """Find out what is left out, as far as that is known, and what may be; and, from now on, which inputs are dead outputs."""
         from pipefile.engine.remains import Remains
 
-        self.remains = Remains(self)
+        self.remains = None if self.pipeline.joined or self.pipeline.unknown else Remains(self)
         if not self.graph.conditional:
             return
         from pipefile.plan.conditions import static
