@@ -79,8 +79,8 @@ def test_one_pipeline_reads_what_another_has_made(flow: Project) -> None:
     """A program builds one pipeline after the other: what the first has made is a source of the second, which does not know the first one."""
     more = '\n@stage(inputs={"src": "out.txt"}, outputs={"out": "end.txt"})\ndef end(src, out):\n    open(out, "w").write(open(src).read() + "!")\n'
     flow.write("flow.py", FLOW + more + "\n@pipeline\ndef after():\n    return end()\n")
-    program = "r = [p.run(quiet=True) for p in (flow.good, flow.after, flow.good, flow.after)]\nprint(json.dumps([[each.status, each.ran] for each in r]))"
-    assert told(flow, program) == [["succeeded", ["copy"]], ["succeeded", ["end"]], ["succeeded", []], ["succeeded", []]]
+    built = "r = [each.run(quiet=True) for each in (flow.good, flow.after, flow.good, flow.after)]\n"
+    assert told(flow, built + "print(json.dumps([[each.status, each.ran] for each in r]))") == [["succeeded", ["copy"]], ["succeeded", ["end"]], ["succeeded", []], ["succeeded", []]]
     assert flow.read("end.txt") == "TEXT!"
 
 
