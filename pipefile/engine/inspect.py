@@ -97,7 +97,7 @@ def _look_once(
     schedule = Schedule(graph, nodes, extra, jobs=1)
     found: list[EdgeStatus] = []
     moving: set[int] = set()
-    conditions = Conditions(session, extra)
+    conditions = Conditions(session, extra, decider)
     never = constructor(EdgeStatus, _NEVER_BUILT) if len(nodes) >= MANY else None
     while not schedule.done:
         for number in schedule.decidable():
@@ -123,6 +123,9 @@ def _look_once(
             dead = conditions.dead_inputs(edge, within=True) if session.left_out else ()
             if dead and status is None:
                 status = EdgeStatus("", "", "unknown", tuple([Reason("upstream", path) for path in dead]))
+            remains = conditions.remains(edge)
+            if remains and status is None:
+                status = EdgeStatus("", "", "unknown", tuple([Reason("dead", path) for path in remains]))
             if force:
                 status = EdgeStatus(edge.name, edge.stage.name, "stale", (FORCED,))
             elif status is None:

@@ -94,7 +94,7 @@ class DiskWorld:
             self.globs[pattern] = found
             if not self._settled:
                 self._note(found)
-        return found.paths
+        return self._alive(found.paths)
 
     def _note(self, found: globs.GlobMatch) -> None:
         """Remember what a glob has seen of the files that it found: those that are no links lie where their paths say, if the folder does that the
@@ -151,16 +151,25 @@ class DiskWorld:
 
     def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
         found = self.globs[pattern] = self._expand(pattern)  # so that the folders outside of *folders* tell when other files come
+        return self._alive(found.paths, folders)
+
+    def _alive(self, paths: Sequence[str], folders: Collection[str] = ()) -> Sequence[str]:
+        """Files that do not lie in a directory which is a stage's output: of those, which lie in *folders*."""
         own: dict[str, bool] = {}
 
-        def counts(path: str) -> bool:
-            folder = folder_of(path)
-            if folder not in own:
-                above = parents(path)
-                own[folder] = any(each in folders for each in above) or not any(self._is_dead(each) for each in above)
-            return own[folder]
+        def is_made(folder: str) -> bool:
+            for above in (folder, *parents(folder)):
+                if above in folders or not above:
+                    return False
+                found = own.get(above)
+                if found is None:
+                    found = own[above] = self._is_dead(above)
+                if found:
+                    return True
+            return False
 
-        return [path for path in found.paths if counts(path)]
+        made = {folder for folder in {folder_of(path) for path in paths} if is_made(folder)}
+        return [path for path in paths if folder_of(path) not in made] if made else paths
 
     def value(self, output: Output, entry: str) -> object:
         from pipefile.engine.items import read_value
