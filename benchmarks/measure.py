@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds: wall clock, and user plus system time of the process tree."""
+    """Seconds: wall clock, and user plus system time of the process tree. `peak`: bytes of memory that its largest process had at a time."""
 
     wall: float
     cpu: float
+    peak: int = 0
 
 
 class RunError(Exception):
@@ -41,7 +43,7 @@ def run(argv: Sequence[str], cwd: str, output: str, env: Mapping[str, str] | Non
     if status != 0:
         with open(output, encoding="utf-8", errors="replace") as file:
             raise RunError(f"`{' '.join(argv)}` ended with {os.waitstatus_to_exitcode(status)}\n{file.read()[-2000:]}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime)
+    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
 
 def compile_package() -> None:

@@ -2,6 +2,11 @@
 
     python benchmarks/run.py --stages 10000
     python benchmarks/run.py --stages 1000 --no-shell --tools pipefile,ninja --reps 7 --out result.json
+    python benchmarks/run.py --stages 10000 --for-each
+
+`--for-each` compares one stage with an item for each of N sources with N rules of ninja: first the plan of a build, `pipefile build -n` and
+`ninja -n` where nothing has been built yet, then builds with nothing to do and with one source changed. Of the full builds, which these need, there
+is one each. The table has the memory, too.
 
 README.md, in this folder, says how to read the numbers.
 """
@@ -23,7 +28,7 @@ from measure import RunError, Sample, compile_package, run, stamps
 from shapes import Shape
 from tools import TOOLS, Pipefile, Tool
 
-SCENARIOS = ("no-op", "one change", "full")
+SCENARIOS = ("plan", "no-op", "one change", "full")
 BARE = "python -c pass"
 
 
@@ -45,6 +50,7 @@ class Bench:
 
     def __init__(self, shape: Shape, tools: list[Tool], folder: str, jobs: int) -> None:
         self.shape, self.tools, self.jobs = shape, tools, jobs
+        self.untouched = {tool.name: os.path.join(folder, shape.name, f"{tool.name}.plan") for tool in tools}
         self.roots = {tool.name: os.path.join(folder, shape.name, tool.name) for tool in tools}  # before the first full build; then of the last
         self.output = os.path.join(folder, "output.txt")
         self.edits = 0
@@ -52,6 +58,17 @@ class Bench:
 
     def build(self, tool: Tool) -> Sample:
         return run(tool.argv(self.jobs), self.roots[tool.name], self.output)
+
+    def plan(self, tool: Tool) -> Sample:
+        """In a folder where nothing was ever built; and nothing is built there."""
+        root = self.untouched[tool.name]
+        if not os.path.exists(root):
+            tool.prepare(self.shape, root)
+            tool.clean(self.shape, root)
+        sample = run(tool.plan_argv(), root, self.output)
+        left = [path for path in (*tool.state, *self.shape.outputs()[:1]) if os.path.lexists(os.path.join(root, path))]
+        self.expect(tool, not left, f"a plan made {left}")
+        return sample
 
     def full(self, tool: Tool) -> Sample:
         """In a folder that is new each time: where many files were just deleted, ext4 is slow to make new ones for some seconds."""
@@ -95,7 +112,7 @@ class Bench:
 
     def scenario(self, name: str, reps: int) -> list[Result]:
         """All tools, interleaved: repetition 1 of each, then repetition 2 of each, so that other load hits all alike."""
-        step: Callable[[Tool], Sample] = {"no-op": self.no_op, "one change": self.one_change, "full": self.full}[name]
+        step: Callable[[Tool], Sample] = {"plan": self.plan, "no-op": self.no_op, "one change": self.one_change, "full": self.full}[name]
         results = [Result(self.shape.name, name, tool.name) for tool in self.tools]
         for rep in range(reps):
             turn = rep % len(results)  # another tool goes first each time
@@ -117,6 +134,8 @@ def measure(shape: Shape, tools: list[Tool], args: argparse.Namespace) -> list[R
     try:
         bench = Bench(shape, tools, folder, args.jobs)
         results = [bare_python(max(5, args.reps), bench.output)]
+        if args.for_each:
+            results += bench.scenario("plan", args.reps)
         results += bench.scenario("full", 1 if args.no_full else args.reps)
         for tool in tools:
             bench.no_op(tool)  # once untimed: what settles after a build is not the no-op's
@@ -127,20 +146,25 @@ def measure(shape: Shape, tools: list[Tool], args: argparse.Namespace) -> list[R
         shutil.rmtree(folder)
 
 
-def table(shape: Shape, results: list[Result], tools: list[Tool]) -> str:
-    """Medians as Markdown; ratios are of the first pipefile's time to each other tool's."""
+def table(shape: Shape, results: list[Result], tools: list[Tool], memory: bool = False) -> str:
+    """Medians as Markdown; ratios are of the first pipefile's time to each other tool's. *memory*: the largest process, too."""
     first = next((tool.name for tool in tools if isinstance(tool, Pipefile)), "")
     others = [tool.name for tool in tools if tool.name != first]
     ratios = [f"{first} / {name}" for name in others] if first else []
     bare = next(result for result in results if result.tool == BARE).median()
     lines = [
         f"### {shape.stages:,} stages, {'with a shell' if shape.shell else 'without a shell'}\n",
-        f"| ms, wall (CPU) | {' | '.join([tool.name for tool in tools] + ratios)} |",
+        f"| ms, wall (CPU{', MB' if memory else ''}) | {' | '.join([tool.name for tool in tools] + ratios)} |",
         "| --- |" + " ---: |" * (len(tools) + len(ratios)),
     ]
     for scenario in SCENARIOS:
         found = {result.tool: result for result in results if result.scenario == scenario}
-        cells = [f"{found[tool.name].median() * 1000:,.1f} ({found[tool.name].median('cpu') * 1000:,.1f})" for tool in tools]
+        if not found:
+            continue
+        cells = []
+        for tool in tools:
+            peak = f", {found[tool.name].median('peak') / 1e6:,.0f}" if memory else ""
+            cells.append(f"{found[tool.name].median() * 1000:,.1f} ({found[tool.name].median('cpu') * 1000:,.1f}{peak})")
         cells += [f"{found[first].median() / found[name].median():.2f}" for name in others if ratios]
         lines.append(f"| {scenario} | {' | '.join(cells)} |")
     lines.append(f"\n`{BARE}`: {bare * 1000:.1f} ms\n")
@@ -154,14 +178,17 @@ def arguments() -> argparse.Namespace:
     kind.add_argument("--shell", action="store_const", const="shell", dest="kind", help="commands that need a shell")
     kind.add_argument("--no-shell", action="store_const", const="direct", dest="kind", help="commands that need none")
     kind.add_argument("--both", action="store_const", const="both", dest="kind", help="first the ones, then the others (default)")
-    parser.add_argument("--tools", default="pipefile,ninja,make", help="which, separated by commas; `for_each` is pipefile with one stage for all")
+    parser.add_argument("--for-each", action="store_true", help="one stage with `for_each`, without a shell, against ninja, and its plan")
+    parser.add_argument("--tools", help="which, separated by commas; `for_each` is pipefile with one stage for all (default: all others)")
     parser.add_argument("--reps", type=int, default=5, help="samples of each (default: 5)")
     parser.add_argument("--no-full", action="store_true", help="only one full build each, which the other scenarios need")
     parser.add_argument("--jobs", type=int, default=2, help="-j of every tool (default: 2)")
     parser.add_argument("--folder", help="where to work (default: the folder for temporary files)")
     parser.add_argument("--out", metavar="FILE", help="write all samples as JSON")
-    parser.set_defaults(kind="both")
     args = parser.parse_args()
+    args.kind = args.kind or ("direct" if args.for_each else "both")
+    args.tools = args.tools or ("for_each,ninja" if args.for_each else "pipefile,ninja,make")
+    args.no_full |= args.for_each
     unknown = [name for name in args.tools.split(",") if name not in TOOLS]
     if unknown:
         parser.error(f"there is no tool `{unknown[0]}`; there are {', '.join(TOOLS)}")
@@ -189,7 +216,7 @@ def main() -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         everything += results
-        print(table(shape, results, tools), flush=True)
+        print(table(shape, results, tools, args.for_each), flush=True)
     if args.out:
         machine = {"machine": platform.platform(), "python": platform.python_version(), "cpus": len(os.sched_getaffinity(0))}
         settings = {"stages": args.stages, "jobs": args.jobs, "reps": args.reps}

@@ -22,6 +22,10 @@ class Tool:
     def argv(self, jobs: int) -> list[str]:
         raise NotImplementedError
 
+    def plan_argv(self) -> list[str]:
+        """Says what a build would do, line by line, and does nothing."""
+        raise NotImplementedError
+
     def missing(self) -> str:
         """Why it cannot be measured here; "" if it can."""
         program = self.argv(1)[0]
@@ -63,9 +67,15 @@ class Pipefile(Tool):
         return "Pipefile.toml", "\n".join(stages)
 
     def argv(self, jobs: int) -> list[str]:
+        return [*self.start(), "-q", f"-j{jobs}"]
+
+    def plan_argv(self) -> list[str]:
+        return [*self.start(), "build", "-n"]
+
+    @staticmethod
+    def start() -> list[str]:
         beside = os.path.join(os.path.dirname(sys.executable), "pipefile")
-        start = [beside] if os.access(beside, os.X_OK) else [sys.executable, "-m", "pipefile"]
-        return [*start, "-q", f"-j{jobs}"]
+        return [beside] if os.access(beside, os.X_OK) else [sys.executable, "-m", "pipefile"]
 
 
 class ForEach(Pipefile):
@@ -92,6 +102,9 @@ class Ninja(Tool):
     def argv(self, jobs: int) -> list[str]:
         return ["ninja", "--quiet", f"-j{jobs}"]
 
+    def plan_argv(self) -> list[str]:
+        return ["ninja", "-n"]
+
 
 class Make(Tool):
     """GNU make without its built-in rules, which cost it more than everything else."""
@@ -105,6 +118,9 @@ class Make(Tool):
 
     def argv(self, jobs: int) -> list[str]:
         return ["make", "-rR", "-s", f"-j{jobs}"]
+
+    def plan_argv(self) -> list[str]:
+        return ["make", "-rR", "-n"]
 
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (Pipefile(), ForEach(), Ninja(), Make())}

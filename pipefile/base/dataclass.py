@@ -11,7 +11,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as typing's, whose import is not needed for this
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from dataclasses import dataclass, field, replace
+    from typing import TypeVar
+
+    Made = TypeVar("Made")
+
+    def constructor(cls: Callable[..., Made], fixed: Mapping[str, object]) -> Callable[..., Made]: ...
+
 else:
     from operator import attrgetter
 
@@ -32,6 +39,23 @@ else:
             if name not in values:
                 values[name] = getattr(changed, name)
         return changed.__class__(**values)
+
+    def constructor(cls, fixed):
+        """What makes objects of a frozen class with slots in half the time that calling it takes. It is compiled here: that pays for thousands.
+
+        Args:
+            cls: The class, with two fields or more.
+            fixed: Fields that have the same value in all of the objects.
+
+        Returns:
+            A function that takes the values of all other fields by position, in the order of their declaration.
+        """
+        twins = cls.__init__.__globals__
+        known = {"_open": twins["_open"], "_closed": twins["_closed"], **{f"_fixed_{name}": value for name, value in fixed.items()}}
+        lines = [f" self.{name} = {f'_fixed_{name}' if name in fixed else name}" for name in cls.__match_args__]
+        arguments = ", ".join([name for name in cls.__match_args__ if name not in fixed])
+        exec("\n".join([f"def make({arguments}):", " self = _open()", *lines, " self.__class__ = _closed", " return self"]), known)
+        return known["make"]
 
     def dataclass(cls=None, *, frozen=False, slots=False, eq=True):
         """As `dataclasses.dataclass`, with the arguments that are used here."""
@@ -135,4 +159,4 @@ else:
             return found
 
 
-__all__ = ["dataclass", "field", "replace"]
+__all__ = ["constructor", "dataclass", "field", "replace"]

@@ -79,14 +79,12 @@ class OsDisk:
         found = []
         with os.scandir(self.at(folder or ".")) as entries:
             for entry in entries:
-                if entry.is_symlink():
-                    kind = "link"
-                elif entry.is_file(follow_symlinks=False):
+                if entry.is_file(follow_symlinks=False):
                     kind = "file"
                 elif entry.is_dir(follow_symlinks=False):
                     kind = "directory"
                 else:
-                    kind = "other"
+                    kind = "link" if entry.is_symlink() else "other"
                 found.append((entry.name, kind))
         return found
 

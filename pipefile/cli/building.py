@@ -115,18 +115,30 @@ def _build(request: Request, wanted: Options, report: Report, look: Look | None)
     from pipefile.engine.build import build
     from pipefile.engine.interrupt import Interrupts
 
-    gc.set_threshold(200_000)  # a graph is a great many objects at once, and none of them is garbage
     # stages run here anyway, and a process whose own folder it is starts them more cheaply
     os.chdir(request.project.root)
-    if not _is_main_thread():  # signals are then handled by whoever has the main thread
-        return build(request.project, wanted, report, look=look).exit_status
-    with Interrupts() as interrupts:
-        result = build(request.project, wanted, report, interrupts, look=look)
+    gc.disable()  # a graph is a great many objects at once, and none of them is garbage
+    try:
+        if not _is_main_thread():  # signals are then handled by whoever has the main thread
+            return build(request.project, wanted, report, look=look, planned=_planned).exit_status
+        with Interrupts() as interrupts:
+            result = build(request.project, wanted, report, interrupts, look=look, planned=_planned)
+    finally:
+        gc.freeze()  # and back at once: what is young becomes old, so that nobody looks at it while the process ends
+        gc.unfreeze()
+        gc.enable()
     if result.abandoned:  # a function's thread runs on, and Python would wait for it
         report.close()
         drop_python_streams()
         os._exit(result.exit_status)
     return result.exit_status
+
+
+def _planned() -> None:
+    """What has been made of a graph stays: who collects from here on need not look at it."""
+    gc.freeze()
+    gc.set_threshold(200_000)
+    gc.enable()
 
 
 class Pauses:

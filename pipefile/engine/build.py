@@ -52,13 +52,14 @@ Emit = Callable[[Event], None]
 Look = Callable[[], Seen | None]
 
 
-def build(
+def build(  # noqa: PLR0913, PLR0917  # the last ones are for whoever has a process to itself
     project: Project,
     options: Options,
     emit: Emit,
     interrupts: Interrupts | None = None,
     library: Library | None = None,
     look: Look | None = None,
+    planned: Callable[[], None] = lambda: None,
 ) -> RunResult:
     """Build targets.
 
@@ -70,6 +71,7 @@ def build(
         interrupts: Signals that end the build; None where somebody else handles them.
         library: What a program asks for that builds one of its own pipelines.
         look: Looks at the files of the request, for a build that starts from the index; None has them looked at here.
+        planned: Called when all is known that may run, and before anything does.
 
     Returns:
         What it came to; `exit_status` as 3-cli lists them.
@@ -135,6 +137,7 @@ def build(
         work = Work(session, options, emit, warn, decider, lock.fd, interrupts)
         builder = _Build(work, warnings, running.as_on_disk, library.pipeline is not None, start)
         builder.taken_over = bool(lock.taken_over)
+        builder.planned = planned
         if lock.taken_over:
             builder.places.remove_left(session.graph.edges)
         return builder.run(started)
@@ -206,12 +209,14 @@ class _Build:
         self.places = Places(self.session.files, settings.outside, self.options.force, lambda: self.session.graph.producer)
         self.began = 0
         self.taken_over = False
+        self.planned: Callable[[], None] = lambda: None
         self.growth: Growth | None = None
         self.beyond = False  # what was traced did something that it does not declare
 
     def run(self, started: float) -> RunResult:
         session, options = self.session, self.options
         plan = self._planned()
+        session.world.settle()
         may_run = [edge for edge in plan.edges if edge.id not in session.left_out]
         try:
             self.places.check(may_run)
@@ -262,6 +267,7 @@ class _Build:
         loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra, self.decider), slots, reuse, temps, self.growth))
         if temps is not None:
             temps.join(schedule, loop.tally, plan.extra)
+        self.planned()
         try:
             loop.run(plan.total, plan.passed)
             reuse.close(self.interrupts is not None and self.interrupts.number > 0)

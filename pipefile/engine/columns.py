@@ -17,14 +17,18 @@ from pipefile.store.record import edge_record_path, record_path
 _encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
-def suits(edge: Edge) -> bool:
+def suits(edge: Edge, producer: Mapping[str, int]) -> bool:
     """Whether a build may go on from the index although something about this edge has changed (engine/warm.py). Where it may not, and in doubt,
     the whole graph is looked at, which is always right.
 
     What becomes of outputs that come and go depends on all that need them. Directories bring files that come and go with every run: what is known of
     these is not mended in the index, but found anew. So do values, which may name files of
     their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
-    weighed over all that may run.
+    weighed over all that may run. And a link to what an edge makes is a row by itself, which that edge does not write.
+
+    Args:
+        edge: The edge.
+        producer: As the graph has it.
     """
     stage = edge.stage
     if stage.resources:
@@ -33,9 +37,15 @@ def suits(edge: Edge) -> bool:
         return False
     if any(output.temp or output.optional or output.checkpoint for output in stage.outputs):
         return False
-    return not any(
-        need.files is not None and (need.files.inside or need.files.value or need.files.kind in ("directory", "late")) for need in edge.needs
-    )
+    for need in edge.needs:
+        files = need.files
+        if files is None:
+            continue
+        if files.inside or files.value or files.kind in ("directory", "late"):
+            return False
+        if files.node >= 0 and files.kind == "file" and files.paths[0] not in producer:
+            return False
+    return True
 
 
 class ComingAndGoing:

@@ -15,6 +15,7 @@ from pipefile.engine.session import Session, python
 from pipefile.engine.unasked import Unasked
 from pipefile.model.graph import Edge, FileSet
 from pipefile.model.record import ABSENT, Component, Reason, Record, Remembered
+from pipefile.model.stage import Command
 from pipefile.plan.key import Facts, components, key_of, set_label
 from pipefile.plan.stale import compare, runs_anyway
 from pipefile.store.index import FRESH, OUTPUT, folder_stamp_of
@@ -78,6 +79,7 @@ class Decider:
         self._folders: dict[str, frozenset[str] | None] = {}
         self._missing: dict[str, int] = {}
         self._there: dict[str, frozenset[str]] = {}
+        self._nothing: dict[int, Remembered] = {}
         self._rewritten: set[int] = set()  # edges whose records this build has changed
         self._facts_before: Facts | None = None
         self._set_users: dict[int, int] | None = None
@@ -111,23 +113,28 @@ class Decider:
         """Where nothing has been built yet, records are not even looked for: the names in the folder of the first output tell that there is none."""
         if not edge.outputs or edge.id in self._rewritten:
             return self._session.records.read(edge.name, edge.outputs)
-        path = record_path(edge.outputs[0].path)
-        folder = folder_of(path)
+        first = edge.outputs[0].path
+        folder = folder_of(first)
         missing = self._missing.get(folder, 0)
         if missing >= LISTED_FROM:
             names = self._there.get(folder)
             if names is None:
                 names = self._there[folder] = self._names(folder)
-            if name_of(path) not in names:
-                return Remembered((None,) * len(edge.outputs))
+            if not names or name_of(record_path(first)) not in names:
+                count = len(edge.outputs)
+                nothing = self._nothing.get(count)
+                if nothing is None:
+                    nothing = self._nothing[count] = Remembered((None,) * count)
+                return nothing
         found = self._session.records.read(edge.name, edge.outputs)
         if found.main is None:
             self._missing[folder] = missing + 1
         return found
 
     def _names(self, folder: str) -> frozenset[str]:
+        """The records in a folder."""
         try:
-            return frozenset([name for name, _ in self._session.disk.names(folder)])
+            return frozenset([name for name, _ in self._session.disk.names(folder) if name.endswith(".hash")])
         except OSError:
             return frozenset()
 
@@ -140,8 +147,8 @@ class Decider:
 
     def never(self, edge: Edge) -> bool:
         """Whether nothing stands in the places of an edge's records, so that it is stale whatever its inputs are."""
-        self.remembered(edge)
-        return self.is_bare(edge)
+        found = self.remembered(edge)
+        return not found.faults and not any(found.records) and edge.id not in self._rewritten and edge.id not in self.naming
 
     def record(self, edge: Edge) -> Record | None:
         """The main record, if all records of the edge are there and of one attempt."""
@@ -225,6 +232,10 @@ class Decider:
     def has_discovered(self, edge: Edge) -> bool:
         """Whether an edge can have discovered inputs at all."""
         return edge.discovers
+
+    def has_code(self, edge: Edge) -> bool:
+        """Whether an edge can run code of the project that a build knows of: its function, or a script that its command names."""
+        return bool(edge.literal) or type(edge.stage.action) is not Command
 
     def code_made(self, edge: Edge) -> tuple[str, ...]:
         """Files of an edge's code that some edge makes, as the disk has them now."""

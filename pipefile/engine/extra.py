@@ -34,7 +34,10 @@ def extra_dependencies(session: Session, decider: Decider, requested: Sequence[i
             looked.add(node)
             edge = graph.edges[node]
             known = decider.known_discovered(edge) if decider.has_discovered(edge) else ()
-            makers = {graph.producer.get(path, -1) for path in (*known, *decider.code_made(edge))} - {-1, node}
+            made = decider.code_made(edge) if decider.has_code(edge) else ()
+            if not (known or made or later):
+                continue
+            makers = {graph.producer.get(path, -1) for path in (*known, *made)} - {-1, node}
             if later:
                 makers.update(_later(later, known, node, is_above))
             new = makers.difference(graph.depends[node])

@@ -21,11 +21,13 @@ class GlobMatch(NamedTuple):
 
     Args:
         paths: The files, bytewise sorted.
-        folders: The folders whose names were looked at: while they stand as they were, so does the result. "" is the root.
+        folders: The folders whose names were looked at, sorted: while they stand as they were, so does the result. "" is the root.
+        links: Those of the files that are links to files; None where that is not known.
     """
 
     paths: tuple[str, ...]
     folders: tuple[str, ...]
+    links: tuple[str, ...] | None = ()
 
 
 def expand(disk: Disk, pattern: str, is_dead: Callable[[str], bool], store: str = "pipeline_outputs") -> GlobMatch:
@@ -42,13 +44,14 @@ def expand(disk: Disk, pattern: str, is_dead: Callable[[str], bool], store: str 
     """
     matches = matcher(pattern)
     if matches is None:
-        return GlobMatch((), ())
+        return GlobMatch((), (), ())
     start = start_folder(pattern)
     while start and start != "/" and not _is_folder(disk, start):  # the nearest folder that is there tells when the others come
         start = folder_of(start)
     may_enter = pruner(pattern)
     paths: list[str] = []
     folders: list[str] = []
+    links: list[str] = []
     stack = [] if _closed(start, store) else [start]
     while stack:
         folder = stack.pop()
@@ -57,12 +60,13 @@ def expand(disk: Disk, pattern: str, is_dead: Callable[[str], bool], store: str 
             folders.append(folder)
             paths += found[0]
             stack += found[1]
+            links += found[2]
     folders.sort()
-    return GlobMatch(tuple(bytewise(paths)), tuple(folders))
+    return GlobMatch(tuple(bytewise(paths)), tuple(folders), tuple(bytewise(links)))
 
 
 def stands_in(disk: Disk, pattern: str, before: GlobMatch, folder: str, is_dead: Callable[[str], bool], store: str = "pipeline_outputs") -> bool:
-    """Whether a glob finds in one of its folders what it has found there before, without a look at the others.
+    """Whether a glob finds in one of its folders what it has found there before, links as links, without a look at the others.
 
     Args:
         disk, pattern, is_dead, store: As for `expand`.
@@ -76,16 +80,18 @@ def stands_in(disk: Disk, pattern: str, before: GlobMatch, folder: str, is_dead:
     found = None if matches is None else _in_folder(disk, folder, (matches, pruner(pattern), is_dead, store))
     if found is None:
         return False
-    paths, folders = found
+    paths, folders, links = found
     within_it = [path for path in before.paths if folder_of(path) == folder]
+    if before.links is not None and set(links) != {path for path in before.links if folder_of(path) == folder}:
+        return False
     return set(paths) == set(within_it) and set(folders) == {other for other in before.folders if other != folder and folder_of(other) == folder}
 
 
 _Rules = tuple[Callable[[str], object], Callable[[str], object], Callable[[str], bool], str]
 
 
-def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[str]] | None:
-    """The files of a folder that match, and the folders in it that are to be looked into; None if it is gone."""
+def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[str], list[str]] | None:
+    """The files of a folder that match, the folders in it that are to be looked into, and those of the files that are links; None if it is gone."""
     matches, may_enter, is_dead, store = rules
     try:
         entries = disk.names(folder)
@@ -93,8 +99,9 @@ def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[
         return None
     paths: list[str] = []
     folders: list[str] = []
+    links: list[str] = []
     base = folder if folder in ("", "/") else folder + "/"
-    names: set[str] | None = None
+    records = {name for name, _ in entries if name.endswith(".hash")}
     for name, kind in entries:
         path = base + name
         if kind == "directory":
@@ -105,12 +112,12 @@ def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[
             continue
         if kind == "link" and not _leads_to_file(disk, path):
             continue
-        if names is None:
-            names = {other for other, _ in entries}
-        if record_path(name) in names and is_dead(path):
+        if records and record_path(name) in records and is_dead(path):
             continue
         paths.append(path)
-    return paths, folders
+        if kind == "link":
+            links.append(path)
+    return paths, folders, links
 
 
 def _is_folder(disk: Disk, path: str) -> bool:
@@ -124,7 +131,7 @@ def _closed(folder: str, store: str) -> bool:
 
 
 def _own(name: str) -> bool:
-    return name == _LOCK or (name[0] == "." and name.endswith((".hash", ".hash~")))
+    return name[0] == "." and (name == _LOCK or name.endswith((".hash", ".hash~")))
 
 
 def _leads_to_file(disk: Disk, path: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pipefile.base.dataclass import dataclass, replace
+from pipefile.base.dataclass import constructor, dataclass, replace
 from pipefile.base.errors import GraphError, InputError
 from pipefile.base.paths import show
 from pipefile.engine.cached import Cached, has_results, open_cache
@@ -23,6 +23,7 @@ from pipefile.model.record import Reason
 from pipefile.model.run import RunResult
 from pipefile.plan.estimate import estimate
 from pipefile.plan.fallback import mains
+from pipefile.plan.instances import MANY
 from pipefile.plan.mode import NO_MODE, Mode, Modes, mode_of
 from pipefile.plan.schedule import Schedule
 from pipefile.plan.stale import FORCED, NEVER, describe, runs_anyway
@@ -97,27 +98,29 @@ def _look_once(
     found: list[EdgeStatus] = []
     moving: set[int] = set()
     conditions = Conditions(session, extra, decider)
+    never = constructor(EdgeStatus, _NEVER_BUILT) if len(nodes) >= MANY else None
     while not schedule.done:
         for number in schedule.decidable():
             edge = graph.edges[number]
-            skipped = _condition(conditions, edge, moving)
+            skipped = _condition(conditions, edge, moving) if graph.conditional else None
             if skipped is not None:
                 found.append(skipped)
                 if skipped.state != "skipped":
                     moving.add(number)
                 schedule.end(number, "left")
                 continue
-            fanout = graph.fanouts.get(edge.stage.name)
+            fanout = graph.fanouts.get(edge.stage.name) if graph.fanouts else None
             if fanout is not None and fanout.edge == number:
                 found.append(EdgeStatus(edge.name, edge.stage.name, "unknown", _of_items("items", fanout.makers, graph)))
                 moving.add(number)
                 schedule.end(number, "fresh")
                 continue
-            status = _above(session, decider, edge, [*graph.depends[number], *extra.get(number, ())], moving)
+            above = graph.depends[number] + extra.get(number, ())
+            status = _above(session, decider, edge, above, moving) if above else None
             if fanout is not None and not moving.isdisjoint(fanout.makers):
                 reasons = _of_items("item", [maker for maker in fanout.makers if maker in moving], graph)
                 status = EdgeStatus("", "", "unknown", reasons)
-            dead = conditions.dead_inputs(edge, within=True)
+            dead = conditions.dead_inputs(edge, within=True) if session.left_out else ()
             if dead and status is None:
                 status = EdgeStatus("", "", "unknown", tuple([Reason("upstream", path) for path in dead]))
             remains = conditions.remains(edge)
@@ -126,7 +129,7 @@ def _look_once(
             if force:
                 status = EdgeStatus(edge.name, edge.stage.name, "stale", (FORCED,))
             elif status is None:
-                status = _decided(decider, session, number, None if number in schedule.dropped else cached, again)
+                status = _decided(decider, session, number, None if number in schedule.dropped else cached, again, never)
             else:
                 status = EdgeStatus(edge.name, edge.stage.name, "unknown", status.reasons, status.seconds)
                 own = _decided(decider, session, number)
@@ -210,12 +213,19 @@ def _foresee(session: Session, decider: Decider, cached: Cached, number: int) ->
 
 
 def _decided(
-    decider: Decider, session: Session, number: int, cached: Cached | None = None, again: Again | None = None
+    decider: Decider,
+    session: Session,
+    number: int,
+    cached: Cached | None = None,
+    again: Again | None = None,
+    never: Callable[[str, str], EdgeStatus] | None = None,
 ) -> EdgeStatus:
     edge = session.graph.edges[number]
     if cached is None and decider.never(edge):
         anyway = runs_anyway(edge)
-        return EdgeStatus(edge.name, edge.stage.name, "stale", (NEVER,) if anyway is None else (anyway, NEVER))
+        if anyway is None and never is not None:
+            return never(edge.name, edge.stage.name)
+        return EdgeStatus(edge.name, edge.stage.name, "stale", _NEVER if anyway is None else (anyway, NEVER))
     try:
         decision = decider.decide(edge)
     except InputError as error:
@@ -275,14 +285,15 @@ def dry_run(
         for text in losses.empty(session):
             warn(text)
     found, schedule = _look(session, requested, options.force, options.cache, options.targets)
-    _check_needs(session, options, {status.name for status in found if status.state != "skipped"})
+    _check_needs(session, options, found)
     emit(BuildStarted(options.targets, options.jobs))
     restored = [status for status in found if status.restorable]
     would = [status for status in found if status.state in ("stale", "unknown") and not status.restorable]
     skipped = [status for status in found if status.state == "skipped"]
+    never = describe(NEVER)
     for status in found:
         if status.state != "fresh":
-            reason = describe(status.reasons[0]) if status.reasons else ""
+            reason = never if status.reasons is _NEVER else describe(status.reasons[0]) if status.reasons else ""
             emit(Note("note", f"{'would be restored' if status.restorable else _WORDS[status.state]} {status.name}: {reason}"))
     for text in _items_of_last_time(session, found):
         emit(Note("note", text))
@@ -294,6 +305,7 @@ def dry_run(
     flush = getattr(emit, "flush", None)
     if flush is not None:
         flush()
+    session.keep()
     seconds = project.clock.monotonic() - started
     names, left, back = (tuple([status.name for status in each]) for each in (would, skipped, restored))
     return RunResult("succeeded", 0, skipped=left, fresh=fresh, seconds=seconds, would_run=names, would_restore=back)
@@ -302,24 +314,31 @@ def dry_run(
 def _foreseen(session: Session, schedule: Schedule, would: Sequence[EdgeStatus], jobs: int) -> Foreseen:
     """How long what would run will take, by how long it took before."""
     edges = session.graph.edges
-    running = {status.name: status.seconds for status in would}
-    nodes = [node for node in schedule.order if node >= len(edges) or edges[node].name in running]
     indexed = seconds_before(session)
-    seconds = {node: took for node in nodes if node < len(edges) and (took := indexed.get(node) or running[edges[node].name]) > 0}
-    found = estimate(nodes, schedule.dependencies, seconds, len(edges), jobs)
+    found = None
+    if indexed or any(status.seconds for status in would):
+        running = {status.name: status.seconds for status in would}
+        nodes = [node for node in schedule.order if node >= len(edges) or edges[node].name in running]
+        seconds = {node: took for node in nodes if node < len(edges) and (took := indexed.get(node) or running[edges[node].name]) > 0}
+        found = estimate(nodes, schedule.dependencies, seconds, len(edges), jobs)
     unsure = sum(status.state == "unknown" for status in would)
     if found is None:
         return Foreseen(len(would), unsure, len(would), None, 0.0, jobs)
     return Foreseen(len(would), unsure, found.unknown, found.seconds, found.work, jobs)
 
 
-def _check_needs(session: Session, options: Options, names: Collection[str]) -> None:
+def _check_needs(session: Session, options: Options, found: Sequence[EdgeStatus]) -> None:
     """As a build, refuse what can never run on this machine."""
-    edges = [edge for edge in session.graph.edges if edge.name in names and (edge.stage.resources or edge.stage.fallback)]
+    edges = [edge for edge in session.graph.edges if edge.stage.resources or edge.stage.fallback]
+    if edges:
+        names = {status.name for status in found if status.state != "skipped"}
+        edges = [edge for edge in edges if edge.name in names]
     if edges:
         from pipefile.engine.needs import Needs
 
         Needs(session, options, edges).check(edges, Decider(session), options.force)
 
 
+_NEVER = (NEVER,)
+_NEVER_BUILT = {"state": "stale", "reasons": _NEVER, "seconds": 0.0, "mode": NO_MODE, "restorable": False}
 _WORDS = {"stale": "would run", "unknown": "may run", "skipped": "would skip"}

@@ -65,6 +65,7 @@ class Places:
             GraphError: One of them is; places name the stage.
         """
         checked: dict[str, str] = {}
+        absent: set[str] = set()  # folders in which nothing can stand, since they do not
         edges = list(edges)
         for edge in edges:
             for output in edge.stage.outputs:
@@ -72,8 +73,13 @@ class Places:
                 fault = checked.get(folder)
                 if fault is None:
                     fault = checked[folder] = self.folder_fault(folder)
+                    if not fault and self._disk.stat(folder or ".") is None:
+                        absent.add(folder)
                 if fault:
                     raise _fault(edge, output, fault)
+                if folder in absent:
+                    self._files.places[output.path] = None
+                    continue
                 seen = self._disk.lstat(output.path)
                 self._files.places[output.path] = seen
                 if seen is None or stat_bits.S_ISLNK(seen.st_mode):

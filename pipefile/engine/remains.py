@@ -90,8 +90,7 @@ class Remains:
 
     def _has_record(self, path: str) -> bool:
         """Whether a record stands beside a file: the names in its folder tell of all others there too."""
-        at = record_path(path)
-        folder = folder_of(at)
+        folder = folder_of(path)
         names = self._records.get(folder)
         if names is None:
             try:
@@ -99,7 +98,7 @@ class Remains:
             except OSError:
                 names = frozenset()
             self._records[folder] = names
-        return name_of(at) in names
+        return bool(names) and name_of(record_path(path)) in names
 
     def _is_named(self, name: str, stage: str) -> bool:
         """Whether an edge that there is still has made it by naming it when it returned: nothing else tells what it makes."""
@@ -149,7 +148,7 @@ class Remains:
         found: dict[str, None] = {}
         for need in edge.needs:
             files = need.files
-            if files is None or files.kind not in ("file", "directory"):
+            if files is None or (files.kind != "directory" and not (files.kind == "file" and need.optional)):
                 continue
             path = files.paths[0]
             if need.optional and files.node < 0 and self.maker(path):

@@ -180,6 +180,10 @@ class Session:
         self.condition()
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
+    def keep(self) -> None:
+        """Last until the collector comes by, which a process that ends does not wait for: to take a large graph apart costs a part of making it."""
+        self._kept = self
+
     # -- what is remembered
 
     def _stamp(self, path: str) -> tuple[int, ...] | None:

@@ -39,10 +39,19 @@ class DiskWorld:
         self._pipefiles = pipefiles
         self.made: Mapping[str, int] = {}
         self.globs: dict[str, globs.GlobMatch] = {}
+        self.plain: set[str] = set()
+        self._settled = False
         self._real: dict[str, str] = {}
         self._remembered: dict[str, globs.GlobMatch] | None = None
 
+    def settle(self) -> None:
+        """From here on stages run: what is told of a path is what stands there then."""
+        self._settled = True
+        self.plain = set()
+
     def kind(self, path: str) -> Literal["absent", "file", "directory", "other"]:
+        if path in self.plain:
+            return "file"
         try:
             seen = self._disk.stat(path)
         except OSError as error:
@@ -59,13 +68,18 @@ class DiskWorld:
         return "directory" if stat_bits.S_ISDIR(mode) else "other"
 
     def real(self, path: str) -> str:
-        folder = folder_of(path)
-        there = self._real.get(folder)
-        if there is None:
-            there = self._real[folder] = self._follow(folder or ".")
+        if path in self.plain:
+            return path
+        there = self._real_folder(folder_of(path))
         found = join("" if there == "." else there, name_of(path))
         seen = self._disk.lstat(path)
         return self._follow(path) if seen is not None and stat_bits.S_ISLNK(seen.st_mode) else found
+
+    def _real_folder(self, folder: str) -> str:
+        there = self._real.get(folder)
+        if there is None:
+            there = self._real[folder] = self._follow(folder or ".")
+        return there
 
     def _follow(self, path: str) -> str:
         whole, root = os.path.realpath(self._disk.at(path)), os.path.realpath(self._disk.root)
@@ -78,7 +92,16 @@ class DiskWorld:
         if found is None:
             found = self._from_index(pattern) or self._expand(pattern)
             self.globs[pattern] = found
+            if not self._settled:
+                self._note(found)
         return self._alive(found.paths)
+
+    def _note(self, found: globs.GlobMatch) -> None:
+        """Remember what a glob has seen of the files that it found: those that are no links lie where their paths say, if the folder does that the
+        glob began in, since it enters no links."""
+        if found.links is not None and found.folders and self._real_folder(found.folders[0]) == (found.folders[0] or "."):
+            self.plain.update(found.paths)
+            self.plain.difference_update(found.links)
 
     def forget_changed(self, stamps: Mapping[str, tuple[int, ...]]) -> bool:
         """Forget what globs have found that would find something else by now.
@@ -200,11 +223,14 @@ def record_of(disk: Disk, path: str) -> Record | None:
 
 def pack_globs(found: Mapping[str, globs.GlobMatch]) -> bytes:
     """What globs found, for the index."""
-    return json.dumps([[pattern, match.paths, match.folders] for pattern, match in sorted(found.items())]).encode() if found else b""
+    return json.dumps([[pattern, match.paths, match.folders, match.links] for pattern, match in sorted(found.items())]).encode() if found else b""
 
 
 def unpack_globs(data: bytes) -> dict[str, globs.GlobMatch]:
     """What `pack_globs` packed. The index has a checksum, so anything else is a bug of ours."""
     if not data:
         return {}
-    return {pattern: globs.GlobMatch(tuple(paths), tuple(folders)) for pattern, paths, folders in json.loads(data)}
+    return {
+        pattern: globs.GlobMatch(tuple(paths), tuple(folders), tuple(links[0]) if links and links[0] is not None else None)
+        for pattern, paths, folders, *links in json.loads(data)  # an older index says nothing of links
+    }

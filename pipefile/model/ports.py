@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from pipefile.base.dataclass import dataclass, field
@@ -246,6 +246,10 @@ class Completion:
 
 class World(Protocol):
     """What resolving has to know of the disk."""
+
+    @property
+    def plain(self) -> Container[str]:
+        """Paths from the root that are known to be regular files, without a link on their way: nobody need look at them."""
 
     def kind(self, path: str) -> Literal["absent", "file", "directory", "other"]:
         """What stands at a root-relative or absolute path, links followed; a dangling link is "absent"."""

@@ -14,8 +14,8 @@ from pipefile.base.paths import BadPathError, join, name_of, relative, show, wit
 from pipefile.model.ports import World
 from pipefile.model.stage import Axis, Output, Pipeline, Stage, Value
 from pipefile.plan.fanout import ItemsError, Known, Late, rows_of, stand_in, with_items
-from pipefile.plan.instances import BadInstanceError, Instances
-from pipefile.plan.items import instance_name
+from pipefile.plan.instances import MANY, BadInstanceError, Instances
+from pipefile.plan.items import namer
 from pipefile.plan.near import nearest
 from pipefile.plan.patterns import beneath, bytewise, canonical, is_glob, literal_prefix, matcher, pruner, start_folder
 from pipefile.plan.template import parse
@@ -107,11 +107,11 @@ def unlisted(stage: Stage) -> str:
     return f"what stage `{show(stage.name)}` makes is known by who asks for it by name"
 
 
-def instances_of(stage: Stage, pipeline: Pipeline) -> Instances:
-    """What makes instances of *stage*."""
+def instances_of(stage: Stage, pipeline: Pipeline, many: bool = False) -> Instances:
+    """What makes instances of *stage*; *many*: a great number of them."""
     settings = pipeline.settings
     taken = frozenset([pipeline.file, *[join(folder, name_of(pipeline.file)) for folder in pipeline.scopes]])
-    return Instances(stage, pipeline.root, taken, settings.store, settings.outside)
+    return Instances(stage, pipeline.root, taken, settings.store, settings.outside, many)
 
 
 class _Referred(NamedTuple):
@@ -301,12 +301,10 @@ class _Expander:
         if wild:
             self.rows[stage.name] = [{name: value for part in parts for name, value in part.items()} for parts in product(*rows)]
             return {}
-        make = instances_of(stage, self._pipeline).of
+        make, called = instances_of(stage, self._pipeline, count >= MANY).of, namer(stage.name, for_each)
         found: dict[str, Stage] = {}
-        single = len(rows) == 1
-        for parts in [(row,) for row in rows[0]] if single else product(*rows):
-            item = parts[0] if single else {name: value for part in parts for name, value in part.items()}
-            name = instance_name(stage.name, for_each, item)
+        for item in rows[0] if len(rows) == 1 else ({name: value for part in parts for name, value in part.items()} for parts in product(*rows)):
+            name = called(item)
             if name in found or "\0" in name:
                 raise self._twice(stage, name)
             try:
@@ -320,6 +318,8 @@ class _Expander:
         """What a glob found without what the stage makes itself: a file that an earlier build has left without a record, for example."""
         own = {output.path for stage in found.values() for output in stage.outputs}
         names = [axis.name for axis in globs]
+        if all(own.isdisjoint([self._from_root(str(stage.item[each]), stage) for stage in found.values()]) for each in names):
+            return found
         return {
             name: stage
             for name, stage in found.items()

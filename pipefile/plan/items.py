@@ -86,6 +86,15 @@ def getter(field: Field, names: Container[str]) -> Getter:
 
         return part_of
 
+    if len(parts) == 2:
+        first, second = PARTS[parts[0]], PARTS[parts[1]]
+
+        def part_of_part(item: Mapping[str, Value]) -> Value:
+            value = item[base]
+            return second(first(value if type(value) is str else _no_path(field, value)))
+
+        return part_of_part
+
     def parts_of(item: Mapping[str, Value]) -> Value:
         value = item[base]
         if type(value) is not str:
@@ -120,10 +129,16 @@ def item_text(field: Field, stage: Stage) -> str | list[str] | None:
 
 def instance_name(stage: str, for_each: ForEach, item: Mapping[str, Value]) -> str:
     """What an instance is called: `thumbs@photos/a.jpg`, or, where several names tell instances apart, `train@lr=0.1,seed=2`."""
+    return namer(stage, for_each)(item)
+
+
+def namer(stage: str, for_each: ForEach) -> Callable[[Mapping[str, Value]], str]:
+    """As `instance_name`, of any number of items."""
     naming = [name for axis in for_each.axes for name in axis.naming]
     if len(naming) == 1:
-        return f"{stage}@{_plain(item[naming[0]])}"
-    return f"{stage}@{','.join([f'{name}={_plain(item[name])}' for name in naming])}"
+        only, lead = naming[0], f"{stage}@"
+        return lambda item: lead + (value if type(value := item[only]) is str else _plain(value))
+    return lambda item: f"{stage}@{','.join([f'{name}={_plain(item[name])}' for name in naming])}"
 
 
 def _plain(value: Value) -> str:

@@ -7,8 +7,11 @@ from collections.abc import Container
 
 from pipefile.base.paths import BadPathError, join, normalise, show, within
 
-PLAIN = re.compile(r"(?:[\w,+=@%~-][\w.,+=@%~ -]*/)*[\w,+=@%~-][\w.,+=@%~ -]*/?")
-"""No `.`, `..` or empty name in it, no braces, nothing that begins with a dot: what a path of pipefile's own could look like."""
+PLAIN_NAME = re.compile(r"[\w,+=@%~-][\w.,+=@%~ -]*")
+"""No `.` or `..`, no braces, and it does not begin with a dot: not what a file of pipefile's own is called."""
+
+PLAIN = re.compile(rf"(?:{PLAIN_NAME.pattern}/)*{PLAIN_NAME.pattern}/?")
+"""A path of such names, none of them empty."""
 
 _OWN_NAME = re.compile(r"\..+\.hash|\.pipefile-tmp|\.pipefile\.lock")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
-from pipefile.base.dataclass import dataclass
+from pipefile.base.dataclass import constructor, dataclass
 from pipefile.base.errors import GraphError
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, parents, show
@@ -15,6 +15,7 @@ from pipefile.model.stage import Output, Pipeline, Stage, Value
 from pipefile.plan.checks import Outputs
 from pipefile.plan.classes import Classes
 from pipefile.plan.expand import Expanded
+from pipefile.plan.instances import MANY
 from pipefile.plan.near import nearest
 from pipefile.plan.patterns import beneath, bytewise, canonical, is_glob, literal_prefix, matcher, start_folder, unescape
 
@@ -59,6 +60,8 @@ class References:
         self._values_below = f"{pipeline.settings.store}/values/"
         self._depfiles = frozenset([stage.depfile for stage in expanded.stages if stage.depfile and stage.depfile not in producer])
         self._exact: dict[str, dict[str, FileSet]] = {}
+        self._plain: Container[str] = () if self._directories or classes.any else world.plain
+        self._file_set = constructor(FileSet, {}) if self._edge_count >= MANY else FileSet
 
     def cache_of(self, folder: str) -> dict[str, FileSet | GlobalValue]:
         """What is known of the texts in Pipefiles of one folder."""
@@ -70,9 +73,14 @@ class References:
         Raises:
             GraphError: It leaves the project, or is of another kind.
         """
-        known = self._exact.setdefault(stage.folder, {})
+        known = self._exact.get(stage.folder)
+        if known is None:
+            known = self._exact[stage.folder] = {}
         found = known.get(text)
         if found is None:
+            if text in self._plain and text not in self._producer and not stage.folder:
+                found = known[text] = self._file_set(text, "file", (text,), -1, "", "", "")
+                return found
             try:
                 path = self._from_root(beneath(stage.folder, text))
             except BadPathError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
+from pipefile.base.dataclass import constructor
 from pipefile.base.errors import GraphError, meant
 from pipefile.base.locations import Place
 from pipefile.base.paths import BadPathError, join, normalise, show
@@ -19,6 +20,7 @@ from pipefile.plan.cycles import CycleError, cycle_error, topological
 from pipefile.plan.expand import expand
 from pipefile.plan.fallback import before_fallback
 from pipefile.plan.fanout import Known
+from pipefile.plan.instances import MANY
 from pipefile.plan.missing import missing_sources
 from pipefile.plan.references import GlobalValue, References
 from pipefile.plan.targets import Targets
@@ -72,6 +74,8 @@ class _Resolver:
         self.waiting = Waiting(pipeline, expanded, known) if late else None
         fanouts = self.waiting.fanouts if self.waiting is not None else {}
         self.targets = Targets(pipeline, self.producer, self.by_stage, self.names, lambda: frozenset(directories), fanouts)
+        self.known: dict[str, dict[str, FileSet | GlobalValue]] = {}
+        self.need: Callable[..., Need] = constructor(Need, {}) if len(self.stages) >= MANY else Need
         self.words: dict[int, tuple[str, ...]] = {}
         self.makers: dict[str, int] = {}
         self.depends: list[tuple[int, ...]] = []
@@ -95,12 +99,11 @@ class _Resolver:
         return self._built(order, conditions, waves(depends, order, nodes, len(self.stages)))
 
     def _built(self, order: dict[int, tuple[int, ...]], conditions: dict[int, ValueOf], wave: list[int]) -> Graph:
-        edges = [
-            Edge(number, name, stage, needs, stage.results, literal, level)
-            for number, (name, stage, needs, literal, level) in enumerate(
-                zip(self.names, self.stages, self.needs, self.literal, wave, strict=False)
-            )
-        ]
+        count = len(self.stages)
+        new = constructor(Edge, {}) if count >= MANY else Edge
+        whole = not self.outputs.checkpoints  # then all outputs of all stages are results
+        outputs = [stage.outputs if whole else stage.results for stage in self.stages]
+        edges = list(map(new, range(count), self.names, self.stages, self.needs, outputs, self.literal, wave))
         groups = self.references.groups
         conditional = [number for number, stage in enumerate(self.stages) if stage.should_run is not None]
         fanouts: dict[str, FanOut] = self.waiting.fanouts if self.waiting is not None else {}
@@ -109,8 +112,10 @@ class _Resolver:
 
     def _join(self, number: int, stage: Stage) -> None:
         references = self.references
-        known = references.cache_of(stage.folder)
-        first_group = len(self.stages)
+        known = self.known.get(stage.folder)
+        if known is None:
+            known = self.known[stage.folder] = references.cache_of(stage.folder)
+        need, first_group = self.need, len(self.stages)
         needs: list[Need] = []
         nodes: dict[int, None] = {}
         found: FileSet | GlobalValue | None
@@ -123,9 +128,9 @@ class _Resolver:
                     found = known.get(item.text)
                     if found is None:
                         found = known[item.text] = references.find(item.text, stage)
-                if isinstance(found, GlobalValue):
-                    needs.append(Need(name, None, item.optional, many, found.value))
-                    continue
+                    if isinstance(found, GlobalValue):
+                        needs.append(Need(name, None, item.optional, many, found.value))
+                        continue
                 node = found.node
                 if node >= 0:
                     if node == number or (node >= first_group and number in references.members(node)):
@@ -133,7 +138,7 @@ class _Resolver:
                         node = found.node
                     if node >= 0:
                         nodes[node] = None
-                needs.append(Need(name, found, item.optional, many or found.kind in _MANY))
+                needs.append(need(name, found, item.optional, many or found.kind in _MANY, ""))
         literal: tuple[str, ...] = ()
         if stage.infer_inputs and isinstance(stage.action, Command):
             words = self.words.get(id(stage.action))

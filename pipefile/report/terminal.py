@@ -242,7 +242,8 @@ class TerminalReport:
             self._err.annotate("warning", event.text, "pipefile")
             self._err.flush()
         else:
-            self._out.write("\n".join(map(show, event.text.split("\n"))) + "\n")
+            text = event.text
+            self._out.write((show(text) if "\n" not in text else "\n".join(map(show, text.split("\n")))) + "\n")
 
     def _foreseen(self, event: Foreseen) -> None:
         if self._shows:

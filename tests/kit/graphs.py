@@ -23,6 +23,7 @@ class FakeWorld:
         self.folders = {folder for file in files for folder in parents(file)}
         self.globbed: list[str] = []
         self.makers: dict[str, str] = {}  # what records say
+        self.plain: set[str] = set()
 
     def kind(self, path: str) -> Literal["absent", "file", "directory", "other"]:
         if path in self.files:

@@ -176,3 +176,29 @@ def test_a_pipefile_that_is_a_link(project: Project) -> None:
     rebuilt(project, "two\n")
     project.write("conf/two.toml", project.read("conf/two.toml").replace("echo two", "echo three"))
     rebuilt(project, "three\n")
+
+
+def test_items_that_are_links(project: Project) -> None:
+    """Case 78: an item that leads to what a stage makes waits for that stage, and so does one that was a file and comes to be such a link."""
+    project.write("src/a.txt", "a\n")
+    project.write("origin.txt", "one\n")
+    project.stage("make", "origin.txt", "made/b.txt", COPY)
+    project.stage("copy", "{file}", "out/{file.name}", COPY, for_each={"file": "src/*.txt"})
+    project.cli("make")
+    link(project, "../made/b.txt", "src/b.txt")
+    assert project.build().ran == ["copy@src/a.txt", "copy@src/b.txt"]
+    assert project.build().ran == []
+
+    project.write("origin.txt", "two\n")
+    assert project.build().ran == ["make", "copy@src/b.txt"]
+    assert project.read("out/b.txt") == "two\n"
+
+    link(project, "../made/b.txt", "src/.new")
+    project.rename("src/.new", "src/a.txt")
+    assert project.build().ran == ["copy@src/a.txt"]
+    assert project.build().ran == []
+
+    project.write("origin.txt", "three\n")
+    assert sorted(project.build().ran) == ["copy@src/a.txt", "copy@src/b.txt", "make"]
+    assert (project.read("out/a.txt"), project.read("out/b.txt")) == ("three\n", "three\n")
+    assert project.build().ran == []

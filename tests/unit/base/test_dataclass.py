@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from pipefile.base.dataclass import dataclass, field, replace
+from pipefile.base.dataclass import constructor, dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,20 @@ def test_values_and_defaults() -> None:
     """By position and by name; a default that is made is made for each."""
     assert (Point(1), Point(1, 3, ["a"]), Point(y=5, x=4)) == (Point(x=1, y=2, tags=[]), Point(1, 3, ["a"]), Point(4, 5))
     assert Point(1).tags is not Point(1).tags
+
+
+def test_constructor() -> None:
+    """What it makes is what calling the class makes, as frozen, and shares nothing but the fixed fields."""
+    tags = ["a"]
+    make = constructor(Point, {"y": 5, "tags": tags})
+    found = [make(1), make(2)]
+    assert found == [Point(1, 5, tags), Point(2, 5, tags)]
+    assert [type(each) for each in found] == [Point, Point]
+    assert found[0].sum == 6
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found[0].x = 3  # type: ignore[misc]  # that is the point
+    assert pickle.loads(pickle.dumps(found[0])) == found[0]
+    assert constructor(Point, {})(1, 2, tags) == Point(1, 2, tags)
     assert (Point(1).sum, Point.__doc__, repr(Point(1))) == (3, "A point.", "Point(x=1, y=2, tags=[])")
     with pytest.raises(TypeError, match=r"^Point.__init__\(\) missing 1 required positional argument: 'x'$"):
         Point()  # type: ignore[call-arg]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
 from pipefile.base.disk import OsDisk
-from pipefile.engine.globs import GlobMatch, expand
+from pipefile.engine.globs import GlobMatch, expand, stands_in
+from pipefile.engine.world import pack_globs, unpack_globs
 from pipefile.store.record import record_path
 
 
@@ -125,6 +126,26 @@ def test_links_to_files_match_and_links_to_folders_are_not_entered(disk):
 
     assert found(disk, "*.csv") == ("link.csv", "real/a.csv")
     assert found(disk, "folder.csv/*") == ("folder.csv/a.csv",)
+
+
+def test_links_are_told_apart(disk):
+    """A file that becomes a link to one is another find, although all names are as they were."""
+    put(disk, "raw/a.csv", "raw/b.csv", "real.csv")
+    before = expand(disk, "raw/*.csv", living)
+    assert before.links == ()
+    os.unlink(disk.at("raw/b.csv"))
+    os.symlink("../real.csv", disk.at("raw/b.csv"))
+    assert expand(disk, "raw/*.csv", living) == GlobMatch(before.paths, before.folders, ("raw/b.csv",))
+    assert not stands_in(disk, "raw/*.csv", before, "raw", living)
+    assert stands_in(disk, "raw/*.csv", before._replace(links=("raw/b.csv",)), "raw", living)
+    assert stands_in(disk, "raw/*.csv", before._replace(links=None), "raw", living)
+
+
+def test_finds_in_an_index():
+    """They are read as they were written, and from an index that knew nothing of links."""
+    found = {"raw/*": GlobMatch(("raw/a", "raw/b"), ("raw",), ("raw/b",))}
+    assert unpack_globs(pack_globs(found)) == found
+    assert unpack_globs(b'[["raw/*", ["raw/a"], ["raw"]]]') == {"raw/*": GlobMatch(("raw/a",), ("raw",), None)}
 
 
 def test_names_of_any_bytes(disk):
