@@ -262,5 +262,6 @@ def _counts(result: RunResult, failed: int) -> dict[str, Any]:
         "ok": len(result.ran) + len(result.restored) + len(result.degraded),
         "skipped": len(result.skipped),
         "interrupted": result.status == "interrupted",
+        "behind": list(result.behind),
         "ran": [*result.ran, *result.degraded, *result.failed][:_MOST],
     }

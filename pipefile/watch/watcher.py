@@ -254,8 +254,8 @@ class Watcher:
 
     def _begin_for(self, changed: list[str]) -> None:
         """Build for what has changed, unless builds do nothing but cause each other."""
-        last, later = self._last, self._later
-        during = bool(changed) and all(last.cover(path) and not later.cover(path) for path in changed)
+        last, later, behind = self._last, self._later, self._known.behind
+        during = bool(changed) and all((path in behind or last.cover(path)) and not later.cover(path) for path in changed)
         if not self._chain.is_loop(changed, during, self._whole):
             self._begin(changed)
             return
@@ -315,6 +315,7 @@ class Watcher:
             known.store = ended["store"]
         known.load()
         known.settle(self._during, self._began_at)
+        known.behind = set(ended.get("behind", ()))
         self._chain.ran(ended.get("ran", ()))
         self._whole = not ended.get("interrupted", False)
         self._last, self._later, self._during = self._during, Hints(), Hints()
@@ -323,7 +324,7 @@ class Watcher:
             known.doubt(hints.folders, self._began_at)
         hints.add(self._last)
         self._hints = hints
-        if hints:
+        if hints or known.behind:
             self._rounds.heard(time.monotonic())
         self._schedule_look()
 
