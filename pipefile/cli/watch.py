@@ -231,9 +231,11 @@ class _Rounds:
             with Pauses(report.pause if report.live else None):
                 result = build(project, wanted, standing, interrupts, look=begin.look)
         except PipefileError as error:
-            from pipefile.engine.scope import mending
+            from pipefile.engine.scope import is_hopeless, mending
 
             found["mending"] = mending(project, wanted.environ, error, wanted.asked)
+            if begin.first and is_hopeless(project, wanted.environ, error, wanted.asked):
+                found["refused"] = error.exit_status
             raise
         finally:
             report.close()

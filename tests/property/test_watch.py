@@ -129,8 +129,8 @@ def test_random_edits(project: Project, seed: int, on_busy: str) -> None:
             project.write("src/0.txt", "mark\n")  # what builds this has seen all that was before
         wanted = clean_outputs(project)
         try:
-            # Longer than until the look at everything after half a minute: once in some hundred bursts a round before that is missing.
-            watch.running.until(lambda: stand(project, wanted), 90.0)  # noqa: B023  # called at once
+            # less than until the look at everything after half a minute, which mends what events have not told
+            watch.running.until(lambda: stand(project, wanted), 20.0)  # noqa: B023  # called at once
         except AssertionError as fault:
             raise AssertionError(f"{edits.done}\n{fault}") from None
     watch.running.until(lambda: watch.running.out.splitlines()[-1].startswith("pipefile: build finished"))
