@@ -174,7 +174,7 @@ class Watcher:
         self._listen()
         if ended:
             self._finish()
-            if self._quit:
+            if self._refused:
                 return
         now = time.monotonic()
         if now >= self._next_look and (self._host is None or self._setup.on_busy == "restart"):
