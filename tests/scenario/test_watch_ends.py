@@ -147,13 +147,11 @@ def test_inside_a_build(project: Project) -> None:
     [
         (["srotde.txt"], "error: no alias, stage or output is called `srotde.txt`\nhint: did you mean `sorted.txt`?\n"),
         (["--profile", "nope"], "error: there is no profile `nope`\n"),
-        (["--set", "global.nope=1"], "error: `--set global.nope=1`: there is no `global.nope`\n"),
     ],
-    ids=["target", "profile", "key"],
+    ids=["target", "profile"],
 )
 def test_what_there_is_not_is_not_waited_for(project: Project, words: list[str], error: str) -> None:
     """A command line that asks for what a good Pipefile does not have ends with its first round; no save of a file would ever mend it."""
-    project.globals(n=1)
     project.write("src.txt", "1\n")
     project.stage("sort", inputs="src.txt", outputs="sorted.txt", run="sort {inputs} > {outputs}")
     watch = Watch(project, *words)

@@ -15,22 +15,27 @@ def becomes(watch: Watch, project: Project, path: str, text: str) -> None:
     watch.running.until(lambda: project.exists(path) and project.read(path) == text, WAIT)
 
 
-def first_round(watch: Watch, gate: Gate) -> None:
-    """Let the first round go by, and the look at everything that follows it."""
-    gate.release()
-    watch.next()
+def first_is_done(project: Project) -> tuple[Watch, Gate]:
+    """A watch in whose first round stage `first` has made `first.txt`, and `second`, which reads that, runs until the gate lets it."""
+    gate = project.gate("second")
+    project.write("src.txt", "1\n")
+    project.stage("first", inputs="src.txt", outputs="first.txt", run="cat {inputs} > {outputs}")
+    project.stage("second", inputs="first.txt", outputs="second.txt", run=f"{gate.shell}; cat {{inputs}} > {{outputs}}")
+    watch = Watch(project)
     gate.wait()
+    return watch, gate
 
 
-@pytest.mark.parametrize("on_busy", ["queue", "restart"])
-def test_a_new_file_below_the_folder_of_a_glob(project: Project, on_busy: str) -> None:
+def test_a_new_file_below_the_folder_of_a_glob(project: Project) -> None:
     """It comes after the glob was expanded, in a folder below the one where that begins; the round was one that reads the Pipefile."""
     gate = project.gate("last")
     project.write("data/deep/er/1.txt", "1\n")
     project.stage("all", inputs="data/**/*.txt", outputs="all.txt", run="cat {inputs} > {outputs}")
     project.stage("last", inputs="all.txt", outputs="last.txt", run=f"{gate.shell}; cat {{inputs}} > {{outputs}}")
-    watch = Watch(project, "--on-busy", on_busy)
-    first_round(watch, gate)
+    watch = Watch(project)
+    gate.release()
+    watch.next()
+    gate.wait()
     project.write("data/deep/er/2.txt", "2\n")
     gate.wait()
     project.write("data/deep/er/3.txt", "3\n")
@@ -75,22 +80,15 @@ def test_code_that_was_never_whole(project: Project) -> None:
     becomes(watch, project, "f.txt", "1")
 
 
-@pytest.mark.parametrize("warm", [False, True])
-def test_code_that_was_half_written(project: Project, warm: bool) -> None:
+def test_code_that_was_half_written(project: Project) -> None:
     """A function was imported from a file of which the rest comes while the build still runs."""
     gate = project.gate("other")
     project.write("src.txt", "1\n")
-    project.write("steps.py", CODE.format("1") if warm else "def make(")
+    project.write("steps.py", "def make(")
     project.stage("f", inputs="src.txt", outputs="f.txt", call="steps:make")
     project.stage("other", inputs="src.txt", outputs="other.txt", run=f"{gate.shell}; cat {{inputs}} > {{outputs}}")
     watch = Watch(project, "-k", "-j2")
     gate.wait()
-    if warm:
-        gate.release()
-        watch.next()
-        project.write("steps.py", "def make(")
-        project.write("src.txt", "2\n")
-        gate.wait()
     watch.running.until(lambda: " f failed" in watch.ahead())
     project.write("steps.py", CODE.format("2"))
     gate.release(4)
@@ -99,12 +97,7 @@ def test_code_that_was_half_written(project: Project, warm: bool) -> None:
 
 def test_an_output_that_is_edited_while_a_stage_reads_it(project: Project) -> None:
     """The stage that reads it fails, since the bytes are nobody's, and it is made anew: it is not taken for what a failed stage has left."""
-    gate = project.gate("second")
-    project.write("src.txt", "1\n")
-    project.stage("first", inputs="src.txt", outputs="first.txt", run="cat {inputs} > {outputs}")
-    project.stage("second", inputs="first.txt", outputs="second.txt", run=f"{gate.shell}; cat {{inputs}} > {{outputs}}")
-    watch = Watch(project)
-    gate.wait()
+    watch, gate = first_is_done(project)
     project.write("first.txt", "spoilt\n")
     gate.release(3)
     becomes(watch, project, "second.txt", "1\n")
@@ -131,12 +124,7 @@ def test_an_output_that_is_removed_as_it_was_before(project: Project) -> None:
 
 def test_a_record_that_is_removed_while_the_build_runs(project: Project) -> None:
     """That of a stage which is done: it is missing when the build ends."""
-    gate = project.gate("second")
-    project.write("src.txt", "1\n")
-    project.stage("first", inputs="src.txt", outputs="first.txt", run="cat {inputs} > {outputs}")
-    project.stage("second", inputs="first.txt", outputs="second.txt", run=f"{gate.shell}; cat {{inputs}} > {{outputs}}")
-    watch = Watch(project)
-    gate.wait()
+    watch, gate = first_is_done(project)
     project.remove(project.record("first.txt"))
     gate.release(3)
     watch.running.until(lambda: project.exists(project.record("first.txt")), WAIT)
