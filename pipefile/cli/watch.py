@@ -231,9 +231,11 @@ class _Rounds:
             with Pauses(report.pause if report.live else None):
                 result = build(project, wanted, standing, interrupts, look=begin.look)
         except PipefileError as error:
-            from pipefile.engine.scope import mending
+            from pipefile.engine.scope import is_hopeless, mending
 
             found["mending"] = mending(project, wanted.environ, error, wanted.asked)
+            if begin.first and is_hopeless(project, wanted.environ, error, wanted.asked):
+                found["refused"] = error.exit_status
             raise
         finally:
             report.close()
@@ -262,5 +264,6 @@ def _counts(result: RunResult, failed: int) -> dict[str, Any]:
         "ok": len(result.ran) + len(result.restored) + len(result.degraded),
         "skipped": len(result.skipped),
         "interrupted": result.status == "interrupted",
+        "behind": list(result.behind),
         "ran": [*result.ran, *result.degraded, *result.failed][:_MOST],
     }

@@ -168,8 +168,9 @@ class Attempts:
         if attempt.fallback:
             self._check_inputs(edge, attempt.inputs)
         if self._tampered:
-            for path in self._tampered.intersection(attempt.inputs):
-                raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
+            for path in attempt.inputs:
+                if path in self._tampered or not self._tampered.isdisjoint(parents(path)):
+                    raise InputError(self._of_tampered(path), hint=_PUT_RIGHT)
         for path in attempt.decision.code:
             attempt.inputs[path] = self._files.state(path)
         if edge.discovers:
@@ -412,7 +413,11 @@ class Attempts:
         folders = {folder_of(path) for path in made}
         for output in edge.outputs:
             self._places.put_in_place(output)
+            before = made[output.path].digest
             self._settle(output, made)
+            if made[output.path].digest != before:  # it was at its final place when somebody else wrote to it: that is not what the stage has made
+                self._tampered.add(output.path)
+                made[output.path] = made[output.path]._replace(digest=before)
         if self._sync:
             for folder in folders:
                 self._disk.sync(folder)

@@ -343,19 +343,24 @@ class _Build:
         session, options = self.session, self.options
         number = self.interrupts.number if self.interrupts is not None else 0
         status = "interrupted" if number else "failed" if loop.tally.failed else "succeeded"
+        behind: set[str] = set()
         try:
             self.decider.code.save(session.pipeline.settings.durability == "full")
             if self.start is not None:
                 from pipefile.engine.mend import Mender
 
-                Mender(self.start, loop.tally.decided, tick, self.began).save()
+                mender = Mender(self.start, loop.tally, tick, self.began)
+                mender.save()
+                behind = mender.behind
             else:
                 from pipefile.engine.save import Saver
 
                 whole = not options.targets and not options.alone and not session.project.overlay  # what is laid over it for once removes nothing
                 gone, spare = self._remove_dead(whole and status == "succeeded")
                 request = warm.request_of(options) if self.as_on_disk and not options.alone and not options.from_stage else None
-                Saver(session, self.decider, loop.tally.decided, tick, self.began).save(request, nodes, gone, spare)
+                saver = Saver(session, self.decider, loop.tally, tick, self.began)
+                saver.save(request, nodes, gone, spare)
+                behind = saver.behind
         except OSError as error:
             self.warn(f"`{show(session.store)}/index` cannot be written: {error.strerror}; the next build takes longer")
         run = writer.finish(status, loop.tally.counts(), loop.tally.history.results)
@@ -381,6 +386,7 @@ class _Build:
             restored=tuple(loop.tally.restored),
             errors={entry.stage: entry.error.partition("\n")[0] for entry in loop.tally.history.results if entry.status == "failed"},
             values=self._values(loop) if self.library else {},
+            behind=tuple(sorted(behind)),
         )
 
     def _values(self, loop: Loop) -> Mapping[str, object]:

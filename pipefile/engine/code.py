@@ -139,10 +139,10 @@ class CodeReader:
         """Folders in which a new file could become part of some code that was looked at: their names have to stay as they are."""
         return sorted({folder for link in self._links.values() for folder in link.folders})
 
-    def stands(self) -> bool:
-        """Whether modules would still be found where they were."""
+    def fallen(self) -> list[str]:
+        """Places at which modules would not be found any more where they were looked for, or would be now."""
         looked = {look for link in self._links.values() for look in link.looked}
-        return all(self._kind(path) == kind for path, kind in looked)
+        return [path for path, kind in looked if self._kind(path) != kind]
 
     def grown(self) -> None:
         """The graph has other edges now: some of an edge's code may be made by them, or be that of them."""

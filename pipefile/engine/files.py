@@ -104,8 +104,14 @@ class Files:
             self._forgotten.setdefault(path, state)
 
     def restless(self) -> set[str]:
-        """Paths that were not the same throughout this command: whoever looked first saw other bytes than whoever looked last."""
-        return {path for path, state in self._forgotten.items() if (now := self.known.get(path)) is not None and now.digest != state.digest}
+        """Paths that were not the same throughout this command: whoever looked first saw other bytes than whoever looks now."""
+        return {path for path, state in self._forgotten.items() if self._has_other(path, state.digest)}
+
+    def _has_other(self, path: str, digest: str) -> bool:
+        try:
+            return self.digest(path) != digest
+        except InputError:
+            return True
 
     def leave_out(self, paths: Iterable[str]) -> None:
         """Take outputs for absent wherever they are inputs. As places of outputs they are looked at as ever."""

@@ -12,8 +12,7 @@ from functools import partial
 from itertools import pairwise
 
 from pipefile.engine import ticks
-from pipefile.engine.decide import Decision
-from pipefile.engine.rows import NO_STAMP, Rows, place
+from pipefile.engine.rows import NO_STAMP, Ends, Rows, place
 from pipefile.engine.warm import WarmStart, expected
 from pipefile.engine.world import unpack_globs
 from pipefile.store import index as index_file
@@ -47,13 +46,13 @@ class Mender(Rows):
 
     Args:
         start: What the build started from.
-        decided: Edges that are fresh now and were looked at: id -> what was decided when they were, or before they ran.
+        ends: What became of the edges that were looked at.
         tick: How stamps behave.
         began: The disk's stamp at the start of the build.
     """
 
-    def __init__(self, start: WarmStart, decided: Mapping[int, Decision], tick: ticks.Ticks, began: int) -> None:
-        super().__init__(start.session, start.decider, decided, tick, began)
+    def __init__(self, start: WarmStart, ends: Ends, tick: ticks.Ticks, began: int) -> None:
+        super().__init__(start.session, start.decider, ends, tick, began)
         self._start = start
         self._columns = start.session.columns
         self._index = start.session.index
@@ -86,11 +85,13 @@ class Mender(Rows):
         for row in start.seen.rows:
             self._add(index.paths[row], index.flags[row] & OUTPUT)
         changed = self._settle()
+        self.behind |= changed
         for number, kept in list(self._edges.items()):
-            if changed.intersection(kept.outputs, kept.discovered):
+            if self._is_changed(kept, changed):
                 del self._edges[number]
             elif changed and not changed.isdisjoint(self._paths_of(number)):
                 self._edges[number] = kept._replace(flags=FRESH)
+        self._add_failed()
         self._write_rows()
         self._write_edges()
         self._look_at_folders()
@@ -102,6 +103,9 @@ class Mender(Rows):
         return found + self._edges[number].code
 
     # -- rows
+
+    def _is_known(self, path: str) -> bool:
+        return super()._is_known(path) or self._row(path) >= 0
 
     def _row(self, path: str) -> int:
         found = self._new.get(path, -1)
@@ -129,6 +133,7 @@ class Mender(Rows):
     def _write_edges(self) -> None:
         """An edge that was looked at is what that has shown; of the others those are not believed any more that rest on rows that have moved."""
         flags, passed = self._edge_flags, self._start.decider.passed
+        nodes = set(self._start.nodes) if self._moved_rows else set()
         for node in self._start.nodes:
             if node < len(flags) and node not in passed and node not in self._edges:
                 flags[node] &= ~(FRESH | SOUND)  # it failed, or was not reached
@@ -136,6 +141,8 @@ class Mender(Rows):
             for number in self._columns.resting_on(self._moved_rows):
                 if number in self._edges:
                     continue
+                if flags[number] & GOAL and (number in passed or number not in nodes):  # the file has changed after this was found to be fresh
+                    self.behind.update(self._index.paths[row] for row in self._columns.rows_of(number) & self._moved_rows)
                 own = {*self._index.outputs(number), *self._index.discovered(number)}
                 flags[number] &= ~(SOUND if own.isdisjoint(self._moved_rows) else FRESH | SOUND)
         for number, kept in self._edges.items():
@@ -202,13 +209,14 @@ class Mender(Rows):
                 world = self._session.world
                 if not all(world.stands_in(pattern, match, names[number]) for pattern, match in globs.items() if names[number] in match.folders):
                     self._stamps[number] = NO_STAMP
+                    self.behind.add(f"{names[number]}/")
         if any(self._folder_flags[number] & CODE for number in wanted) and not self._code_known():
             self._stamps.update([(number, NO_STAMP) for number in wanted if self._folder_flags[number] & CODE])
 
     def _code_known(self) -> bool:
         """Whether this build has looked at all code that a new name could become part of, and would find the same now."""
         coded = [number for number, flags in enumerate(self._edge_flags) if flags & CODED and flags & GOAL]
-        return all(number in self._decided for number in coded) and self._decider.code.stands()
+        return all(number in self._decided for number in coded) and not self._decider.code.fallen()
 
     # -- the request
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pipefile.base import digest as digests
 from pipefile.base.errors import InputError
-from pipefile.base.paths import folder_of, name_of
+from pipefile.base.paths import folder_of, join, name_of, parents
 from pipefile.engine import ticks
 from pipefile.engine.decide import Decider, Decision
 from pipefile.engine.files import GONE, SMALL, State
@@ -20,8 +20,16 @@ from pipefile.store.index import DIRECTORY, FRESH, NAMED, OUTPUT, PRESENT, SOUND
 from pipefile.store.record import edge_record_path, record_path
 
 ZERO = bytes(32)
+UNKNOWN = State("named", "", None)
 NO_STAMP = (0, 0, 0, 0)
 """Of a folder whose names nothing vouches for."""
+
+
+class Ends(Protocol):
+    """What became of edges: engine/tally.py keeps it."""
+
+    decided: dict[int, Decision]
+    failed_on: dict[int, Mapping[str, State]]
 
 
 class Kept(NamedTuple):
@@ -50,18 +58,23 @@ class Rows:
     Args:
         session: The project as the build saw it.
         decider: Its decisions and the records that it wrote.
-        decided: Edges that are fresh now: id -> what was decided when they were, or before they ran.
+        ends: What became of its edges.
         tick: How stamps behave.
         began: The disk's stamp at the start of the build.
+
+    Attributes:
+        behind: Paths that have changed while the build ran, so that what it leaves is not what they stand for now; folders in which names have
+            come or gone end in `/`. A change that it has not seen at all is not among them: it shows in the stamps that the index has.
     """
 
-    def __init__(self, session: Session, decider: Decider, decided: Mapping[int, Decision], tick: ticks.Ticks, began: int) -> None:
+    def __init__(self, session: Session, decider: Decider, ends: Ends, tick: ticks.Ticks, began: int) -> None:
         self._session = session
         self._files = session.files
         self._disk = session.disk
         self._old = session.index
         self._decider = decider
-        self._decided = decided
+        self._decided = ends.decided
+        self._failed = ends.failed_on
         self._tick = tick
         self._began = began
         self._now = ticks.now(session.disk, session.store)
@@ -69,6 +82,7 @@ class Rows:
         self._edges: dict[int, Kept] = {}
         self._settled_once = False
         self._moved: set[str] = set()
+        self.behind: set[str] = set()
         self._believed = ticks.folders_tell(session.disk.root)
 
     # -- rows
@@ -100,7 +114,9 @@ class Rows:
         outputs = [*[output.path for output in edge.outputs], *self._decider.named(edge)]
         for path in outputs:
             self._add(path, OUTPUT)
-        if self._moved and (self._rests_on_the_past(edge, decision) or self._output_changed(edge, outputs)):
+        past = self._past(edge, decision, outputs)
+        if past:
+            self.behind |= past
             return
         record = self._decider.written.get(edge.id)
         discovered = list(record.discovered) if record is not None else list(decision.discovered)
@@ -110,25 +126,39 @@ class Rows:
         flags = FRESH | SOUND if runs_anyway(edge, discovered) is None else FRESH
         self._edges[edge.id] = Kept(digests.raw(decision.key), outputs, discovered, code, seconds, flags)
 
-    def _rests_on_the_past(self, edge: Edge, decision: Decision) -> bool:
-        """Whether an input changed after this edge was decided and was then looked at again: its row is newer than the edge's key."""
-        for part in decision.parts:
-            if part.kind == "input" and self._rows[part.path][0].digest != part.value:
-                return True
-        if any(self._rows[path][0].digest != digest for path, digest in decision.code.items()):
-            return True
+    def _past(self, edge: Edge, decision: Decision, outputs: Iterable[str]) -> set[str]:
+        """What was changed after this edge was decided, or was done with it, and was then looked at again: rows that are newer than the edge's key,
+        or not of what it has made."""
         record = self._decider.written.get(edge.id)
+        found = {made.path for made in record.outputs if self._rows[made.path][0].digest != made.digest} if record is not None else set()
+        if not self._moved:
+            return found
+        if record is None:
+            found |= self._moved.intersection(outputs)
+        found.update(part.path for part in decision.parts if part.kind == "input" and self._rows[part.path][0].digest != part.value)
+        found.update(path for path, digest in decision.code.items() if self._rows[path][0].digest != digest)
         discovered = tuple(record.discovered) if record is not None else decision.discovered
         paths = [path for need in edge.needs if need.files is not None for path in self._files.set_paths(need.files)]
-        made = self._session.graph.producer
-        return any(path in self._moved and path not in made for path in (*paths, *discovered))
+        found.update(path for path in (*paths, *discovered) if path in self._moved and not self._is_made(path))
+        return found
 
-    def _output_changed(self, edge: Edge, outputs: Iterable[str]) -> bool:
-        """Whether an output was changed after the edge was done with it, and was then looked at again: its row is not of what the edge has made."""
-        record = self._decider.written.get(edge.id)
-        if record is not None:
-            return any(self._rows[made.path][0].digest != made.digest for made in record.outputs)
-        return not self._moved.isdisjoint(outputs)
+    def _is_made(self, path: str) -> bool:
+        """Whether a path is an output or lies in one: it may well be another one after its stage has run."""
+        made = self._session.graph.producer
+        return path in made or not made.keys().isdisjoint(parents(path))
+
+    def _add_failed(self) -> None:
+        """Have rows for all that failed edges may have failed by: nothing else tells of code, and of what else no line of the Pipefile names."""
+        for states in self._failed.values():
+            for path, state in states.items():
+                if path in self._moved and not self._is_made(path) and self._files.digest(path) != state.digest:
+                    self.behind.add(path)
+                if not self._is_known(path) and not self._is_made(path):
+                    self._rows[path] = (UNKNOWN, NAMED)
+
+    def _is_known(self, path: str) -> bool:
+        """Whether there is a row of a path."""
+        return path in self._rows
 
     def _old_state(self, row: int) -> State:
         flags = self._old.flags[row]
@@ -202,19 +232,24 @@ class Rows:
             self._rows[path] = (again._replace(settled=calm), flags)
         return changed
 
-    def _directories_changed(self) -> bool:
-        """Whether a directory is not any more what this build found it to be."""
+    def _is_changed(self, edge: Kept, changed: set[str]) -> bool:
+        """Whether what an edge has made, or found out that it reads, is among *changed*."""
+        return bool(changed) and not (changed.isdisjoint(edge.outputs) and changed.isdisjoint(edge.discovered))
+
+    def _changed_directories(self) -> list[str]:
+        """Directories that are not any more what this build found them to be."""
+        found = []
         for path, (state, _) in self._rows.items():
             if state.kind == "directory" and path in self._files.members:
                 try:
                     if self._files.directory(path, fresh=True).digest != state.digest:
-                        return True
+                        found.append(path)
                 except (OSError, InputError):
-                    return True
-        return False
+                    found.append(path)
+        return found
 
-    def _pipefiles_changed(self) -> bool:
-        return any(self._rows[path][0].digest != (digest or ABSENT) for path, digest in self._session.pipeline.files.items())
+    def _changed_pipefiles(self) -> list[str]:
+        return [path for path, digest in self._session.pipeline.files.items() if self._rows[path][0].digest != (digest or ABSENT)]
 
     # -- folders
 
@@ -227,7 +262,9 @@ class Rows:
             names = {name for name, _ in self._disk.names(folder)}
         except OSError:
             names = set()
-        return {edge for name, edges in wanted.items() if name not in names for edge in edges}
+        gone = [name for name in wanted if name not in names]
+        self.behind.update(join(folder, name) for name in gone)
+        return {edge for name in gone for edge in wanted[name]}
 
     def _stamp(self, folder: str) -> tuple[int, ...]:
         """The stamp of a folder; NO_STAMP where it could hide a change that comes right now. Its names are to be looked at afterwards."""

@@ -7,11 +7,11 @@ from array import array
 from collections.abc import Mapping, Sequence
 
 from pipefile.base import digest as digests
-from pipefile.base.paths import folder_of
+from pipefile.base.paths import folder_of, parents
 from pipefile.engine.columns import ComingAndGoing, graph_sections, is_coded, suits
-from pipefile.engine.files import GONE, State
+from pipefile.engine.files import GONE
 from pipefile.engine.lines import listing_of
-from pipefile.engine.rows import NO_STAMP, Kept, Rows, place
+from pipefile.engine.rows import NO_STAMP, UNKNOWN, Kept, Rows, place
 from pipefile.engine.session import PIPEFILE, python, version
 from pipefile.engine.world import pack_globs
 from pipefile.model.graph import Edge
@@ -19,7 +19,6 @@ from pipefile.store import index as index_file
 from pipefile.store.index import ASKED, CODE, CODED, FRESH, GLOBBED, GOAL, INSIDE, NAMED, ODD, OUTPUT, RECORDS, SOUND, TRUSTED, Meta, join_texts
 
 NO_TARGETS = b"\x1f"
-_UNKNOWN = State("named", "", None)
 
 
 class Saver(Rows):
@@ -51,10 +50,11 @@ class Saver(Rows):
                 self._carry(edge)
         changed |= self._settle()
         folders, missing = self._look_at_folders()
-        self._edges = {
-            number: edge for number, edge in self._edges.items() if number not in missing and not changed.intersection(edge.outputs, edge.discovered)
-        }
-        known = not (changed or self._outdated(folders) or self._session.project.file != PIPEFILE)
+        self._edges = {number: edge for number, edge in self._edges.items() if number not in missing and not self._is_changed(edge, changed)}
+        outdated = self._outdated(folders)
+        self.behind |= changed
+        known = not (changed or outdated or self._session.project.file != PIPEFILE)
+        self._add_failed()
         self._name_the_rest()
         self._write(request if known else None, nodes, (dead, spare), folders)
 
@@ -90,7 +90,7 @@ class Saver(Rows):
 
     def _name_the_rest(self) -> None:
         """Give rows to all files of the graph that nothing is known of."""
-        rows, unknown = self._rows, (_UNKNOWN, NAMED)
+        rows, unknown = self._rows, (UNKNOWN, NAMED)
         for edge in self._session.graph.edges:
             if edge.id in self._edges:
                 continue
@@ -151,11 +151,18 @@ class Saver(Rows):
         """Whether what this build found by name is not what is there now. The stamps of folders are newer than its look into them, and rows of
         Pipefiles newer than what was read: without this question they would vouch for files that came meanwhile."""
         stamps = {folder: stamp for folder, (_, stamp) in folders.items() if stamp != NO_STAMP}
-        outdated = self._pipefiles_changed()
-        outdated |= self._session.world.forget_changed(stamps)
-        outdated |= not self._decider.code.stands()
-        outdated |= self._directories_changed()
-        return outdated
+        names = self._session.world.forget_changed(stamps)
+        found = self._changed_pipefiles() + self._changed_directories()
+        code = self._decider.code.fallen()
+        self.behind.update(found)
+        self.behind.update(f"{folder_of(path)}/" for path in self._without_outputs({*names, *code}))
+        return bool(found or names or code)
+
+    def _without_outputs(self, paths: set[str]) -> set[str]:
+        """Paths without those at, above and below outputs: these come and go with what makes them."""
+        made = self._session.graph.producer
+        above = {folder for output in made for folder in parents(output)} if paths else set()
+        return {path for path in paths if path and path not in above and not self._is_made(path)}
 
     # -- columns
 

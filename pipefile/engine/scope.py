@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipefile.base.errors import PipefileError
+from pipefile.base.errors import PipefileError, UnknownTargetError, UsageError
 from pipefile.engine.session import Project, Session
+
+
+def is_hopeless(project: Project, environ: Mapping[str, str], error: PipefileError, targets: Sequence[str] = ()) -> bool:
+    """Whether a build could not begin for what the command line asks for, and no file that comes changes that: the Pipefile is good as it is.
+
+    Args:
+        project, environ, error, targets: As for `mending`.
+    """
+    if not isinstance(error, UsageError):
+        return False
+    if not isinstance(error, UnknownTargetError):
+        return True
+    try:
+        stages = Session(project, environ, lambda _: None, targets=targets).pipeline.stages.values()
+    except PipefileError:
+        return False
+    return not any(stage.is_pattern or stage.for_each is not None for stage in stages)
 
 
 def mending(project: Project, environ: Mapping[str, str], error: PipefileError, targets: Sequence[str] = ()) -> list[str]:

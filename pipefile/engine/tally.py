@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pipefile.engine.attempt import Attempt
 from pipefile.engine.decide import Decision
+from pipefile.engine.files import State
 from pipefile.engine.history import History, instance
 from pipefile.engine.session import Session
 from pipefile.engine.verdict import Verdict
@@ -37,6 +38,7 @@ class Tally:
 
     Attributes:
         decided: Edges that are fresh now: id -> what was decided when they were, or before they ran.
+        failed_on: Edges that have failed: id -> what their inputs and code were when they were tried last, as far as they came to be known.
         ran: Names of edges; so are `failed`, `skipped`, `degraded` and `restored`.
         fresh: How many were.
     """
@@ -49,6 +51,7 @@ class Tally:
         self._reported = 0
         self.history = History(session, writer, warn)
         self.decided: dict[int, Decision] = {}
+        self.failed_on: dict[int, Mapping[str, State]] = {}
         self.ran: list[str] = []
         self.failed: list[str] = []
         self.skipped: list[str] = []
@@ -130,6 +133,7 @@ class Tally:
     def is_degraded(self, attempt: Attempt, completion: Completion, verdict: Verdict, error: str) -> None:
         """The fallback of an edge has made its outputs, since it has failed with *error* itself."""
         edge = attempt.edge
+        self.failed_on[edge.id] = {**attempt.inputs, **attempt.discovered}
         self.degraded.append(edge.name)
         self.history.degraded(attempt, completion, verdict, error)
         self._emit(self._finished(edge, "degraded", completion, attempt, error))
@@ -142,6 +146,7 @@ class Tally:
         if status == "failed":
             self.failed.append(edge.name)
         self.decided.pop(edge.id, None)
+        self.failed_on[edge.id] = {**attempt.inputs, **attempt.discovered} if attempt is not None else {}
         self.history.failed(edge, attempt, completion, reasons, status, text)
         self._emit(self._finished(edge, status, completion, attempt, text))
         self._schedule.end(edge.id, "failed")

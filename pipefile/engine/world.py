@@ -103,32 +103,34 @@ class DiskWorld:
             self.plain.update(found.paths)
             self.plain.difference_update(found.links)
 
-    def forget_changed(self, stamps: Mapping[str, tuple[int, ...]]) -> bool:
+    def forget_changed(self, stamps: Mapping[str, tuple[int, ...]]) -> set[str]:
         """Forget what globs have found that would find something else by now.
 
         Args:
             stamps: Of folders, as they are now. A glob whose folders are as the index has them needs no second look.
 
         Returns:
-            Whether there were any.
+            Files and folders that have come or gone; of a glob that cannot be expanded any more, the folders that it has looked into.
         """
         index = self._files.index
-        forgotten = []
+        forgotten: dict[str, set[str]] = {}
         for pattern, match in self.globs.items():
             if all(folder in stamps and index.folder_stamp(folder) == stamps[folder] for folder in match.folders):
                 continue
-            if not self.stands(pattern, match):
-                forgotten.append(pattern)
+            changed = self._changes(pattern, match)
+            if changed is not None:
+                forgotten[pattern] = changed
         for pattern in forgotten:
             del self.globs[pattern]
-        return bool(forgotten)
+        return set().union(*forgotten.values())
 
-    def stands(self, pattern: str, match: globs.GlobMatch) -> bool:
-        """Whether a glob finds now what it has found before."""
+    def _changes(self, pattern: str, match: globs.GlobMatch) -> set[str] | None:
+        """How what a glob finds now differs from what it has found before; None if it does not."""
         try:
-            return self._expand(pattern) == match
+            now = self._expand(pattern)
         except InputError:
-            return False
+            return set(match.folders)
+        return None if now == match else (set(now.paths) ^ set(match.paths)) | (set(now.folders) ^ set(match.folders))
 
     def made_by(self, path: str) -> str:
         record = record_of(self._disk, path)

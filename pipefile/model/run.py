@@ -61,6 +61,8 @@ class RunResult:
         errors: Why edges failed, by name: the first line of what is told of it.
         values: What functions returned, by `STAGE.OUTPUT`, for edges that are fresh or ran. Each is read from its file when it is asked for. Filled
             by `Pipeline.run` alone.
+        behind: Paths that were changed while the build ran and that it has noticed too late: what it leaves is not what they stand for, and another
+            build would make it so. Folders in which names have come or gone end in `/`.
     """
 
     status: str
@@ -79,6 +81,7 @@ class RunResult:
     would_restore: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, object] = field(default_factory=dict)
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Known:
     Attributes:
         store: The store's folder, from the root.
         mending: Set if the last build could not begin: files, and folders that end in `/`, that may mend that.
+        behind: What was changed while the last build ran and was noticed by it too late: a reason for another one, however it is now.
         memory: What the last build has left known.
     """
 
@@ -48,6 +49,7 @@ class Known:
         self.root = root
         self.store = fastlane.STORE
         self.mending: frozenset[str] | None = None
+        self.behind: set[str] = set()
         self.pipefile = pipefile
         self._request = request
         self._environ = environ
@@ -56,6 +58,7 @@ class Known:
         self._reader: Reader | None = None
         self._tried: dict[str, Stamp] = {}
         self._tried_folders: dict[str, Stamp] = {}
+        self._recorded: dict[str, Stamp | None] = {}  # what the index said of these before the build that was started for them; folders end in `/`
         self._doubtful: set[str] = set()  # what has changed while a build ran that could not vouch for what it knows; folders end in `/`
         self._touched: set[str] = set()  # folders that may have another stamp than the index says
         self.memory = Remembered(None, request, environ)
@@ -85,7 +88,9 @@ class Known:
         self._stamps = self.mending = None
         self._tried.clear()
         self._tried_folders.clear()
+        self._recorded.clear()
         self._doubtful.clear()
+        self.behind.clear()
         self._touched.clear()
 
     def close(self) -> None:
@@ -146,7 +151,7 @@ class Known:
         for path in sorted(self.mending or ()):
             if path[-1:] == "/" and path not in found and hints.cover(path) and self._folder_now(path[:-1]) != self._tried_folders.get(path[:-1]):
                 found.append(path)
-        return found
+        return found + sorted(self.behind.difference(found))
 
     def _paths_in(self, hints: Hints) -> set[str]:
         memory = self.memory
@@ -247,12 +252,21 @@ class Known:
 
     def trying(self, changed: Iterable[str]) -> None:
         """A build is about to be started for these: as they are now, they are no reason for another one."""
+        self.behind.clear()
         for path in changed:
             self._doubtful.discard(path)
             if path.endswith("/"):
-                self._tried_folders[path[:-1]] = self._folder_now(path[:-1])
+                self._try_folder(path[:-1])
             else:
-                self._tried[path] = self._now(path)
+                self._try(path, self._now(path))
+
+    def _try(self, path: str, now: Stamp) -> None:
+        self._tried[path] = now
+        self._recorded[path] = self.memory.recorded(path)
+
+    def _try_folder(self, folder: str) -> None:
+        self._tried_folders[folder] = self._folder_now(folder)
+        self._recorded[f"{folder}/"] = self.memory.index.folder_stamp(folder)
 
     def settle(self, during: Hints, since: int) -> None:
         """A build has ended, and the index is read: take what it leaves as known.
@@ -270,29 +284,32 @@ class Known:
             silent = during.everything or folder_of(path) in during.folders
             moved = path in heard or (silent and len(now) > _CTIME and now[_CTIME] >= since)
             if memory.made(path) >= 0 or (not moved and path not in self._tried):
-                self._tried[path] = now
+                self._try(path, now)
         for path in heard:
             if memory.made(path) in unknown:  # a stage has failed, and left this behind
-                self._tried[path] = self._now(path)
+                self._try(path, self._now(path))
         for folder in memory.folders if unknown else ():
             if memory.made(folder) in unknown:
-                self._tried_folders[folder] = self._folder_now(folder)
+                self._try_folder(folder)
         for path, stamp in list(self._tried.items()):
             recorded = memory.recorded(path)
-            if not (path in memory.row_of or self._may_mend(path)) or (recorded is not None and recorded in (stamp, self._now(path))):
+            if not (path in memory.row_of or self._may_mend(path)) or recorded in (stamp, self._now(path)) or self._is_renewed(path, recorded):
                 del self._tried[path]
         for folder in [path[:-1] for path in mending if path[-1:] == "/"]:
-            self._tried_folders.setdefault(folder, self._folder_now(folder))
+            if folder not in self._tried_folders:
+                self._try_folder(folder)
         for folder, stamp in list(self._tried_folders.items()):
-            if f"{folder}/" not in mending and (folder not in memory.folders or index.folder_stamp(folder) == stamp):
+            recorded = index.folder_stamp(folder)
+            if f"{folder}/" not in mending and (folder not in memory.folders or recorded == stamp or self._is_renewed(f"{folder}/", recorded)):
                 del self._tried_folders[folder]
+        self._recorded = {path: stamp for path, stamp in self._recorded.items() if path in self._tried or path[:-1] in self._tried_folders}
         self._touched = {folder for folder in self._touched if self._is_other(folder)}
         self._doubtful = set() if memory.vouched else self._doubted(during, since)
 
     def _doubted(self, during: Hints, since: int) -> set[str]:
         """What the index knows a newer state of than the build may have seen: it has no request then, as in some projects always."""
         memory = self.memory
-        found = {f"{folder}/" for folder in memory.outdated}
+        found: set[str] = set()
         explicit = Hints(during.names, during.trees)
         heard = self._paths_in(explicit)
         for path in heard if not (during.everything or during.folders) else self._paths_in(during):
@@ -311,7 +328,12 @@ class Known:
         """
         if not self.memory.vouched:
             known = self.memory.folders
-            self._doubtful.update(f"{folder}/" for folder in folders if folder in known and max(self._folder_now(folder)) >= since)
+            self._doubtful.update(f"{folder}/" for folder in folders if folder in known and max(self._folder_now(folder), default=0) >= since)
+
+    def _is_renewed(self, path: str, recorded: Stamp | None) -> bool:
+        """Whether the index knows something that it did not know when a build was started for a path: that build has looked at it since then, and
+        whatever it is now (gone again, for example, as it was before) is to be compared with that."""
+        return recorded not in (None, _NO_STAMP, self._recorded.get(path))
 
     def _is_other(self, folder: str) -> bool:
         return folder in self.memory.folders and self.memory.index.folder_stamp(folder) != self._folder_now(folder)

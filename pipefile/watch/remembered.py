@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat as stat_bits
 from array import array
@@ -13,7 +12,6 @@ from pipefile.engine import fastlane
 from pipefile.engine.globs import GlobMatch
 from pipefile.engine.lazy import Columns
 from pipefile.engine.world import unpack_globs
-from pipefile.plan.patterns import start_folder
 from pipefile.store.index import DIRECTORY, FRESH, GOAL, NAME, NAMED, PRESENT, RECORDS, Damaged, Index, Reader
 
 Stamp = tuple[int, ...]
@@ -42,7 +40,6 @@ class Remembered:
         folders: The flags of each folder whose names matter.
         globs: For each such folder the globs that look into it.
         unknown: Rows of which the index says nothing that could be believed: they belong to stages that have failed, or have not run.
-        outdated: Folders with names that a glob has not found, since they came while the build ran.
         vouched: The build has found what it knows unchanged at its end.
         numbers: The rows of the request, as the index has them; empty if it is of another one, or was made in other circumstances.
         asked: Which rows these are.
@@ -55,7 +52,6 @@ class Remembered:
         self.folders: dict[str, int] = {}
         self.globs: dict[str, list[tuple[str, GlobMatch]]] = {}
         self.unknown: list[int] = []
-        self.outdated: set[str] = set()
         self.vouched = True
         self.numbers = array("i")
         self.asked = bytearray()
@@ -83,10 +79,6 @@ class Remembered:
             self._sort(paths)
         self.folders = dict(zip(index.folders, index.folder_flags, strict=True))
         globs = unpack_globs(index.globs)
-        for text in columns.sets:
-            named = json.loads(text) if text else []
-            if len(named) == 4 and named[1] == "glob" and named[3] < 0 and named[0] not in globs:
-                self.outdated.add(start_folder(named[0]))
         for pattern, match in globs.items():
             for folder in match.folders:
                 self.globs.setdefault(folder, []).append((pattern, match))

@@ -47,10 +47,12 @@ class Begin:
     Args:
         look: As for engine/build.py; None for one look at everything.
         standing: Failures that earlier rounds have shown, and that nothing has mended since, by edge.
+        first: It is the first one.
     """
 
     look: Callable[[], Seen | None] | None
     standing: Mapping[str, Any]
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Watcher:
         self._first = True
         self._whole = True  # the last build was not interrupted
         self._quit = False
+        self._refused = 0  # exit status, if the command line asks for what there is not
         self._next_look = 0.0
         self._cost = 0.0  # seconds of the last look around
         self._ready: set[int] = set()
@@ -133,7 +136,7 @@ class Watcher:
                 self._step()
         finally:
             self._end()
-        return 128 + self._interrupts.number if self._interrupts.number else 0
+        return 128 + self._interrupts.number if self._interrupts.number else self._refused
 
     def _hand_on(self, number: int) -> None:
         if self._host is not None:
@@ -171,6 +174,8 @@ class Watcher:
         self._listen()
         if ended:
             self._finish()
+            if self._refused:
+                return
         now = time.monotonic()
         if now >= self._next_look and (self._host is None or self._setup.on_busy == "restart"):
             self._look_around()
@@ -254,8 +259,8 @@ class Watcher:
 
     def _begin_for(self, changed: list[str]) -> None:
         """Build for what has changed, unless builds do nothing but cause each other."""
-        last, later = self._last, self._later
-        during = bool(changed) and all(last.cover(path) and not later.cover(path) for path in changed)
+        last, later, behind = self._last, self._later, self._known.behind
+        during = bool(changed) and all((path in behind or last.cover(path)) and not later.cover(path) for path in changed)
         if not self._chain.is_loop(changed, during, self._whole):
             self._begin(changed)
             return
@@ -277,7 +282,7 @@ class Watcher:
         self._began, self._began_at = time.monotonic(), time.time_ns() - _TICK
         self._known.trying(changed or ())
         seen = self._known.seen() if changed else None
-        begin = Begin(None if seen is None else lambda: seen, self._standing)
+        begin = Begin(None if seen is None else lambda: seen, self._standing, self._first)
         self._host = Host(lambda interrupts: self._setup.build(begin, interrupts))
 
     def _finish(self) -> None:
@@ -292,6 +297,11 @@ class Watcher:
         ended = found if isinstance(found, dict) else {}
         if not self._first:
             self._tell(ended, seconds)
+        self._refused = ended.get("refused", 0)
+        if self._refused:
+            self._tell(ended, seconds)
+            self._quit = True
+            return
         self._standing = ended.get("standing", self._standing)
         self._settle(ended)
         if self._first:
@@ -315,6 +325,7 @@ class Watcher:
             known.store = ended["store"]
         known.load()
         known.settle(self._during, self._began_at)
+        known.behind = set(ended.get("behind", ()))
         self._chain.ran(ended.get("ran", ()))
         self._whole = not ended.get("interrupted", False)
         self._last, self._later, self._during = self._during, Hints(), Hints()
@@ -323,7 +334,7 @@ class Watcher:
             known.doubt(hints.folders, self._began_at)
         hints.add(self._last)
         self._hints = hints
-        if hints:
+        if hints or known.behind:
             self._rounds.heard(time.monotonic())
         self._schedule_look()
 

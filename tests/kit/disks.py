@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from pipefile.base.disk import OsDisk
+from pipefile.testing import FaultyDisk
 
 
 class Killed(BaseException):
@@ -109,3 +111,25 @@ class DyingDisk(OsDisk):
     def stamp(self, path: str, text: bytes) -> os.stat_result:
         self._change()
         return super().stamp(path, text)
+
+
+class MeddledDisk(FaultyDisk):
+    """The real disk, on which somebody does something right after a file or folder has come to its place by a rename: once, and never in between.
+
+    Args:
+        root: Absolute path of the project root.
+        path: The place.
+        meddle: What is done.
+        tick: As for FaultyDisk.
+    """
+
+    def __init__(self, root: str, path: str, meddle: Callable[[], None], tick: int = 0) -> None:
+        super().__init__(root, tick)
+        self._path = path
+        self._meddle: Callable[[], None] | None = meddle
+
+    def rename(self, source: str, target: str) -> None:
+        super().rename(source, target)
+        if target == self._path and self._meddle is not None:
+            meddle, self._meddle = self._meddle, None
+            meddle()

@@ -142,6 +142,39 @@ def test_inside_a_build(project: Project) -> None:
     assert "and each would wait for the other for ever" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["srotde.txt"], "error: no alias, stage or output is called `srotde.txt`\nhint: did you mean `sorted.txt`?\n"),
+        (["--profile", "nope"], "error: there is no profile `nope`\n"),
+    ],
+    ids=["target", "profile"],
+)
+def test_what_there_is_not_is_not_waited_for(project: Project, words: list[str], error: str) -> None:
+    """A command line that asks for what a good Pipefile does not have ends with its first round; no save of a file would ever mend it."""
+    project.write("src.txt", "1\n")
+    project.stage("sort", inputs="src.txt", outputs="sorted.txt", run="sort {inputs} > {outputs}")
+    watch = Watch(project, *words)
+    assert watch.next() == f"pipefile: build started\n{error}pipefile: build finished: 1 failed, 0 ok, 0 skipped in Ns\n"
+    assert watch.running.wait().exit_status == 2
+
+
+@pytest.mark.parametrize("by", ["for_each", "pattern"])
+def test_a_target_that_may_come_is_waited_for(project: Project, by: str) -> None:
+    """Its file may still be saved."""
+    project.write("src/1.txt", "1\n")
+    if by == "pattern":
+        project.stage("copy", inputs="src/{name}.txt", outputs="out/{name}.txt", run="cat {inputs} > {outputs}")
+    else:
+        project.stage("copy", for_each={"file": "src/*.txt"}, inputs="{file}", outputs="out/{file.name}", run="cat {inputs} > {outputs}")
+    watch = Watch(project, "out/2.txt")
+    assert watch.next().endswith("pipefile: build finished: 1 failed, 0 ok, 0 skipped in Ns\n")
+    project.write("src/2.txt", "2\n")
+    watch.until("pipefile: build finished: 0 failed, 1 ok")
+    assert project.read("out/2.txt") == "2\n"
+    watch.stop()
+
+
 def test_a_project_that_nobody_trusts(project: Project) -> None:
     """Beginning to watch runs no module that lies in the project's root under the name of another one (case 91)."""
     canary = os.path.join(project.side, "canary")
