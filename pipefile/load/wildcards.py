@@ -15,6 +15,7 @@ from pipefile.load.templates import RESERVED
 from pipefile.load.value_outputs import PREFIX
 from pipefile.load.values import Globals
 from pipefile.model.stage import Axis, Field, ForEach, Stage
+from pipefile.plan.ambiguous import endless
 from pipefile.plan.template import fields, parse
 from pipefile.plan.wildcards import ONE_NAME
 
@@ -102,6 +103,8 @@ def _check(text: Any, what: str, key: KeyPath) -> None:
             re.compile(f"(?:{text})")
     except (re.error, RecursionError, OverflowError, Warning) as error:
         raise FaultError(f"{what} is no regular expression: {show(str(error))}", key, needle=text) from None
+    if endless(text):
+        raise FaultError(f"{what} may take for ever: it reads the same text in very many ways", key, "`([a-z]+)+` is as well `[a-z]+`", text)
     if groups and re.search(r"\\[1-9]|\(\?\([1-9]", text):
         raise FaultError(f"{what} refers to a group by its number", key, "give it a name: `(?P<a>...)` and `(?P=a)`", text)
     for name in re.compile(text).groupindex:
