@@ -135,6 +135,7 @@ class DiskWorld:
             if folder not in own:
                 above = parents(path)
                 own[folder] = any(each in folders for each in above) or not any(self._is_dead(each) for each in above)
+                own[folder] = own[folder] and not self._files.is_left_out(folder)
             return own[folder]
 
         return [path for path in found.paths if counts(path)]
