@@ -256,8 +256,8 @@ class Cleaner:
         try:
             if self._disk.lstat(path) is not None if self._dry else self._disk.remove(path):
                 self._removed.append(shown)
-                if not self._dry:
-                    remove_empty(self._session, folder_of(path))
+            if not self._dry:  # its record may have been all that was there
+                remove_empty(self._session, folder_of(path))
         except OSError as error:
             raise _cannot(path, error) from error
 

@@ -105,3 +105,20 @@ def test_clean_waits_for_a_build(project: Project) -> None:
     assert building.wait().exit_status == 0
     outcome = cleaning.wait()
     assert (outcome.out, outcome.exit_status) == (f"waiting for pid {building.pid}: pipefile slow\nremoved s.txt\n", 0)
+
+
+def test_clean_of_what_has_left_records_alone(project: Project) -> None:
+    """A temporary output that has done its duty, or a stage without outputs: their records go, which is said, and the next build makes them anew."""
+    project.stage("cut", outputs=[{"path": "build/t", "temp": True}], run="echo 1 > {outputs}")
+    project.stage("use", inputs=["build/t"], outputs=["u"], run="cp {inputs} {outputs}")
+    project.stage("lint", inputs=["u"], run="true")
+    project.build()
+    project.build("lint")
+    before = project.tree()
+
+    assert project.cli("clean", "-n", "cut").out == "would remove 1 record, and no outputs\n"
+    assert project.tree() == before
+    assert project.cli("clean", "cut", "lint").out == "removed 2 records, and no outputs\n"
+    assert not project.exists("build")
+    assert project.cli("clean", "cut").out == "nothing to remove\n"
+    assert project.build().ran == ["cut"]
