@@ -259,7 +259,7 @@ class _Build:
             joined = Joined(needs, self.places, reuse, attempts.naming, temps, self.taken_over)
             targets = (options.alone,) if options.alone else options.targets
             self.growth = Growth(self.work, Concerned(targets, plan.nodes, plan.extra, plan.requested), joined)
-        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra), slots, reuse, temps, self.growth))
+        loop = Loop(self.work, schedule, Parts(attempts, writer, Conditions(session, plan.extra, self.decider), slots, reuse, temps, self.growth))
         if temps is not None:
             temps.join(schedule, loop.tally, plan.extra)
         try:
@@ -391,8 +391,7 @@ class _Build:
         gone, spare = dead.standing(self.session, self.decider)
         removed = dead.remove(self.session, gone, self.warn) if whole else []
         for path in removed:
-            why = "whose stage is skipped" if path.rstrip("/") in self.session.files.left_out else "which no stage makes any more"
-            self.emit(Note("note", f"removed `{show(path)}`, {why}"))
+            self.emit(Note("note", f"removed `{show(path)}`, {dead.why(self.session, path)}"))
         if spare:
             rest_on(self.session, spare)
         return [path for path in gone if path not in removed], spare

@@ -165,11 +165,10 @@ class Cleaner:
         """Remove what no edge makes any more: of *stages*, or of all but those of whose instances nothing is known."""
         unknown = unknown_stages(self._session)
         real = Real(self._session)
-        decider = Decider(self._session)
-        sources = needed(self._session, decider, real)
+        sources = needed(self._session, real)
         left = {real.of(path) for path in self._session.files.left_out}  # who reads these can do without
         readers = {place: name for place, name in sources.items() if place not in left}
-        for at, record in list(records_of_gone(self._session, living(self._session, decider))):
+        for at, record in list(records_of_gone(self._session, living(self._session, Decider(self._session)))):
             stage = record.edge.partition("@")[0]
             if stage in unknown if stages is None else stage not in stages:
                 continue

@@ -1,4 +1,4 @@
-"""`should_run` while a build goes on: values that other stages have returned, and outputs of what is left out."""
+"""`should_run` while a build goes on: values that other stages have returned, and outputs of what is left out or gone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pipefile.base.errors import InputError
 from pipefile.base.paths import show
 from pipefile.engine import dead
+from pipefile.engine.decide import Decider
 from pipefile.engine.session import Session
 from pipefile.model.graph import Edge
 from pipefile.model.record import Reason
@@ -23,12 +24,14 @@ class Conditions:
     Args:
         session: The project; what is found out is added to its `left_out`.
         extra: Edge -> edges that make inputs which an earlier run has found.
+        decider: Knows these inputs.
     """
 
-    def __init__(self, session: Session, extra: Mapping[int, tuple[int, ...]]) -> None:
+    def __init__(self, session: Session, extra: Mapping[int, tuple[int, ...]], decider: Decider) -> None:
         self._session = session
         self._graph = session.graph
         self._extra = extra
+        self._decider = decider
         self._any = bool(session.graph.conditional)
 
     def why_left_out(self, edge: Edge) -> str:
@@ -80,12 +83,23 @@ class Conditions:
         outputs = [output.path for number in numbers for output in self._graph.edges[number].outputs]
         return [path for path in outputs if self._session.disk.lstat(path) is not None]
 
+    def remains(self, edge: Edge) -> list[str]:
+        """Outputs that no edge makes any more, standing where *edge* would meet them although it runs without them."""
+        remains = self._session.remains
+        if remains is None or not remains.any:
+            return []
+        return remains.met(edge, self._decider.known_discovered(edge) if self._decider.has_discovered(edge) else ())
+
     def clear(self, edge: Edge, removed: Callable[[str], None]) -> None:
-        """Remove what `dead_inputs` finds: a command sees what stands there, whatever its inputs are said to be.
+        """Remove what `remains` and `dead_inputs` find: a command sees what stands there, whatever its inputs are said to be.
 
         Raises:
-            InputError: Something of them is no longer what a stage made there.
+            InputError: Something of them is no longer what a stage made there, or cannot be removed.
         """
+        remains = self.remains(edge)
+        if remains and self._session.remains is not None:
+            for path in self._session.remains.clear(remains):
+                removed(path)
         paths = self.dead_inputs(edge)
         if not paths:
             return

@@ -47,7 +47,7 @@ def standing(session: Session, decider: Decider) -> tuple[list[str], list[str]]:
     if not gone:
         return [], spare
     real = Real(session)
-    sources = needed(session, decider, real)
+    sources = needed(session, real)
     unread = [path for path in gone if path in left or real.of(path) not in sources]
     return [path for path in unread if real.of(path) not in real.outputs and real.allowed(path)], spare
 
@@ -106,25 +106,23 @@ class Real:
         return found
 
 
-def needed(session: Session, decider: Decider, real: Real) -> dict[str, str]:
-    """Real paths that some edge reads, with its name: a file whose stage is gone, but that is an input by now, has become a source.
+def needed(session: Session, real: Real) -> dict[str, str]:
+    """Real paths that some edge says it needs, with its name: a build that has anything to do with that edge tells of it (engine/remains.py), until
+    then nothing is lost.
 
-    Globs match no dead output, so their files are not among them.
+    Globs match no dead output, and what an edge can do without it runs without.
     """
     found: dict[str, str] = {}
     for edge in session.graph.edges:
         for need in edge.needs:
-            if need.files is not None and need.files.kind in ("file", "directory"):
+            if need.files is not None and need.files.kind in ("file", "directory") and not need.optional:
                 found[real.of(need.files.paths[0])] = edge.name
         for path in edge.literal:
             found.setdefault(real.of(path), edge.name)
-        if edge.stage.depfile:
-            for path in decider.known_discovered(edge):
-                found.setdefault(real.of(path), edge.name)
     return found
 
 
-def records_of_gone(session: Session, made: Container[str], spare: bool = False) -> Iterator[tuple[str, Record]]:
+def records_of_gone(session: Session, made: Container[str], spare: bool = False, under: str = "") -> Iterator[tuple[str, Record]]:
     """Records in the tree that name this Pipefile, and an output that no edge makes any more or a stage that is gone; with their paths.
 
     Looks into every folder but `.git`, temporary ones, and the store, of which only values and records are of interest.
@@ -133,12 +131,13 @@ def records_of_gone(session: Session, made: Container[str], spare: bool = False)
         session: The project.
         made: Outputs that are made: `living`.
         spare: Those of outputs that pattern rules would make again, instead of all others.
+        under: Look into this folder alone.
     """
     disk, store = session.disk, session.store
     stages = session.graph.by_stage
     kept = f"{store}/records"
     real = Real(session)
-    todo = ["", *session.pipeline.settings.outside, f"{store}/values", kept]
+    todo = [under] if under else ["", *session.pipeline.settings.outside, f"{store}/values", kept]
     while todo:
         folder = todo.pop()
         try:
@@ -199,6 +198,11 @@ def remove(session: Session, paths: Sequence[str], warn: Callable[[str], None]) 
         removed.append(path + "/" if made.kind == "directory" else path)
         remove_empty(session, folder_of(path))
     return removed
+
+
+def why(session: Session, path: str) -> str:
+    """Why an output is dead, as it is said when it is removed."""
+    return "whose stage is skipped" if path.rstrip("/") in session.files.left_out else "which no stage makes any more"
 
 
 def files_like(session: Session, digest: str) -> Files:

@@ -311,7 +311,7 @@ def _run(disk: Disk, environ: Mapping[str, str], asked: Asked, live: Joined | No
             raise shortened(error, disk.root) from None
         finally:
             modules.remove()
-    return replace(found, files=_files(modules, disk, settings))
+    return replace(found, files=_files(modules, disk, settings), joined=joint is not None)
 
 
 def _imported(modules: RecordingModules, path: str) -> ModuleType:

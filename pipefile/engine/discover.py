@@ -125,7 +125,7 @@ class Discovery:
             found.own.append(path)
         elif path in self._graph.producer and known is not None and known.stamp == now.stamp:
             found.digests[path] = now.digest  # made by an edge above, perhaps in the very tick in which this one started
-        elif now.stamp is not None and max(now.stamp[3], now.stamp[4]) >= start:
+        elif now.stamp is not None and now.stamp[4] >= start:  # ctime alone: anybody can set an mtime, and set it ahead
             if last:
                 found.own.append(path)
             else:

@@ -96,7 +96,7 @@ def _look_once(
     schedule = Schedule(graph, nodes, extra, jobs=1)
     found: list[EdgeStatus] = []
     moving: set[int] = set()
-    conditions = Conditions(session, extra)
+    conditions = Conditions(session, extra, decider)
     while not schedule.done:
         for number in schedule.decidable():
             edge = graph.edges[number]
@@ -120,6 +120,9 @@ def _look_once(
             dead = conditions.dead_inputs(edge, within=True)
             if dead and status is None:
                 status = EdgeStatus("", "", "unknown", tuple([Reason("upstream", path) for path in dead]))
+            remains = conditions.remains(edge)
+            if remains and status is None:
+                status = EdgeStatus("", "", "unknown", tuple([Reason("dead", path) for path in remains]))
             if force:
                 status = EdgeStatus(edge.name, edge.stage.name, "stale", (FORCED,))
             elif status is None:

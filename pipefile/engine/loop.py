@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pipefile.base.errors import GraphError, InputError, PipefileError
 from pipefile.base.paths import show
+from pipefile.engine import dead
 from pipefile.engine.attempt import Attempt
 from pipefile.engine.batches import Batches, Hands
 from pipefile.engine.decide import Decision
@@ -196,7 +197,7 @@ class Loop:
             self.tally.is_fresh(edge, None)
 
     def _removed(self, path: str) -> None:
-        self._emit(Note("note", f"removed `{show(path)}`, whose stage is skipped"))
+        self._emit(Note("note", f"removed `{show(path)}`, {dead.why(self._session, path)}"))
 
     def _refuse(self, number: int, text: str) -> None:
         self._finish_failed(self._graph.edges[number], None, Completion(number, "failed", error=text), ())

@@ -225,7 +225,7 @@ class Naming:
     def _check_made(self, path: str, text: str, start: int) -> None:
         """Refuse a file that was there before and that this stage has not made: it would go with the stage's outputs, by `clean` for example."""
         seen = self._disk.lstat(path)
-        if seen is None or max(seen.st_mtime_ns, seen.st_ctime_ns) >= start or self._record(path) is not None:
+        if seen is None or seen.st_ctime_ns >= start or self._record(path) is not None:
             return
         raise InputError(f"returned `{show(text)}`, which it has not written", hint="declare it as an input, to pass it on")
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pipefile import __version__
 from pipefile.base.clock import SystemClock
@@ -30,6 +31,9 @@ from pipefile.store import index as index_file
 from pipefile.store.index import Index
 from pipefile.store.lock import VARIABLE, variable
 from pipefile.store.record import Records
+
+if TYPE_CHECKING:
+    from pipefile.engine.remains import Remains
 
 PIPEFILE = "Pipefile.toml"
 _KEPT_WHEN_STRICT = frozenset(["PATH", "HOME", "USER", "SHELL", "LANG", "TERM", "TMPDIR"])
@@ -149,6 +153,8 @@ class Session:
         self.open: frozenset[int] = frozenset()
         """Edges that may turn out to be left out."""
         self._there: dict[str, bool] = {}
+        self.remains: Remains | None = None
+        """Tells which inputs are dead outputs; None where there can be none, or where not all that could make them is known."""
         from pipefile.plan import resolve
 
         try:
@@ -224,7 +230,10 @@ class Session:
     # -- what is left out
 
     def condition(self) -> None:
-        """Find out what is left out, as far as that is known, and what may be."""
+        """Find out what is left out, as far as that is known, and what may be; and, from now on, which inputs are dead outputs."""
+        from pipefile.engine.remains import Remains
+
+        self.remains = None if self.pipeline.joined or self.pipeline.unknown else Remains(self)
         if not self.graph.conditional:
             return
         left, self.open = self.conditions_of(self.graph)
@@ -331,6 +340,8 @@ class Session:
         from pipefile.plan import resolve
 
         fault = resolve.missing_sources(self.graph, nodes, self.world)
+        if fault is None and self.remains is not None:
+            fault = self.remains.fault([self.graph.edges[node] for node in nodes if node < len(self.graph.edges)])
         if fault is not None and not self.pipeline.unknown:  # who makes it may only be known to a build
             self.locate(fault)
             raise fault

@@ -94,7 +94,7 @@ class WarmSession(Session):
         self.values = Values(self.files, settings.value_in_memory)
         self.environ = environ
         self.environments = {}
-        self.left_out = {}
+        self.left_out, self.remains = {}, None
         self.known, self.assumed, self._builds = {}, frozenset(), True
         self.open = frozenset()
 

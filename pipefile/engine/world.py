@@ -78,7 +78,7 @@ class DiskWorld:
         if found is None:
             found = self._from_index(pattern) or self._expand(pattern)
             self.globs[pattern] = found
-        return found.paths
+        return self._alive(found.paths)
 
     def forget_changed(self, stamps: Mapping[str, tuple[int, ...]]) -> bool:
         """Forget what globs have found that would find something else by now.
@@ -128,17 +128,26 @@ class DiskWorld:
 
     def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
         found = self.globs[pattern] = self._expand(pattern)  # so that the folders outside of *folders* tell when other files come
+        paths = self._alive(found.paths, folders)
+        return [path for path in paths if not self._files.is_left_out(folder_of(path))] if self._files.left_out else paths
+
+    def _alive(self, paths: Sequence[str], folders: Collection[str] = ()) -> Sequence[str]:
+        """Files that do not lie in a directory which is a stage's output: of those, which lie in *folders*."""
         own: dict[str, bool] = {}
 
-        def counts(path: str) -> bool:
-            folder = folder_of(path)
-            if folder not in own:
-                above = parents(path)
-                own[folder] = any(each in folders for each in above) or not any(self._is_dead(each) for each in above)
-                own[folder] = own[folder] and not self._files.is_left_out(folder)
-            return own[folder]
+        def is_made(folder: str) -> bool:
+            for above in (folder, *parents(folder)):
+                if above in folders or not above:
+                    return False
+                found = own.get(above)
+                if found is None:
+                    found = own[above] = self._is_dead(above)
+                if found:
+                    return True
+            return False
 
-        return [path for path in found.paths if counts(path)]
+        made = {folder for folder in {folder_of(path) for path in paths} if is_made(folder)}
+        return [path for path in paths if folder_of(path) not in made] if made else paths
 
     def value(self, output: Output, entry: str) -> object:
         from pipefile.engine.items import read_value

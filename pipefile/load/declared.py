@@ -41,6 +41,7 @@ class Declarations:
         files: Digests of the files that they were read from, by path from the root; None for one whose absence counts.
         unknown: Files of which only a part is known until a build runs them.
         partial: Stages of these files that are known by name, with what can be read of their tables.
+        joined: A program has added a pipeline of its own. It may have others, of which nothing is known here.
     """
 
     stages: Mapping[str, DeclaredStage] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Declarations:
     files: Mapping[str, str | None] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     partial: Mapping[str, DeclaredStage] = field(default_factory=dict)
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ class Loader:
             },
             resources=resources,
             unknown=self._declared.unknown,
+            joined=self._declared.joined,
             partial={
                 name: Stage(name, file=each.source.file, description=each.table.get("description", ""))
                 for name, each in self._declared.partial.items()

@@ -377,6 +377,7 @@ class Pipeline:
         sources: Where what Python files declare stands: by ("stage", NAME) and ("alias", NAME).
         unknown: Python files of which only a part is known, because they may not be run.
         partial: Stages of these files that are in no graph yet: of what they are only the name is sure.
+        joined: A program has added a pipeline of its own. It may have others, which have made what no stage here makes.
         document: The Pipefile as TOML has it: the index keeps it, so that a later build can read single stages again without the file.
         resources: `[resources]`: how much there is, by name; "auto" for GPUs that are to be counted.
         scopes: `[global]` of each included Pipefile, by its folder.
@@ -392,6 +393,7 @@ class Pipeline:
     dotenv: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[tuple[str, str], Source] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    joined: bool = False
     partial: Mapping[str, Stage] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, int | str] = field(default_factory=dict)

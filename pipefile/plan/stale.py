@@ -172,6 +172,7 @@ _ABOUT = {
     "item": "{subject} may make other items",
     "unasked": "discovered input {subject} is made by {by}, and nothing asks for it",
     "upstream": "input {subject} may change",
+    "dead": "{subject}, which no stage makes any more, is removed before it",
 }
 
 

@@ -262,9 +262,9 @@ class Model:
             for name, signature in self.signatures().items()
             if name not in self.ran
             or self.ran[name][0] != signature
-            or any(now[path] != left and not self._is_gone(path, now) for path, left in self.ran[name][1].items())
+            or any(now[path] != left and not self._is_gone(path, now, target) for path, left in self.ran[name][1].items())
         }
-        gone = {path: name for name, spec in self.stages.items() for path in spec.outputs if self._is_gone(path, now)}
+        gone = {path: name for name, spec in self.stages.items() for path in spec.outputs if self._is_gone(path, now, target)}
         if target in gone.values():
             must.add(target)
         todo = list(must & (self.closure(target) if target else self.running()))
@@ -275,12 +275,12 @@ class Model:
                     todo.append(gone[path])
         return must
 
-    def _is_gone(self, path: str, now: dict[str, Contents]) -> bool:
-        return path in self.temps() and now.get(path) is None
+    def _is_gone(self, path: str, now: dict[str, Contents], target: str) -> bool:
+        return path in self.temps(target) and now.get(path) is None
 
-    def temps(self) -> set[str]:
-        """Outputs that may be gone; none where `default` names all stages, since what is asked for is kept."""
-        if any(spec.kind == "rule" for spec in self.stages.values()):
+    def temps(self, target: str = "") -> set[str]:
+        """Outputs that may be gone after a build of *target*; none after one of all where `default` names all stages: what is asked for is kept."""
+        if not target and any(spec.kind == "rule" for spec in self.stages.values()):
             return set()
         return {path for spec in self.stages.values() if spec.temp for path in spec.outputs}
 

@@ -388,9 +388,11 @@ class Story:
         assert outcome.exit_status == 0, f"{outcome.output}\n{self.story()}"
         made = {path.rstrip("/") for name in names for path in self.model.stages[name].outputs}
         expected = {path: content if path in made else before[path] for path, content in self.model.expected().items()}
-        assert self.standing() == {path: content for path, content in expected.items() if path not in self.gone()}, self.story()
+        gone = self.gone(target)
+        standing = {path: content for path, content in self.standing().items() if path not in gone}
+        assert standing == {path: content for path, content in expected.items() if path not in gone}, self.story()
         if not target and not outcome.degraded:
-            assert self.gone().intersection(expected) == self.model.temps().intersection(expected), self.story()
+            assert gone.intersection(expected) == self.model.temps().intersection(expected), self.story()
         assert set(ran) <= would, self.story()
         if not self.disturbed:
             assert sorted(set(ran) - self.unsure) == sorted((must & names) - self.unsure), f"{must} had to run\n{self.story()}"
@@ -441,9 +443,9 @@ class Story:
         gone = self.gone()
         return {path: content for path, content in self.now().items() if path in made and path not in gone}
 
-    def gone(self) -> set[str]:
-        """Temporary outputs that are not there."""
-        return {path for path in self.model.temps() if not self.project.exists(path)}
+    def gone(self, target: str = "") -> set[str]:
+        """Temporary outputs that are not there after a build of *target*."""
+        return {path for path in self.model.temps(target) if not self.project.exists(path)}
 
     def model_outputs(self) -> list[str]:
         return [path for _, left in self.model.ran.values() for path in left]

@@ -27,7 +27,7 @@ READ_ONLY = (("status",), ("list", "--json", "--status"), ("graph",), ("check",)
 
 
 class Story:
-    """Photos, a thumbnail of each, sizes of each thumbnail, a page of all.
+    """Photos, a thumbnail of each, sizes of each thumbnail, a page of all, a book of what lies in the folder of thumbnails.
 
     Attributes:
         photos: Path -> text.
@@ -56,6 +56,7 @@ class Story:
         project.stage("thumb", {"src": "{p}"}, {"dst": "t/{p.stem}.t"}, command, for_each={"p": "photos/**/*.p"}, batch=self.batch)
         project.stage("size", {"src": "{t}"}, "s/{t.stem}-{n}", "head -{n} {src} > {outputs}", for_each={"t": "thumb.dst", "n": "global.sizes"})
         project.stage("page", {"all": "size.outputs", "names": "t/*.t"}, "page.txt", "cat {all} {names} > {outputs}")
+        project.stage("book", "t/", "book.txt", "cat {inputs}/*.t > {outputs}")
 
     # -- what has to be
 
@@ -74,6 +75,7 @@ class Story:
         sizes = [(path, text, n) for path, text in thumbs.items() for n in self.sizes]
         found |= {f"size@t={path},n={n}": text for path, text, n in sizes}
         found["page"] = [(path, n, "".join(text.splitlines(True)[:n])) for path, text, n in sizes] + sorted(thumbs.items())
+        found["book"] = sorted(thumbs.items())
         return found
 
     def page(self) -> str:
@@ -183,7 +185,8 @@ def test_items_come_change_and_go(new_project: Callable[[], Project], seed: int)
         cold.edit()
     warm.build(2, cold=False)
     warm.project.settled()
-    assert {path for path in warm.project.tree() if path[:2] in ("t/", "s/") and ".hash" not in path} == set(warm.project.declared()) - {"page.txt"}
+    made = {path for path in warm.project.tree() if path[:2] in ("t/", "s/") and ".hash" not in path}
+    assert made == set(warm.project.declared()) - {"page.txt", "book.txt"}
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + max(1, SEEDS // 6)))

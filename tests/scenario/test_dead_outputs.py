@@ -72,8 +72,9 @@ def test_kept_when_edited(orphan: Project) -> None:
 
 
 def test_kept_when_it_becomes_a_source(orphan: Project) -> None:
-    """Case 26: another stage reads what was an output: it is a source now, and stays."""
+    """Case 26: another stage reads what was an output, and its record was removed: it is a source now, and stays."""
     orphan.stage("reads", inputs="old/gone.txt", outputs="out/reads.txt", run="cat {inputs} > {outputs}")
+    orphan.remove(orphan.record("old/gone.txt"))
     outcome = orphan.build()
     assert (outcome.exit_status, outcome.ran) == (0, ["reads"])
     assert orphan.read("old/gone.txt") == "1\n"

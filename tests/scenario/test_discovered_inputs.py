@@ -30,6 +30,21 @@ def test_header_edited(compiled: Project) -> None:
     compiled.settled()
 
 
+def test_header_from_the_future(project: Project) -> None:
+    """Cases 1 and 9: an mtime that was set ahead does not make a header look like the stage's own work: it is an input, and nothing runs twice."""
+    run = "echo >> ran; cat {inputs} a.h > {outputs}; echo 'a.o: a.c a.h' > {depfile}"
+    project.stage("cc", inputs="a.c", outputs="a.o", run=run, depfile="a.d", infer_inputs=False)
+    for path in ("a.c", "a.h"):
+        project.write(path, f"{path}\n")
+    project.touch("a.h", 4_000_000_000_000_000_000)
+    assert project.build().ran == ["cc"]
+    assert project.read("ran") == "\n"
+    project.write("a.h", "A.H\n")
+    assert project.build().ran == ["cc"]
+    assert project.read("a.o") == "a.c\nA.H\n"
+    project.settled()
+
+
 def test_header_removed(compiled: Project) -> None:
     """Case 1: a header that is gone makes the stage stale, and is no error where the stage can do without."""
     compiled.remove("b.h")

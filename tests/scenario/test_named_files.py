@@ -313,6 +313,7 @@ def test_what_cannot_be_named(project: Project, returned: str, said: str) -> Non
     """Case 76: the message says which file and why; nothing is recorded of it."""
     for path in ("source.txt", "read.txt", "data/x", "build/x"):
         project.write(path, "")
+    project.touch("source.txt", 4_000_000_000_000_000_000)
     os.symlink("in.txt", project.path("link"))
     writes = "".join(f"    open({path!r}, 'w').close()\n" for path in ("read.txt", "data/x"))
     project.write("steps.py", f"from pipefile import FileRef\ndef preview():\n{writes}    return {returned}\n")

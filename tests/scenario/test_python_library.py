@@ -75,6 +75,16 @@ def test_the_result(flow: Project) -> None:
     assert flow.read("out.txt") == "TEXT"
 
 
+def test_one_pipeline_reads_what_another_has_made(flow: Project) -> None:
+    """A program builds one pipeline after the other: what the first has made is a source of the second, which does not know the first one."""
+    more = '\n@stage(inputs={"src": "out.txt"}, outputs={"out": "end.txt"})\ndef end(src, out):\n    open(out, "w").write(open(src).read() + "!")\n'
+    flow.write("flow.py", FLOW + more + "\n@pipeline\ndef after():\n    return end()\n")
+    built = "r = [each.run(quiet=True) for each in (flow.good, flow.after, flow.good, flow.after)]\n"
+    ran = told(flow, built + "print(json.dumps([[each.status, each.ran] for each in r]))")
+    assert ran == [["succeeded", ["copy"]], ["succeeded", ["end"]], ["succeeded", []], ["succeeded", []]]
+    assert flow.read("end.txt") == "TEXT!"
+
+
 def test_a_failed_stage_is_told(flow: Project) -> None:
     """In the result, or as an error where that is asked for."""
     assert told(flow, "r = flow.bad.run(quiet=True)\nprint(json.dumps([r.status, r.exit_status, r.failed, r.errors, sorted(r.values)]))") == [
