@@ -86,6 +86,12 @@ def stages_of(place: Place, word: str) -> Iterable[str]:
     return _edges(names(*project_of(place)).stages, word)
 
 
+def profiles_of(place: Place) -> Iterable[str]:
+    from pipefile.editor.names import names
+
+    return names(*project_of(place)).profiles
+
+
 def _edges(stages: Iterable[str], word: str) -> Iterable[str]:
     """Stages; instances once their stage is written out, a segment of their paths at a time."""
     from pipefile.editor.names import below

@@ -62,5 +62,8 @@ def _print(request: Request, cleaned: Cleaned, dry: bool) -> None:
         return
     for path in cleaned.removed:
         request.out.write(f"{'would remove' if dry else 'removed'} {show(path)}\n")
-    if not cleaned.removed:
+    if not cleaned.removed and cleaned.records:  # of temporary outputs, or of stages without any
+        count = "1 record" if cleaned.records == 1 else f"{cleaned.records} records"
+        request.out.write(f"{'would remove' if dry else 'removed'} {count}, and no outputs\n")
+    elif not cleaned.removed:
         request.out.write("nothing to remove\n")

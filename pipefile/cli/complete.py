@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from pipefile.base.dataclass import dataclass, field
-from pipefile.cli.candidates import Place, commands_of, files_in, here_of, project_of, stages_of, targets_of
+from pipefile.cli.candidates import Place, commands_of, files_in, here_of, profiles_of, project_of, stages_of, targets_of
 
 
 @dataclass
@@ -48,9 +48,18 @@ class State:
         return next((option for option in self.options() if name in option.opts), None)
 
     def options(self) -> Iterator[click.Option]:
-        for param in self.command.params:
-            if isinstance(param, click.Option) and not param.hidden:
+        known: set[str] = set()
+        for param in [param for command in self._commands() for param in command.params]:
+            if isinstance(param, click.Option) and not param.hidden and known.isdisjoint(param.opts):
+                known.update(param.opts)
                 yield param
+
+    def _commands(self) -> Iterator[click.Command]:
+        """The command; with `build` where none has been named, which that stands for."""
+        yield self.command
+        build = subcommand(self.command, "build") if isinstance(self.command, click.Group) else None
+        if build is not None:
+            yield build
 
     def argument(self) -> click.Argument | None:
         """The argument that comes next."""
@@ -141,6 +150,8 @@ def _values(state: State, param: click.Parameter, word: str) -> list[tuple[str, 
     """Values of an option or an argument: what they are, its choices or its word in the help say."""
     if isinstance(param.type, click.Choice):
         return [(str(choice), "") for choice in param.type.choices if str(choice).startswith(word)]
+    if "--profile" in param.opts:
+        return [(name, "profile") for name in profiles_of(state.place) if name.startswith(word)]
     kind = (param.metavar or "").strip("[].")
     if kind == "TARGET":
         return targets_of(state.place, word)

@@ -89,20 +89,22 @@ def show_(request: Request, run: str, as_json: bool) -> int:
 
 @command.command("diff", short_help="Compare two runs.")
 @click.argument("a", metavar="[A]", required=False)
-@click.argument("b", metavar="[B]", default="latest")
+@click.argument("b", metavar="[B]", required=False)
 @options.as_json
 @options.global_options
 @click.pass_obj
-def diff(request: Request, a: str | None, b: str, as_json: bool) -> int:
+def diff(request: Request, a: str | None, b: str | None, as_json: bool) -> int:
     """Compare run A with run B: params, inputs, code, outputs, durations, values and metrics of stages that differ. Left out, B is the latest run,
-    and A the one before it."""
+    and A the one before it. The latest run alone is compared with the one before it, too."""
     from pipefile.engine.compare import Comparison
     from pipefile.report import rundiff
     from pipefile.store.outputs import OutputReader
 
     reader = _reader(request)
-    second = reader.resolve(b)
-    first = reader.resolve(a) if a is not None else reader.before(second)
+    second = reader.resolve(b or "latest")
+    first = reader.resolve(a) if a is not None else second
+    if first == second and b is None:
+        first = reader.before(second)
     found = Comparison(reader, OutputReader(reader.disk, reader.store), request.warn).compare(first, second)
     if as_json:
         request.out.write(rundiff.as_json(found) + "\n")

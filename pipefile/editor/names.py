@@ -25,11 +25,13 @@ class Names:
         stages: Stages and instances of stages (`thumbs@photos/a.jpg`), in order.
         aliases: Aliases.
         outputs: Paths of outputs from the root, a slash after those that are known to be folders.
+        profiles: Profiles of the Pipefile.
     """
 
     stages: tuple[str, ...]
     aliases: tuple[str, ...]
     outputs: tuple[str, ...]
+    profiles: tuple[str, ...]
 
 
 def names(root: str, file: str) -> Names:
@@ -44,16 +46,19 @@ def names(root: str, file: str) -> Names:
     """
     try:
         with Outline(root, store_of(root) or STORE, file) as outline:
-            return Names(tuple(outline.names()), _aliases(outline), tuple(outline.targets()))
+            document = _head(outline)
+            aliases, profiles = document.get("alias", ()), document.get("profile", ())
+            return Names(tuple(outline.names()), tuple(aliases), tuple(outline.targets()), tuple(profiles))
     except (Damaged, OSError, ValueError):
         return _read(root, file)
 
 
-def _aliases(outline: Outline) -> tuple[str, ...]:
+def _head(outline: Outline) -> dict[str, Any]:
     try:
-        return tuple(outline.head()["document"].get("alias", ()))
+        found: dict[str, Any] = outline.head()["document"]
     except (Damaged, ValueError, KeyError):
-        return ()
+        return {}
+    return found
 
 
 def _read(root: str, file: str) -> Names:
@@ -72,7 +77,8 @@ def _read(root: str, file: str) -> Names:
             found += _paths(table.get("outputs", ()))
     if any("{" in path for path in found):
         found = _filled(found, document.get("global", {}))
-    return Names(tuple(stages), tuple(document.get("alias", ())), tuple(os.path.normpath(path) + "/" * path.endswith("/") for path in found))
+    outputs = tuple([os.path.normpath(path) + "/" * path.endswith("/") for path in found])
+    return Names(tuple(stages), tuple(document.get("alias", ())), outputs, tuple(document.get("profile", ())))
 
 
 def _paths(outputs: Any) -> Iterable[str]:
@@ -110,7 +116,8 @@ def _declared(root: str, file: str) -> Names:
     inside = f"{found.pipeline.settings.store}/"
     plain = [each for each in found.stages if each.stage.for_each is None]
     paths = [output for each in plain for output in each.outputs if not output.startswith(inside)]
-    return Names(tuple([each.stage.name for each in found.stages]), tuple(found.pipeline.aliases), tuple(paths))
+    profiles = tuple(found.pipeline.document.get("profile", ()))
+    return Names(tuple([each.stage.name for each in found.stages]), tuple(found.pipeline.aliases), tuple(paths), profiles)
 
 
 def runs(root: str) -> list[str]:

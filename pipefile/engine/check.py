@@ -6,6 +6,7 @@ from pipefile.base.dataclass import dataclass
 from pipefile.base.errors import PipefileError
 from pipefile.base.locations import Place
 from pipefile.base.paths import show
+from pipefile.engine.modules import missing_modules
 from pipefile.engine.places import Places
 from pipefile.engine.session import Session
 from pipefile.model.options import Options
@@ -35,7 +36,7 @@ def check(session: Session, options: Options) -> list[Finding]:
         session: The project.
         options: What a build would be given: how many CPUs there are, and the environment.
     """
-    faults = [*_faults(session), *_too_much(session, options)]
+    faults = [*_faults(session), *missing_modules(session), *_too_much(session, options)]
     found = [Finding(True, error) for error in faults]
     found += [Finding(False, error) for error in [*_unused(session), *_uncalled(session), *_undeclared(session)]]
     for finding in found:

@@ -1,8 +1,8 @@
 """`clean`: removes outputs and their records, and nothing else.
 
-What is removed is what an edge makes, at the very path that it makes it; a directory output goes whole. A source is never touched, nor what stands at
-an output's place but is of another kind. `--dead` looks at the records in the tree instead: those that name this Pipefile and an edge that does not
-make their output any more.
+What is removed is what an edge makes, at the very path that it makes it, its depfile too; a directory output goes whole. A source is never touched,
+nor what stands at an output's place but is of another kind. `--dead` looks at the records in the tree instead: those that name this Pipefile and an
+edge that does not make their output any more.
 
 Nothing of the project is run. Where Python files have changed since a build ran them, what that build learned counts, since its outputs are those
 that are there; but a file may have become a source since. So what these stages made goes only if it is as their records say.
@@ -88,7 +88,7 @@ class Cleaner:
         edges = [graph.edges[each] for each in self._session.select(named)] if named else [] if targets else graph.edges
         decider = Decider(self._session)
         for edge in edges:
-            returned = decider.named(edge)
+            returned, records = decider.named(edge), self._records
             if not edge.outputs:
                 self._remove_record(edge_record_path(self._session.store, edge.name))
             for output in edge.outputs:
@@ -102,6 +102,8 @@ class Cleaner:
                 self._remove(output.path, output.shown)
             self._remove_named(edge, returned)
             self._remove_checkpoints(edge)
+            if self._records > records and edge.stage.depfile:
+                self._remove_depfile(edge.stage.depfile)
         if rules:
             self._spare(rules)
         if unsure and not targets and not self._session.project.overlay:
@@ -110,6 +112,16 @@ class Cleaner:
         if unknown:
             self._gone(unknown)
         return self._done()
+
+    def _remove_depfile(self, path: str) -> None:
+        """Remove what a stage has written about its inputs: no output, so nobody else's file if it stands beside a record."""
+        if path in self._session.graph.producer:
+            return
+        fault = self._fault(path, directory=False)
+        if fault:
+            self._kept.append((path, fault))
+        else:
+            self._remove(path, path)
 
     def _remove_checkpoints(self, edge: Edge) -> None:
         for output in edge.stage.outputs:
@@ -187,6 +199,9 @@ class Cleaner:
                 continue
             self._remove_record(at)
             self._remove(output.path, shown)
+            depfile = rules_.depfile(output.path, record.edge) if (rules_ := self._session.graph.rules) is not None else ""
+            if depfile:
+                self._remove_depfile(depfile)
 
     def _done(self) -> Cleaned:
         return Cleaned(tuple(self._removed), tuple(self._kept), self._records)
@@ -255,8 +270,8 @@ class Cleaner:
         try:
             if self._disk.lstat(path) is not None if self._dry else self._disk.remove(path):
                 self._removed.append(shown)
-                if not self._dry:
-                    remove_empty(self._session, folder_of(path))
+            if not self._dry:  # its record may have been all that was there
+                remove_empty(self._session, folder_of(path))
         except OSError as error:
             raise _cannot(path, error) from error
 

@@ -54,7 +54,11 @@ def as_it_stands(session: Session, without: Container[int] = (), before: Sequenc
     tried = {stage for stage, fanout in open_stages(graph).items() if fanout.edge in without}
     while True:
         unknown = {fanout.edge for fanout in open_stages(graph).values()}
-        ready = [stage for stage, fanout in open_stages(graph).items() if stage not in tried and _stand(fanout, graph, unknown, session)]
+        left, maybe = session.conditions_of(graph)
+        for maker in left:
+            session.files.leave_out([output.path for output in graph.edges[maker].outputs])
+        waiting = [(stage, fanout) for stage, fanout in open_stages(graph).items() if stage not in tried and fanout.edge not in left]
+        ready = [stage for stage, fanout in waiting if unknown.isdisjoint(fanout.makers) and _stand(fanout, graph, (left, maybe), session)]
         if not ready:
             session.known = known
             return graph
@@ -102,12 +106,18 @@ def _names(edges: Sequence[int], graph: Graph) -> frozenset[str]:
     return frozenset([graph.edges[edge].name for edge in edges])
 
 
-def _stand(fanout: FanOut, graph: Graph, unknown: set[int], session: Session) -> bool:
-    """Whether all that the items of a stage come from has been made, some time."""
-    if not unknown.isdisjoint(fanout.makers):
-        return False
-    outputs = [output for maker in fanout.makers for output in graph.edges[maker].outputs]
-    paths = [output.path for output in outputs if not (output.optional or output.checkpoint)]
+def _stand(fanout: FanOut, graph: Graph, conditions: tuple[Container[int], Container[int]], session: Session) -> bool:
+    """Whether all that the items of a stage come from has been made, some time.
+
+    Makers that are left out, as *conditions* say, give none; nor do those that may be and have made nothing: when they run, all of it is anew.
+    """
+    left, maybe = conditions
+    stands = {maker: _has_made(graph.edges[maker], session) for maker in fanout.makers if maker not in left}
+    return (any(stands.values()) or not fanout.makers) and all(stood or maker in maybe for maker, stood in stands.items())
+
+
+def _has_made(edge: Edge, session: Session) -> bool:
+    paths = [output.path for output in edge.outputs if not (output.optional or output.checkpoint)]
     return all(session.disk.lstat(path) is not None and session.disk.lstat(record_path(path)) is not None for path in paths)
 
 

@@ -32,10 +32,13 @@ def empty(session: Session, names: Collection[str] | None = None) -> list[str]:
 
 
 def _empty(stage: Stage) -> str:
+    return f"stage `{show(stage.name)}` has no instances: {_why_empty(stage)}"
+
+
+def _why_empty(stage: Stage) -> str:
     assert stage.for_each is not None
     found = next((axis.source for axis in stage.for_each.axes if axis.source), "")
-    why = f"nothing matches `{show(found)}`" if is_glob(found) else f"`{show(found)}` is empty" if found else "`for_each` has no items"
-    return f"stage `{show(stage.name)}` has no instances: {why}"
+    return f"nothing matches `{show(found)}`" if is_glob(found) else f"`{show(found)}` is empty" if found else "`for_each` has no items"
 
 
 def check(session: Session, decider: Decider, names: Collection[str] | None = None) -> None:
@@ -61,6 +64,8 @@ def check(session: Session, decider: Decider, names: Collection[str] | None = No
             what = f"{count} of its {count + kept[name]} instances"
         else:
             continue
+        if not session.graph.by_stage[name]:
+            what += f": {_why_empty(stages[name])}"
         error = GraphError(
             f"`for_each` of stage `{show(name)}` has lost {what}",
             (Place(stages[name].file, ("stage", name, "for_each"), f"`{show(name)}`"),),
@@ -82,11 +87,11 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
             continue
         if name in now:
             kept[stage] += 1
-        elif any(session.disk.lstat(record_path(index.paths[row])) is not None for row in index.outputs(at)):
+        elif any(_stands(index.paths[row], session) for row in index.outputs(at)):
             lost.setdefault(stage, set()).add(name)
     known = bool(index.edge_names or index.dead or index.spare)
     for path in index.dead if known else dead.find(session, decider):
-        record = dead.read(session, record_path(path))
+        record = dead.read(session, record_path(path)) if _stands(path, session) else None
         stage = "" if record is None else record.edge.partition("@")[0]
         if record is not None and stage in stages and stage != record.edge and record.edge not in now:
             lost.setdefault(stage, set()).add(record.edge)
@@ -96,3 +101,8 @@ def _counted(session: Session, decider: Decider, stages: dict[str, Stage]) -> tu
             standing = sum(any(session.disk.lstat(record_path(each.path)) is not None for each in edge.outputs) for edge in edges)
             kept[name] = max(kept[name], standing)
     return lost, kept
+
+
+def _stands(path: str, session: Session) -> bool:
+    """Whether there is an output that would be removed, with its record: not where it was a temporary one."""
+    return session.disk.lstat(path) is not None and session.disk.lstat(record_path(path)) is not None

@@ -204,6 +204,10 @@ class _Links:
         record = self._session.records.read(edge.name, edge.outputs).main
         if record is not None:
             return [path for path, digest in record.discovered.items() if digest]
+        return self.named(edge)
+
+    def named(self, edge: Edge) -> list[str]:
+        """Files that the command names literally, as far as they are there or made."""
         outputs = {output.path for output in edge.outputs}
         disk = self._session.disk
         return [path for path in edge.literal if path not in outputs and (path in self._graph.producer or disk.stat(path) is not None)]
@@ -314,7 +318,7 @@ class Shown:
     Args:
         needs: Nodes whose files it needs: edges by id, groups by the keys of GraphView.groups.
         after: Edges that come before it for no file's sake.
-        inputs: Its inputs as a person knows them: paths, globs, `STAGE.outputs`.
+        inputs: Its inputs as a person knows them: paths, globs, `STAGE.outputs`, and files that its command names.
         outputs: Directories with a slash.
         fallback_of: The stages that it stands in for when they have failed, in the order of declaration.
     """
@@ -359,7 +363,8 @@ def view(session: Session, targets: tuple[str, ...]) -> GraphView:
         nodes = nodes + [node for name in sorted(names - {""}) for node in graph.by_stage[name] if node not in inside]
     users = _group_users(graph, nodes)
     fallbacks = mains(edge.stage for edge in graph.edges)
-    shown = [_shown(graph, graph.edges[node], users, fallbacks) for node in nodes if node < count]
+    files = _Links(session)
+    shown = [_shown(graph, graph.edges[node], users, fallbacks, files.named(graph.edges[node])) for node in nodes if node < count]
     shown.sort(key=lambda each: each.wave)
     return GraphView(tuple(shown), {node: graph.groups[node - count] for node in nodes if node >= count and users[node] > 1})
 
@@ -374,7 +379,7 @@ def _group_users(graph: Graph, nodes: Iterable[int]) -> dict[int, int]:
     return users
 
 
-def _shown(graph: Graph, edge: Edge, users: Mapping[int, int], fallbacks: Mapping[str, Sequence[str]]) -> Shown:
+def _shown(graph: Graph, edge: Edge, users: Mapping[int, int], fallbacks: Mapping[str, Sequence[str]], named: Sequence[str]) -> Shown:
     count = len(graph.edges)
     needs: dict[int, None] = {}
     for node in graph.depends[edge.id]:
@@ -382,7 +387,7 @@ def _shown(graph: Graph, edge: Edge, users: Mapping[int, int], fallbacks: Mappin
             needs.update(dict.fromkeys(graph.groups[node - count]))
         else:
             needs[node] = None
-    inputs = dict.fromkeys(need.files.text for need in edge.needs if need.files is not None)
+    inputs = dict.fromkeys([*[need.files.text for need in edge.needs if need.files is not None], *named])
     outputs = tuple([output.shown for output in edge.outputs])
     after, instead = graph.order.get(edge.id, ()), tuple(fallbacks.get(edge.stage.name, ()))
     return Shown(edge.id, edge.name, edge.stage.name, edge.wave, tuple(needs), after, tuple(inputs), outputs, instead)

@@ -147,6 +147,14 @@ class Session:
         self.values = Values(self.files, settings.value_in_memory)
         self.records = Records(project.disk, settings.store, warn)
         self.world = DiskWorld(self.files, self.records, self.store, self.pipefiles)
+        self.environ = environ
+        self.left_out: dict[int, str] = {}
+        """Edges that a condition keeps from running, and why: those that are known, which grow while a build runs."""
+        self.open: frozenset[int] = frozenset()
+        """Edges that may turn out to be left out."""
+        self._there: dict[str, bool] = {}
+        self.remains: Remains | None = None
+        """Tells which inputs are dead outputs; None where there can be none, or where not all that could make them is known."""
         from pipefile.plan import resolve
 
         try:
@@ -169,14 +177,6 @@ class Session:
         self.world.made = self.graph.producer
         self.files.optional = self.graph.optional
         self.files.late = self.world.expand_late
-        self.environ = environ
-        self.left_out: dict[int, str] = {}
-        """Edges that a condition keeps from running, and why: those that are known, which grow while a build runs."""
-        self.open: frozenset[int] = frozenset()
-        """Edges that may turn out to be left out."""
-        self._there: dict[str, bool] = {}
-        self.remains: Remains | None = None
-        """Tells which inputs are dead outputs; None where there can be none, or where not all that could make them is known."""
         self.condition()
         self.environments: dict[tuple[tuple[str, str | None], ...], dict[str, str]] = {}
 
@@ -240,14 +240,18 @@ class Session:
         self.remains = None if self.pipeline.joined or self.pipeline.unknown else Remains(self)
         if not self.graph.conditional:
             return
+        left, self.open = self.conditions_of(self.graph)
+        for edge, why in left.items():
+            self.leave_out(edge, why)
+
+    def conditions_of(self, graph: Graph) -> tuple[dict[int, str], frozenset[int]]:
+        """As plan.conditions.static, of this graph or of one that may become it."""
+        if not graph.conditional:
+            return {}, frozenset()
         from pipefile.plan.conditions import static
         from pipefile.plan.cycles import topological
 
-        graph = self.graph
-        order = topological(graph.depends, graph.order, range(len(graph.edges)))
-        left, self.open = static(graph, order, self._static_fault)
-        for edge, why in left.items():
-            self.leave_out(edge, why)
+        return static(graph, topological(graph.depends, graph.order, range(len(graph.edges))), self._static_fault)
 
     def _static_fault(self, edge: Edge) -> str:
         """Why a condition that is known from the start does not hold; "" if it does."""

@@ -153,7 +153,8 @@ class DiskWorld:
 
     def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
         found = self.globs[pattern] = self._expand(pattern)  # so that the folders outside of *folders* tell when other files come
-        return self._alive(found.paths, folders)
+        paths = self._alive(found.paths, folders)
+        return [path for path in paths if not self._files.is_left_out(folder_of(path))] if self._files.left_out else paths
 
     def _alive(self, paths: Sequence[str], folders: Collection[str] = ()) -> Sequence[str]:
         """Files that do not lie in a directory which is a stage's output: of those, which lie in *folders*."""

@@ -89,16 +89,21 @@ def _not_toml(message: str, at: int, text: str, file: str) -> PipefileSyntaxErro
     document = text.removeprefix("\ufeff")
     plain = document.replace("\r\n", "\n")  # what tomli counts in
     at = min(at, len(plain))
-    if message == "Cannot overwrite a value" or message.startswith(("Cannot declare", "Cannot mutate")):
+    stop = 0
+    unended = _unended(plain) if at >= len(plain.rstrip()) else None
+    if unended is not None:
+        message, at, stop = unended
+    elif message == "Cannot overwrite a value" or message.startswith(("Cannot declare", "Cannot mutate")):
         message = "a key or table is declared twice"
         at = plain.rfind("\n", 0, max(0, min(at, len(plain.rstrip())) - 1)) + 1  # tomli stands behind the value by now
         while plain[at : at + 1] in (" ", "\t"):
             at += 1
-    elif message.startswith("Illegal character '\\n'") or (message == "Invalid value" and plain[at : at + 1] == "\n"):
+    elif message.startswith("Illegal character '\\n'") or (message == "Invalid value" and plain[at : at + 1] in ("", "\n")):
         message = "a value is missing" if message == "Invalid value" else "a string does not end in its line"
     else:
         message = message[:1].lower() + message[1:]
-    stop = at + 1
+    at = min(at, len(plain.rstrip()))
+    stop = max(stop, at + 1)
     if message.endswith("twice"):
         stop = len(plain) if (end := plain.find("\n", at)) < 0 else end
         stop = min(stop, equals) if (equals := plain.find("=", at, stop)) > 0 else stop
@@ -109,6 +114,33 @@ def _not_toml(message: str, at: int, text: str, file: str) -> PipefileSyntaxErro
         at, stop = at + at_line, stop + stop_line
     offset = len(text) - len(document)
     return at_offset(show(message), show(file), text, at + offset, stop + offset)
+
+
+def _unended(text: str) -> tuple[str, int, int] | None:
+    """What begins in *text* and does not end in it: what is wrong, and where that begins and ends; None where all ends, and for headers of tables."""
+    import re
+
+    token = re.compile(
+        r'''"{3}(?:[^"\\]++|\\.|"(?!""))*+"{3,5}|\'{3}(?:[^\']++|\'(?!\'\'))*+\'{3,5}|"(?!"")(?:[^"\\\n]++|\\.)*+"|\'(?!\'\')[^\'\n]*\'|""(?!")'''
+        r"""|''(?!')|\#[^\n]*|[\[\]{}]|"{3}|'{3}|["']""",
+        re.DOTALL,
+    )
+    begun: list[tuple[str, int]] = []
+    for match in token.finditer(text):
+        found, at = match[0], match.start()
+        if found in ("[", "{"):
+            header = not begun and not text[text.rfind("\n", 0, at) + 1 : at].strip(" \t")
+            begun.append(("" if header else found, at))
+        elif found in ("]", "}"):
+            del begun[-1:]
+        elif found in ('"""', "'''"):
+            return "unterminated string", at, at + 3
+        elif found in ("'", '"'):
+            return "a string does not end in its line", len(text.rstrip()), 0
+    if not begun or not begun[0][0]:
+        return None
+    kind, at = begun[-1]
+    return f"unclosed {'array' if kind == '[' else 'inline table'}", at, at + 1
 
 
 def _huge_integer(text: str, file: str) -> PipefileSyntaxError:

@@ -156,9 +156,11 @@ class StageReader:
 
     def _of_items(self, name: str, table: dict[str, Any], fallback: bool) -> Stage | None:
         """A stage with `for_each` or wildcards; None if it has neither."""
-        from pipefile.load.wildcards import wildcards  # few Pipefiles have any
+        from pipefile.load.wildcards import check_whole, wildcards  # few Pipefiles have any
 
         found = wildcards(table, self._globals)
+        if not found and "for_each" not in table:
+            check_whole(name, table, self._globals)
         if not found and _EACH_KEYS.isdisjoint(table):
             return None
         from pipefile.load.items import ItemReader

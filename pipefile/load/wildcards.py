@@ -15,6 +15,8 @@ from pipefile.load.templates import RESERVED
 from pipefile.load.value_outputs import PREFIX
 from pipefile.load.values import Globals
 from pipefile.model.stage import Axis, Field, ForEach, Stage
+from pipefile.plan.ambiguous import endless
+from pipefile.plan.items import PARTS
 from pipefile.plan.template import fields, parse
 from pipefile.plan.wildcards import ONE_NAME
 
@@ -39,6 +41,26 @@ def wildcards(table: Mapping[str, Any], known: Globals) -> tuple[str, ...]:
                 if free and (named is None or name in named):
                     found[name] = None
     return tuple(found)
+
+
+def check_whole(stage: str, table: Mapping[str, Any], known: Globals) -> None:
+    """See that outputs of a stage without wildcards hold no part of one: else whatever else has its name would be at fault.
+
+    Raises:
+        FaultError: One does.
+    """
+    defined = {*RESERVED, *_names(table.get("inputs")), *_names(table.get("outputs")), "global", "params", "env"}
+    raw = table.get("outputs")
+    for text, key in zip(_texts(raw), _keys(("stage", stage, "outputs"), raw), strict=False):
+        for field in fields(parse(text)) if "{" in text and not text.startswith(PREFIX) else ():
+            name, _, part = field.name.partition(".")
+            if field.index is None and part.split(".")[0] in PARTS and name not in defined and known.get(field.name) is None:
+                raise _part(field, text, stage, key)
+
+
+def _part(field: Field, output: str, stage: str, key: KeyPath) -> FaultError:
+    text = f"`{field}` in output `{show(output)}` of stage `{show(stage)}` is a part of a wildcard"
+    return FaultError(text, key, f"outputs hold it whole: `{{{field.name.partition('.')[0]}}}`", str(field))
 
 
 def _names(raw: object) -> Iterator[str]:
@@ -102,6 +124,8 @@ def _check(text: Any, what: str, key: KeyPath) -> None:
             re.compile(f"(?:{text})")
     except (re.error, RecursionError, OverflowError, Warning) as error:
         raise FaultError(f"{what} is no regular expression: {show(str(error))}", key, needle=text) from None
+    if endless(text):
+        raise FaultError(f"{what} may take for ever: it reads the same text in very many ways", key, "`([a-z]+)+` is as well `[a-z]+`", text)
     if groups and re.search(r"\\[1-9]|\(\?\([1-9]", text):
         raise FaultError(f"{what} refers to a group by its number", key, "give it a name: `(?P<a>...)` and `(?P=a)`", text)
     for name in re.compile(text).groupindex:
@@ -129,8 +153,7 @@ def check_pattern(stage: Stage, raw: Any) -> None:
         held = fields(parse(output.path))
         for field in held:
             if field.name not in names and field.name.partition(".")[0] in names:
-                text = f"`{field}` in output `{show(output.path)}` of stage `{show(stage.name)}` is a part of a wildcard"
-                raise FaultError(text, key, f"outputs hold it whole: `{{{field.name.partition('.')[0]}}}`", str(field))
+                raise _part(field, output.path, stage.name, key)
         lacking = next((name for name in names if Field(name) not in held), None)
         if lacking is not None:
             text = f"output `{show(output.path)}` of stage `{show(stage.name)}` lacks `{{{show(lacking)}}}`"

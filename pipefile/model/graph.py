@@ -108,6 +108,9 @@ class OnDemand(Protocol):
     def makeable(self, path: str) -> tuple[str, ...] | None:
         """The files on the disk that a rule would make a file of, if something asked for it; None if none would, or an edge does already."""
 
+    def depfile(self, path: str, name: str) -> str:
+        """The depfile of the instance of a rule that is called so and makes a file; "" if it has none, or is none now."""
+
     def could(self, path: str) -> list[tuple[Stage, tuple[str, ...]]]:
         """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
 

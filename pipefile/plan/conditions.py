@@ -9,8 +9,9 @@ from collections.abc import Callable, Container, Mapping
 from json import dumps
 
 from pipefile.base.paths import parents, show
-from pipefile.model.graph import Edge, Graph
+from pipefile.model.graph import Edge, FileSet, Graph
 from pipefile.model.stage import Condition, Output, Stage
+from pipefile.plan.fanout import may_hold
 
 READABLE = frozenset(["int", "float", "str", "bool", "json", "result"])
 """Kinds of values (model/stage.py: Output.value) whose files are JSON, so that a condition can be read from them."""
@@ -53,14 +54,19 @@ def left_out_above(edge: Edge, graph: Graph, left_out: Container[int]) -> str:
     """Why an edge cannot run without what others have been kept from making; "" if it can.
 
     Inputs that it may do without, and what merely comes before it, do not keep it; nor do globs and directories of sources, which are then smaller,
-    as long as something is left of a glob. An instance needs the only maker of its item, read or not.
+    as long as something is left of a glob. An instance needs the makers of its items, read or not: of values all of them, of files one.
     """
     fanout = graph.fanouts.get(edge.stage.name)
-    if fanout is not None and len(fanout.makers) == 1 and fanout.makers[0] in left_out:
-        return needs_text(graph.edges[fanout.makers[0]])
+    gone = [maker for maker in fanout.makers if maker in left_out] if fanout is not None else []
+    if fanout is not None and gone and (len(gone) == len(fanout.makers) or any(_gives_values(graph.edges[maker]) for maker in gone)):
+        return needs_text(graph.edges[gone[0]])
     for need in edge.needs:
         files = need.files
-        if files is None or files.node < 0 or need.optional:
+        if files is None or need.optional:
+            continue
+        if files.kind == "glob" and not files.paths and _only_instances(files, graph, left_out):
+            return f"`{show(files.text)}` matches only what skipped stages make"
+        if files.node < 0:
             continue
         if files.kind == "glob":
             if files.paths and all(graph.producer.get(path, -1) in left_out for path in files.paths):
@@ -151,6 +157,17 @@ def maker_of(path: str, graph: Graph) -> int:
             if folder in graph.producer:
                 return graph.producer[folder]
     return maker
+
+
+def _gives_values(maker: Edge) -> bool:
+    """Whether items that an edge makes are values: what it makes besides cannot be items of the same stage."""
+    return all(output.value for output in maker.outputs)
+
+
+def _only_instances(files: FileSet, graph: Graph, left_out: Container[int]) -> bool:
+    """Whether a glob that matches nothing would match what instances make whose stages are all left out."""
+    open_ = [fanout.edge for fanout in graph.fanouts.values() if fanout.edge >= 0 and may_hold(fanout, files)]
+    return bool(open_) and all(edge in left_out for edge in open_)
 
 
 def _of_sources(kind: str, paths: tuple[str, ...], inside: str, graph: Graph) -> bool:

@@ -104,6 +104,14 @@ class Possible:
             return ()  # whoever asks for it is told
         return None if found is None else found.sources
 
+    def depfile(self, path: str, name: str) -> str:
+        """The depfile of the instance of a rule that is called so and makes a file; "" if it has none, or is none now."""
+        try:
+            stage = next((self.instance(match) for match in self.rules.matching(path) if match.name == name), None)
+        except GraphError:
+            return ""
+        return "" if stage is None else stage.depfile
+
     def could(self, path: str) -> list[tuple[Stage, tuple[str, ...]]]:
         """The rules that a missing file matches, each with what is missing of it: an input, an input of the rule that would make that, and so on."""
         self.begin()

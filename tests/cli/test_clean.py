@@ -105,3 +105,38 @@ def test_clean_waits_for_a_build(project: Project) -> None:
     assert building.wait().exit_status == 0
     outcome = cleaning.wait()
     assert (outcome.out, outcome.exit_status) == (f"waiting for pid {building.pid}: pipefile slow\nremoved s.txt\n", 0)
+
+
+def test_clean_of_what_has_left_records_alone(project: Project) -> None:
+    """A temporary output that has done its duty, or a stage without outputs: their records go, which is said, and the next build makes them anew."""
+    project.stage("cut", outputs=[{"path": "build/t", "temp": True}], run="echo 1 > {outputs}")
+    project.stage("use", inputs=["build/t"], outputs=["u"], run="cp {inputs} {outputs}")
+    project.stage("lint", inputs=["u"], run="true")
+    project.build()
+    project.build("lint")
+    before = project.tree()
+
+    assert project.cli("clean", "-n", "cut").out == "would remove 1 record, and no outputs\n"
+    assert project.tree() == before
+    assert project.cli("clean", "cut", "lint").out == "removed 2 records, and no outputs\n"
+    assert not project.exists("build")
+    assert project.cli("clean", "cut").out == "nothing to remove\n"
+    assert project.build().ran == ["cut"]
+
+
+def test_clean_removes_depfiles(project: Project) -> None:
+    """Of stages, of instances and of what rules have made, asked for by now or not; one that nobody has written is not there to be removed."""
+    text = "cp {inputs} {outputs}; echo 'x: x.c' > {depfile}"
+    project.write("x.c", "")
+    project.write("y.c", "")
+    project.stage("rule", "{name}.c", "build/{name}.o", text, depfile="deps/{name}.d")
+    project.stage("each", "{p}", "each/{p}", text, depfile="deps/{p}.dd", for_each={"p": ["x.c", "y.c"]})
+    project.stage("app", "build/x.o", "app", text, depfile="app.d")
+    project.stage("never", "x.c", "never", text, depfile="mine.d")
+    assert project.build("build/y.o", "each", "app").exit_status == 0
+    project.write("mine.d", "a source")
+
+    removed = ["build/x.o", "deps/x.d", "each/x.c", "deps/x.c.dd", "each/y.c", "deps/y.c.dd", "app", "app.d", "build/y.o", "deps/y.d"]
+    assert sorted(project.cli("clean", "-n").out.splitlines()) == sorted(f"would remove {path}" for path in removed)
+    assert sorted(project.cli("clean").out.splitlines()) == sorted(f"removed {path}" for path in removed)
+    assert (project.exists("deps"), project.exists("build"), project.exists("mine.d")) == (False, False, True)

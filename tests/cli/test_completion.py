@@ -31,6 +31,7 @@ def declare(project: Project) -> None:
     project.stage("odd", outputs=["out/with space.txt", "{global.place}/deep/x"], run="touch {outputs}")
     project.globals(place="else")
     project.alias(everything=["report", "odd"])
+    project.write("Pipefile.toml", project.read("Pipefile.toml") + "\n[profile.big.global]\nplace = 'else'\n\n[profile.small]\n")
 
 
 @pytest.fixture(params=["read", "built"])
@@ -70,6 +71,10 @@ def words(project: Project, *line: str, cwd: str = ".") -> list[str]:
         (["build", "-j", ""], []),
         (["-k", "out/dir7/c"], ["out/dir7/clean.csv"]),
         (["--color", "ne"], ["never"]),
+        (["--sch"], ["--schedule"]),
+        (["--schedule", "w"], ["waves"]),
+        (["--profile", ""], ["big", "small"]),
+        (["build", "--profile=s"], ["--profile=small"]),
         (["-C", "r"], ["raw/"]),
         (["-f", "Pipe"], ["Pipefile.toml"]),
         (["query", "r"], ["rdeps"]),

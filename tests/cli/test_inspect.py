@@ -135,3 +135,43 @@ def test_reading_writes_nothing(built: Project) -> None:
     for words in ("status", "status --check", "why report", "check", "runs list", "runs show", "-n", "list --status"):
         assert built.cli(*words.split()).exit_status in (0, 1)
     assert built.tree() == before
+
+
+def test_check_sees_modules_that_are_nowhere(project: Project) -> None:
+    """A function, or a `setup`, of a module that does not exist is a fault; nothing is imported for that. What a stage makes may come."""
+    project.write("steps.py", "raise SystemExit('imported')\n")
+    project.write("pack/__init__.py", "raise SystemExit('imported')\n")
+    project.write("pack/there.py", "")
+    project.write("space/there.py", "")
+    for number, module in enumerate(["steps", "pack.there", "space.there", "json", "os.path", "xml.dom.minidom"]):
+        project.stage(f"good{number}", outputs=f"good{number}", call=f"{module}:f")
+    project.stage("make", outputs="made.py", run="echo > {outputs}")
+    project.stage("rule", outputs="rules/{name}.py", run="echo > {outputs}")
+    project.stage("late", outputs="late", call="made:f")
+    project.stage("elsewhere", outputs="elsewhere", call="nowhere:f", env={"PYTHONPATH": "lib"})
+    assert (project.cli("check", "-q").err, project.cli("check").exit_status) == ("", 0)
+
+    for number, module in enumerate(["stepps", "pack.gone", "steps.gone", "space.gone.further"]):
+        project.stage(f"bad{number}", outputs=f"bad{number}", call=f"{module}:f")
+    project.stage("bad4", outputs="bad4", call="steps:f", setup="setups:load", mode="process")
+    outcome = project.cli("check")
+    assert (outcome.exit_status, outcome.out) == (1, "14 stages: 5 faults\n")
+    assert [line for line in outcome.err.splitlines() if line.startswith("error")] == [
+        f"error: `{call}` cannot be called: there is no module `{module}` in the Pipefile's folder"
+        for call, module in [
+            ("stepps:f", "stepps"), ("pack.gone:f", "pack.gone"), ("steps.gone:f", "steps.gone"), ("space.gone.further:f", "space.gone"),
+            ("setups:load", "setups"),
+        ]
+    ]  # fmt: skip
+    line = next(number for number, text in enumerate(project.read("Pipefile.toml").splitlines(), 1) if "stepps:f" in text)
+    assert f"\n  Pipefile.toml:{line}  `bad0`\n" in outcome.err
+
+
+def test_graph_has_files_that_commands_name(project: Project) -> None:
+    """What a command names literally is an input like others, sources and what other stages make."""
+    project.stage("a", outputs="a.txt", run="cat x.c y.c > {outputs}; echo nothing >> {outputs}")
+    project.stage("b", inputs="x.c", outputs="b.txt", run="cat a.txt x.c {inputs} > {outputs}")
+    project.write("x.c", "")
+    project.write("y.c", "")
+
+    assert project.cli("graph").out == "a: x.c y.c -> a.txt\nb: x.c a.txt -> b.txt\n"

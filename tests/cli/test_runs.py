@@ -81,7 +81,8 @@ def test_diff_as_json(trained: Project) -> None:
     trained.globals(rate=0.25)
     trained.cli("-j1")
     first, second = ids(trained)
-    for words in (("runs", "diff", "--json"), ("runs", "diff", first, "--json"), ("runs", "diff", first, second, "--json")):
+    for words in (("runs", "diff", "--json"), ("runs", "diff", "latest", "--json"), ("runs", "diff", first, "--json"),
+                  ("runs", "diff", first, second, "--json")):
         found = json.loads(trained.cli(*words).out)
         assert (found["format"], found["a"]["id"], found["b"]["id"]) == (1, first, second)
     stages = {stage["name"]: stage for stage in found["stages"]}

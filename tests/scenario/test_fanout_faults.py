@@ -8,7 +8,7 @@ import signal
 import pytest
 from kit import Project
 from kit.disks import DyingDisk, Killed
-from kit.pages import SPLIT, ups, with_pages, with_parts
+from kit.pages import SPLIT, STEPS, ups, with_pages, with_parts
 from kit.watching import Watch
 
 LOST = "hint: if that is right, `--allow-removal` builds without them, and `pipefile clean --dead` removes what they made"
@@ -307,7 +307,7 @@ def test_a_maker_of_values_that_is_skipped(parts: Project):
     parts.stage("split", {"doc": "doc.txt"}, {"parts": "value:json"}, call="steps:split", should_run="global.on")
     parts.build()
     parts.globals(on=False)
-    assert {name: state for name, state in parts.status().items() if name != "book"} == dict.fromkeys(["split", "up@a", "up@b", "up@c"], "skipped")
+    assert parts.status() == dict.fromkeys(["split", "up", "book"], "skipped")
     outcome = parts.build()
 
     assert (outcome.exit_status, outcome.ran, sorted(outcome.skipped)) == (0, [], ["book", "split", "up"])
@@ -315,6 +315,66 @@ def test_a_maker_of_values_that_is_skipped(parts: Project):
     parts.globals(on=True)
     assert len(parts.build().ran) == 5
     parts.settled()
+
+
+@pytest.mark.parametrize("values", [False, True])
+def test_all_makers_are_skipped(project: Project, values: bool):
+    """So with several makers, of files and of values, and for who reads by a glob; `status` says the same before and after."""
+    project.write("doc.txt", "a b")
+    project.write("steps.py", "def split(doc, half):\n    return {'parts': half}\n")
+    project.globals(on=True)
+    made = {"outputs": {"parts": "value:json"}, "call": "steps:split"} if values else {"outputs": {"pages": "build/pages/{half}/"}, "run": SPLIT}
+    project.stage("split", {"doc": "doc.txt"}, for_each={"half": ["x", "y"]}, should_run="global.on", **made)
+    items = "split.parts" if values else "build/pages/*/*.txt"
+    project.stage("up", None, {"dst": "build/up/{page}.up"}, "echo {page} > {dst}", for_each={"page": items})
+    project.stage("book", {"all": "up.outputs"}, "book.txt", "cat {all} > {outputs}")
+    project.stage("index", {"all": "build/up/**/*.up"}, "index.txt", "cat {all} > {outputs}")
+    assert project.build().exit_status == 0
+    project.globals(on=False)
+    before = project.status()
+    outcome = project.build()
+
+    assert before == project.status() == dict.fromkeys(["split@x", "split@y", "up", "book", "index"], "skipped")
+    assert (outcome.exit_status, outcome.ran, sorted(outcome.skipped)) == (0, [], sorted(before))
+    assert not project.exists("build")
+    assert not project.exists("index.txt")
+
+
+@pytest.mark.parametrize("by_value", [False, True])
+def test_one_of_two_makers_is_skipped(project: Project, by_value: bool):
+    """What it has made gives no items from then on; those of the other one are built, and who needs all of them goes without the rest."""
+    project.write("doc.txt", "a b")
+    project.write("on.txt", "on")
+    project.write("steps.py", "def on(on):\n    with open(on) as file:\n        return file.read() == 'on'\n")
+    project.globals(on=True)
+    project.stage("flag", {"on": "on.txt"}, {"set": "value:bool"}, call="steps:on")
+    project.stage("one", {"doc": "doc.txt"}, {"pages": "build/pages/1/"}, SPLIT)
+    project.stage("two", {"doc": "doc.txt"}, {"pages": "build/pages/2/"}, SPLIT, should_run="flag.set" if by_value else "global.on")
+    project.stage("up", {"src": "{page}"}, {"dst": "build/up/{page}.up"}, "cp {src} {dst}", for_each={"page": "build/pages/*/*.txt"})
+    project.stage("book", {"all": "up.outputs"}, "book.txt", "cat {all} > {outputs}")
+    assert project.build().exit_status == 0
+    project.globals(on=False)
+    project.write("on.txt", "off")
+    outcome = project.build()
+
+    assert (outcome.exit_status, sorted(outcome.ran), outcome.skipped) == (0, ["book", "flag"], ["two"])
+    assert project.read("book.txt") == "a\nb\n"
+    fresh = ["flag", "one", "up@build/pages/1/a.txt", "up@build/pages/1/b.txt", "book"]
+    assert project.status() == {**dict.fromkeys(fresh, "fresh"), "two": "skipped"}
+    assert project.build().ran == []
+
+
+def test_one_of_two_makers_of_values_is_skipped(project: Project):
+    """Without one of its lists no items are known: the stage is skipped as a whole."""
+    project.write("doc.txt", "a b")
+    project.write("steps.py", STEPS)
+    project.stage("one", {"doc": "doc.txt"}, {"parts": "value:json"}, call="steps:split")
+    project.stage("two", {"doc": "doc.txt"}, {"parts": "value:json"}, call="steps:split", should_run=False)
+    project.stage("up", None, {"dst": "build/{a}{b}.up"}, "echo {a} {b} > {dst}", for_each={"a": "one.parts", "b": "two.parts"})
+    outcome = project.build()
+
+    assert (outcome.exit_status, outcome.ran, sorted(outcome.skipped)) == (0, ["one"], ["two", "up"])
+    assert project.status() == {"one": "fresh", "two": "skipped", "up": "skipped"}
 
 
 def test_a_fan_out_that_is_skipped(pages: Project):

@@ -12,6 +12,9 @@ def photos(project: Project) -> Project:
     return with_photos(project)
 
 
+NOTHING = "nothing matches `photos/**/*.jpg`"
+
+
 def stopped(what: str, line: int = 5) -> str:
     return (
         f"error: `for_each` of stage `thumbs` has lost {what}\n"
@@ -27,9 +30,9 @@ def test_all_items_are_gone(photos: Project):
     before = photos.tree()
     outcome = photos.build()
 
-    assert (outcome.exit_status, outcome.ran, outcome.output) == (2, [], stopped("all of its 3 instances"))
-    assert photos.build(dry_run=True).output == stopped("all of its 3 instances")
-    assert photos.cli("build", "-n").err == stopped("all of its 3 instances")
+    assert (outcome.exit_status, outcome.ran, outcome.output) == (2, [], stopped(f"all of its 3 instances: {NOTHING}"))
+    assert photos.build(dry_run=True).output == stopped(f"all of its 3 instances: {NOTHING}")
+    assert photos.cli("build", "-n").err == stopped(f"all of its 3 instances: {NOTHING}")
     assert {path for path in photos.tree() if path.startswith("build")} == {path for path in before if path.startswith("build")}
 
 
@@ -83,7 +86,7 @@ def test_a_loss_is_seen_without_an_index(photos: Project):
     photos.remove("pipeline_outputs")
     photos.rename("photos", "elsewhere")
 
-    assert photos.build().output == stopped("all of its 3 instances")
+    assert photos.build().output == stopped(f"all of its 3 instances: {NOTHING}")
 
 
 def test_a_loss_is_seen_later_as_well(photos: Project):
@@ -92,8 +95,8 @@ def test_a_loss_is_seen_later_as_well(photos: Project):
     photos.build()
     photos.rename("photos", "elsewhere")
 
-    assert photos.build("other").output == stopped("all of its 3 instances")
-    assert photos.build("other").output == stopped("all of its 3 instances")
+    assert photos.build("other").output == stopped(f"all of its 3 instances: {NOTHING}")
+    assert photos.build("other").output == stopped(f"all of its 3 instances: {NOTHING}")
 
 
 def test_a_stage_that_is_gone_is_no_loss(photos: Project):
@@ -106,3 +109,33 @@ def test_a_stage_that_is_gone_is_no_loss(photos: Project):
 
     assert (outcome.exit_status, len(outcome.ran), outcome.output.count("removed")) == (0, 3, 4)
     photos.settled()
+
+
+def test_a_slip_in_a_glob(photos: Project):
+    """The message says that nothing matches what is written."""
+    photos.build()
+    photos.stage("thumbs", {"src": "{photo}"}, {"dst": "build/{photo.stem}.png"}, "cp {src} {dst}", for_each={"photo": "photos/**/*.jgp"})
+
+    assert photos.build().output == stopped("all of its 3 instances: nothing matches `photos/**/*.jgp`")
+
+
+def test_only_temporary_outputs_that_are_gone(project: Project):
+    """Nothing would be removed, so nobody is asked; where something else of theirs stands, somebody is."""
+    for name in "abc":
+        project.write(f"in/{name}", name)
+    cut = {"path": "t/{x.name}", "temp": True}
+    project.stage("thumbs", "{x}", [cut], "cp {inputs} {outputs}", for_each={"x": "in/*"})
+    project.stage("use", "thumbs.outputs", "u", "cat /dev/null {inputs} > {outputs}")
+    project.build()
+    project.rename("in", "away")
+    outcome = project.build()
+    assert (outcome.exit_status, outcome.ran) == (0, ["use"])
+    assert not project.exists("t/.a.hash")
+
+    project.rename("away", "in")
+    project.stage("thumbs", "{x}", [cut, "t/{x.name}.log"], "cp {inputs} {outputs[0]}; echo > {outputs[1]}", for_each={"x": "in/*"})
+    project.stage("use", ["t/a", "t/b", "t/c"], "u", "cat {inputs} > {outputs}")
+    assert project.build().exit_status == 0
+    project.rename("in", "away")
+    project.stage("use", "thumbs.outputs", "u", "cat /dev/null {inputs} > {outputs}")
+    assert project.build().output == stopped("all of its 3 instances: nothing matches `in/*`")
