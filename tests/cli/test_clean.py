@@ -87,6 +87,8 @@ def test_clean_dead(built: Project) -> None:
     assert (outcome.out, outcome.err, outcome.exit_status) == ("removed build/a.txt\nremoved build/tree/\n", expected, 0)
     assert sorted(os.listdir(built.path("build"))) == [".edited.txt.hash", ".kept.txt.hash", "edited.txt", "kept.txt"]
     assert os.listdir(built.path("pipeline_outputs/records")) == []
+    assert built.cli("uses").exit_status == 2
+    built.remove("build/.kept.txt.hash")
     assert built.cli("uses").exit_status == 0
 
 
