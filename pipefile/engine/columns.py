@@ -17,7 +17,7 @@ from pipefile.store.record import edge_record_path, record_path
 _encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
-def suits(edge: Edge, producer: Mapping[str, int]) -> bool:
+def suits(edge: Edge) -> bool:
     """Whether a build may go on from the index although something about this edge has changed (engine/warm.py). Where it may not, and in doubt,
     the whole graph is looked at, which is always right.
 
@@ -25,10 +25,6 @@ def suits(edge: Edge, producer: Mapping[str, int]) -> bool:
     these is not mended in the index, but found anew. So do values, which may name files of
     their own. Conditions and fallbacks are joined to their stages when all of these are known. What stages need while they run is
     weighed over all that may run. And a link to what an edge makes is a row by itself, which that edge does not write.
-
-    Args:
-        edge: The edge.
-        producer: As the graph has it.
     """
     stage = edge.stage
     if stage.resources:
@@ -41,9 +37,7 @@ def suits(edge: Edge, producer: Mapping[str, int]) -> bool:
         files = need.files
         if files is None:
             continue
-        if files.inside or files.value or files.kind in ("directory", "late"):
-            return False
-        if files.node >= 0 and files.kind == "file" and files.paths[0] not in producer:
+        if files.inside or files.value or files.linked or files.kind in ("directory", "late"):
             return False
     return True
 

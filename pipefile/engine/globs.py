@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import stat as stat_bits
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pipefile.base.paths import folder_of
 from pipefile.model.ports import Disk
@@ -22,7 +22,7 @@ class GlobMatch(NamedTuple):
     Args:
         paths: The files, bytewise sorted.
         folders: The folders whose names were looked at, sorted: while they stand as they were, so does the result. "" is the root.
-        links: Those of the files that are links to files; None where that is not known.
+        links: Links that match: those of the files that are links to files, and links that lead nowhere; None where that is not known.
     """
 
     paths: tuple[str, ...]
@@ -91,7 +91,7 @@ _Rules = tuple[Callable[[str], object], Callable[[str], object], Callable[[str],
 
 
 def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[str], list[str]] | None:
-    """The files of a folder that match, the folders in it that are to be looked into, and those of the files that are links; None if it is gone."""
+    """The files of a folder that match, the folders in it that are to be looked into, and the links, as GlobMatch has them; None if it is gone."""
     matches, may_enter, is_dead, store = rules
     try:
         entries = disk.names(folder)
@@ -110,7 +110,11 @@ def _in_folder(disk: Disk, folder: str, rules: _Rules) -> tuple[list[str], list[
             continue
         if kind == "other" or not matches(path) or _own(name):
             continue
-        if kind == "link" and not _leads_to_file(disk, path):
+        leads = _leads_to(disk, path) if kind == "link" else "file"
+        if leads == "other":
+            continue
+        if leads == "nothing":
+            links.append(path)
             continue
         if records and record_path(name) in records and is_dead(path):
             continue
@@ -134,12 +138,12 @@ def _own(name: str) -> bool:
     return name[0] == "." and (name == _LOCK or name.endswith((".hash", ".hash~")))
 
 
-def _leads_to_file(disk: Disk, path: str) -> bool:
+def _leads_to(disk: Disk, path: str) -> Literal["file", "nothing", "other"]:
     try:
         seen = disk.stat(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return False
+            return "other"
         raise
-    return seen is not None and stat_bits.S_ISREG(seen.st_mode)
+    return "nothing" if seen is None else "file" if stat_bits.S_ISREG(seen.st_mode) else "other"
 

@@ -203,7 +203,7 @@ class Saver(Rows):
             keys.append(kept.key)
             seconds.append(kept.seconds)
             sound = kept.flags | GOAL if edge.id in goal else kept.flags & ~SOUND
-            odd = not suits(edge, graph.producer) or self._has_code_made(edge) or moving.needed_by(edge, kept.discovered)
+            odd = not suits(edge) or self._has_code_made(edge) or moving.needed_by(edge, kept.discovered)
             edge_flags.append(sound | (CODED if kept.code or is_coded(edge) else 0) | (ODD if odd else 0))
         starts.append(len(rows))
         folder_stats = array("q")

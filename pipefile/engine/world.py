@@ -96,6 +96,13 @@ class DiskWorld:
                 self._note(found)
         return self._alive(found.paths)
 
+    def links(self, pattern: str) -> Sequence[str]:
+        self.glob(pattern)
+        found = self.globs[pattern]
+        if found.links is None or not found.folders or self._real_folder(found.folders[0]) != (found.folders[0] or "."):
+            return found.paths
+        return found.links
+
     def _note(self, found: globs.GlobMatch) -> None:
         """Remember what a glob has seen of the files that it found: those that are no links lie where their paths say, if the folder does that the
         glob began in, since it enters no links."""

@@ -25,6 +25,7 @@ class FileSet:
         value: What the file holds, if it is a value that another stage returns (model/stage.py: Output.value); "" for an ordinary file. Of
             "outputs" with values among them, what each file holds, with commas between.
         entry: The key of the returned table that is meant, for the values of a function that declares no outputs; "" for all of it.
+        linked: A link among `paths`, or on the way to them, leads to what an edge makes.
     """
 
     text: str
@@ -34,6 +35,7 @@ class FileSet:
     inside: str = ""
     value: str = ""
     entry: str = ""
+    linked: bool = False
 
     @property
     def kinds(self) -> Sequence[str]:

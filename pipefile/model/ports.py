@@ -257,6 +257,9 @@ class World(Protocol):
     def glob(self, pattern: str) -> Sequence[str]:
         """Files on disk that match a glob, sorted bytewise, without pipefile's own files and dead outputs. Outputs of edges may be among them."""
 
+    def links(self, pattern: str) -> Sequence[str]:
+        """Of the files that a glob matches, those whose content may lie elsewhere: links, also such as lead nowhere, and all below a link."""
+
     def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
         """As `glob`, when stages have run: files in the directories *folders*, which they have made, and files that lie in no stage's directory."""
 

@@ -60,6 +60,7 @@ class References:
         self._values_below = f"{pipeline.settings.store}/values/"
         self._depfiles = frozenset([stage.depfile for stage in expanded.stages if stage.depfile and stage.depfile not in producer])
         self._exact: dict[str, dict[str, FileSet]] = {}
+        self._links: dict[str, int] = {}  # links that globs have found -> who makes what they lead to
         self._plain: Container[str] = () if self._directories or classes.any else world.plain
         self._file_set = constructor(FileSet, {}) if self._edge_count >= MANY else FileSet
 
@@ -79,7 +80,7 @@ class References:
         found = known.get(text)
         if found is None:
             if text in self._plain and text not in self._producer and not stage.folder:
-                found = known[text] = self._file_set(text, "file", (text,), -1, "", "", "")
+                found = known[text] = self._file_set(text, "file", (text,), -1, "", "", "", False)
                 return found
             try:
                 path = self._from_root(beneath(stage.folder, text))
@@ -158,8 +159,8 @@ class References:
         if number not in known:
             if len(known) >= 2:  # two edges that match each other's outputs are a cycle already: no need for a copy of the set for each of them
                 return FileSet(files.text, "glob", ())
-            kept = tuple([path for path in files.paths if self._producer.get(path) != number])
-            known[number] = FileSet(files.text, "glob", kept, self._node_of(kept))
+            kept = tuple([path for path in files.paths if self._producer.get(path, self._links.get(path)) != number])
+            known[number] = FileSet(files.text, "glob", kept, self._node_of(kept), linked=files.linked)
         return known[number]
 
     def _reference(self, text: str, stage: Stage) -> FileSet | GlobalValue | None:
@@ -264,7 +265,7 @@ class References:
             return FileSet(path, "file", (path,), self._directories[inside], inside)
         linked = self._linked(path)
         if linked is not None and linked[0] >= 0:
-            return FileSet(path, "file", (path,), *linked)
+            return FileSet(path, "file", (path,), *linked, linked=True)
         if path == "." or self._world.kind(path) == "directory":
             raise GraphError(f"input `{show(path)}` is a directory", (self._place(stage),), f"write `{show(path)}/`")
         return FileSet(path, "file", (path,))
@@ -298,7 +299,7 @@ class References:
         linked = self._linked(path)
         if linked is not None:
             below = self._outputs_in(self._world.real(path)) if linked[0] < 0 else []
-            return FileSet(path + "/", "directory", (path,), self._node_of(below) if below else linked[0], linked[1])
+            return FileSet(path + "/", "directory", (path,), self._node_of(below) if below else linked[0], linked[1], linked=True)
         if self._world.kind(path) == "file":
             raise GraphError(f"input `{show(path)}/` is a file", (self._place(stage),), f"write `{show(path)}`")
         if self._classes.any:
@@ -332,8 +333,19 @@ class References:
             on_disk = [path for path in on_disk if path not in self._depfiles and (path in self._producer or not self._inside(path))]
         if self._classes.any:
             on_disk = self._classes.without(on_disk)
-        paths = bytewise(list(set(on_disk).union(made))) if made else list(on_disk)
-        return FileSet(pattern, "glob", tuple(paths), self._node_of(made))
+        linked = self._leading(pattern)
+        paths = bytewise(list({*on_disk, *made, *linked})) if made or linked else list(on_disk)
+        return FileSet(pattern, "glob", tuple(paths), self._node_of([*made, *linked]), linked=bool(linked))
+
+    def _leading(self, pattern: str) -> list[str]:
+        """The links among the files of a glob that lead to what edges make, whether that is there or not."""
+        found = []
+        for path in self._world.links(pattern):
+            maker = self._linked(path) if path not in self._producer else None
+            if maker is not None and maker[0] >= 0:
+                self._links[path] = maker[0]
+                found.append(path)
+        return found
 
     def _inside(self, path: str) -> str:
         """The directory output that *path* lies in; "" if there is none."""
@@ -357,7 +369,10 @@ class References:
     def _node_of(self, paths: list[str] | tuple[str, ...]) -> int:
         """The node that has to end before all of *paths* are there: -1, an edge, or a group, which is made where it is new."""
         producer = self._producer
-        return self._node(tuple(sorted({producer[path] for path in paths if path in producer})))
+        makers = {producer[path] for path in paths if path in producer}
+        if self._links:
+            makers.update([self._links[path] for path in paths if path in self._links])
+        return self._node(tuple(sorted(makers)))
 
     def _node(self, edges: tuple[int, ...]) -> int:
         if len(edges) < 2:
@@ -375,7 +390,7 @@ class References:
             return GraphError(f"`{show(below)}` lies in `{show(files.text)}`, an input of the stage that makes it", (outputs,))
         if files.inside:
             return GraphError(f"`{show(files.text)}` lies in `{show(files.inside)}/`, an output of the stage that needs it", (outputs,))
-        path = next(path for path in files.paths if self._producer.get(path) == number)
+        path = next(path for path in files.paths if self._producer.get(path, self._links.get(path)) == number)
         return GraphError(f"`{show(path)}` is both an input and an output of stage `{self._called(number)}`", (outputs,))
 
     def _called(self, number: int) -> str:

@@ -36,6 +36,9 @@ class FakeWorld:
         assert matches is not None
         return bytewise([file for file in self.files if matches(file)])
 
+    def links(self, pattern: str) -> Sequence[str]:
+        return ()
+
     def late(self, pattern: str, folders: Collection[str]) -> Sequence[str]:
         return self.glob(pattern)
 

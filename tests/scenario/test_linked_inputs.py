@@ -186,7 +186,7 @@ def test_items_that_are_links(project: Project) -> None:
     project.stage("copy", "{file}", "out/{file.name}", COPY, for_each={"file": "src/*.txt"})
     project.cli("make")
     link(project, "../made/b.txt", "src/b.txt")
-    assert project.build().ran == ["copy@src/a.txt", "copy@src/b.txt"]
+    assert sorted(project.build().ran) == ["copy@src/a.txt", "copy@src/b.txt"]
     assert project.build().ran == []
 
     project.write("origin.txt", "two\n")
@@ -202,3 +202,18 @@ def test_items_that_are_links(project: Project) -> None:
     assert sorted(project.build().ran) == ["copy@src/a.txt", "copy@src/b.txt", "make"]
     assert (project.read("out/a.txt"), project.read("out/b.txt")) == ("three\n", "three\n")
     assert project.build().ran == []
+
+
+def test_a_glob_that_matches_a_link(project: Project) -> None:
+    """Case 78: a glob reads what a link leads to when the stage that makes it has run, also if nothing is there before."""
+    project.write("src/a.txt", "a\n")
+    project.write("origin.txt", "one\n")
+    project.stage("join", "src/*.txt", "out.txt", COPY)
+    project.stage("make", "origin.txt", "made/b.txt", COPY)
+    link(project, "../made/b.txt", "src/b.txt")
+    link(project, "nowhere", "src/c.txt")
+    for text in ("one\n", "two\n"):
+        project.write("origin.txt", text)
+        assert project.build().ran == ["make", "join"]
+        assert project.read("out.txt") == f"a\n{text}"
+        project.settled()
