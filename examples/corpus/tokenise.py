@@ -1,4 +1,4 @@
-"""Tokenises one Python file: `tokenise.py SOURCE TARGET` writes what its lines and tokens are, a count a line.
+"""Tokenises Python files: `tokenise.py SOURCE... TARGET...` writes what the lines and tokens of each source are to its target, a count a line.
 
 lines code 210        lines of each sort: code, comment, docstring, blank
 token NAME 1380       tokens of each type
@@ -47,11 +47,13 @@ def measure(source: bytes) -> dict[tuple[str, str], int]:
 
 
 def main() -> None:
-    _, source, target = sys.argv
-    with open(source, "rb") as file:
-        counts = measure(file.read())
-    with open(target, "w", encoding="utf-8") as file:
-        file.writelines(f"{kind}\t{name}\t{number}\n" for (kind, name), number in sorted(counts.items()))
+    paths = sys.argv[1:]
+    half = len(paths) // 2
+    for source, target in zip(paths[:half], paths[half:], strict=True):
+        with open(source, "rb") as file:
+            counts = measure(file.read())
+        with open(target, "w", encoding="utf-8") as file:
+            file.writelines(f"{kind}\t{name}\t{number}\n" for (kind, name), number in sorted(counts.items()))
 
 
 if __name__ == "__main__":
