@@ -57,7 +57,7 @@ def test_one_job_equals_four(new_project: Callable[[], Project], seed: int) -> N
         four.edit()
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(1, SEEDS // 12)))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(1, SEEDS // 24)))
 def test_commands_that_only_read_change_nothing(project: Project, seed: int) -> None:
     """Case 60: by the real program, before the first build, after it, and with half of it stale."""
     story = Story(project, seed)
