@@ -19,7 +19,7 @@ import os
 
 TYPE_CHECKING = False  # as typing's: this is part of builds with nothing to do
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAGIC = b"pipefile-patch"
 LIMIT = 64 << 20  # bytes
@@ -53,6 +53,19 @@ class Changes:
         patches = self.patches.get(section)
         if patches is None:
             return data
+        pieces: list[bytes | memoryview] = []
+        end, view = 0, memoryview(data)
+        for (at, length), new in sorted(patches.items()):
+            if at == WHOLE or at < end:
+                return self._one_by_one(data, patches)
+            pieces += (view[end:at], new)
+            end = at + length
+        if end > len(data):
+            raise ValueError("a patch outside its section")
+        return b"".join([*pieces, view[end:]])
+
+    def _one_by_one(self, data: bytes, patches: Mapping[tuple[int, int], bytes]) -> bytes:
+        """As `apply`, where a patch hides a part of another one, or all."""
         changed = bytearray(data)
         for (at, length), new in patches.items():
             if at == WHOLE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,21 @@ def test_differences(old: bytes, flips: list[int], step: int) -> None:
         assert data[-1] != old[at + len(data) - 1]
         changed[at : at + len(data)] = data
     assert changed == new
+
+
+def test_any_patches_come_to_what_they_do_one_after_the_other() -> None:
+    """Side by side, one over another, and whole: a later one hides an earlier one."""
+    chance = random.Random(1)
+    for _ in range(300):
+        data, changes = bytes(chance.randbytes(40)), Changes()
+        expected = bytearray(data)
+        for _ in range(chance.randint(1, 5)):
+            at = chance.randint(0, 39)
+            new = chance.randbytes(chance.randint(0, 40 - at))
+            if chance.random() < 0.05:
+                at, new = WHOLE, chance.randbytes(40)
+                expected[:] = new
+            else:
+                expected[at : at + len(new)] = new
+            changes.add(3, at, new)
+        assert changes.apply(3, data) == expected
