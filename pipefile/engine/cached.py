@@ -58,6 +58,8 @@ class CacheKeys:
         self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
         self._known: dict[tuple[int, str], str] = {}
         self._outside: dict[str, str] = {}
+        self._fixed: dict[tuple[str, int, str], str] = {}  # program as it is called, environment, folder -> digest
+        self._algorithm = session.pipeline.settings.hash
         machine = os.uname()
         self._platform = f"{machine.sysname} {machine.machine}"
 
@@ -66,7 +68,7 @@ class CacheKeys:
         found = self._known.get((edge.id, key))
         if found is None:
             text = f"pipefile cache\0{key}\0{self._platform}\0{self.program(edge)}"
-            found = self._known[edge.id, key] = digests.of_text(text, self._session.pipeline.settings.hash)
+            found = self._known[edge.id, key] = digests.of_text(text, self._algorithm)
         return found
 
     def program(self, edge: Edge) -> str:
@@ -78,7 +80,16 @@ class CacheKeys:
         if template is None:
             template = self._words[id(action)] = _first_word(action)
         name = template[0] if len(template) == 1 and isinstance(template[0], str) else self._filled(edge, template)
-        return self._digest(self._path(edge, name)) if name else ""
+        if not name:
+            return ""
+        place = (name, id(self._session.environment(edge.stage)), edge.stage.folder)  # environments live as long as the session
+        found = self._fixed.get(place)
+        if found is None:
+            path = self._path(edge, name)
+            found = self._digest(path)
+            if path in self._outside:
+                self._fixed[place] = found
+        return found
 
     def _filled(self, edge: Edge, template: Template) -> str:
         session = self._session
@@ -120,7 +131,7 @@ class CacheKeys:
             stamp = stamp_of(seen)
             known = self._digests.get(path)
             if known is None or known[0] != stamp:
-                known = self._digests[path] = (stamp, self._session.disk.digest(path, self._session.pipeline.settings.hash)[0])
+                known = self._digests[path] = (stamp, self._session.disk.digest(path, self._algorithm)[0])
         except OSError:
             return ""
         return known[1]

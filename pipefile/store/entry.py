@@ -29,13 +29,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii as _quoted
+from math import isfinite
 
 from pipefile.base.digest import is_digest
 from pipefile.base.errors import RecordError
 from pipefile.base.paths import absolute_from
 from pipefile.model.cache import Entry, Item, Kept
 from pipefile.model.record import ABSENT
-from pipefile.store.frame import opened, sealed
+from pipefile.store.frame import opened, sealed, sealed_text
 
 LIMIT = 64 << 20  # bytes of an entry
 MOST_ITEMS = 100_000  # of an entry: more files than that are no result to be handed around
@@ -54,6 +56,9 @@ def mark(key: str, used: int) -> bytes:
 
 def encode(entry: Entry, used: int = 0) -> bytes:
     """The line that an entry is."""
+    line = _by_hand(entry, used)
+    if line is not None:
+        return sealed_text(line)
     return sealed(
         {
             "key": entry.key,
@@ -67,6 +72,24 @@ def encode(entry: Entry, used: int = 0) -> bytes:
             ],
             "own": list(entry.own),
         }
+    )
+
+
+def _by_hand(entry: Entry, used: int) -> str | None:
+    """The JSON of an entry as most are, small files of text alone, as the library makes it: in a third of the time. None for any other."""
+    if entry.discovered or entry.own or not isfinite(entry.duration):
+        return None
+    outputs = []
+    for output in entry.outputs:
+        item = output.items[0] if output.items is not None and len(output.items) == 1 else None
+        if item is None or item.kind != "file" or item.data is None or not item.data.isascii():
+            return None
+        kind = "exec" if item.executable else "file"
+        packed = f'[[{_quoted(item.path)}, "{kind}", "text", {_quoted(item.data.decode("ascii"))}]]'
+        outputs.append(f'[{_quoted(output.path)}, {_quoted(output.kind)}, {_quoted(output.digest)}, {packed}]')
+    return (
+        f'{{"key": {_quoted(entry.key)}, "used": {used}, "discovered": {{}}, "duration": {float(entry.duration)!r}, "edge": {_quoted(entry.edge)}, '
+        f'"outputs": [{", ".join(outputs)}], "own": []}}'
     )
 
 

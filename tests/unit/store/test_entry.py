@@ -116,3 +116,16 @@ def test_what_is_encoded_comes_back():
     absent = result(outputs=(Kept("a", "file", "", ()), Kept("b", "directory", "", ())))
     assert decode(encode(absent), KEY) == (absent, 0)
     assert decode(mark(KEY, 9), KEY) == (None, 9)
+
+
+@pytest.mark.parametrize("text", ["plain", 'a "quoted" one', "back\\slash", "line\nend\t\x01\x7f", "\u00e9\u20ac\U0001f600", "\udc80raw"])
+def test_the_line_is_as_the_library_makes_it(text: str) -> None:
+    """Common entries are put together by hand: byte for byte the same, whatever is in names and files."""
+    data = text.encode("ascii", "replace")
+    empty = Kept("b", "file", KEY, (Item("", "file", "", 0, False, b""),))
+    kept = (Kept(f"out/{text}", "file", KEY, (Item("", "file", "", len(data), True, data),)), empty)
+    entry = Entry(KEY, f"make@{text}", kept, duration=0.1)
+    outputs = [(kept[0].path, "file", KEY, [("", "exec", "text", data.decode("ascii"))]), ("b", "file", KEY, [("", "file", "text", "")])]
+    values = {"key": KEY, "used": 7, "discovered": {}, "duration": 0.1, "edge": entry.edge, "outputs": outputs, "own": []}
+    assert encode(entry, 7) == sealed(values)
+    assert decode(encode(entry, 7), KEY) == (entry, 7)
