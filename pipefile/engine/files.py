@@ -69,6 +69,7 @@ class Files:
         self.places: dict[str, os.stat_result | None] = {}  # lstats of places of outputs, taken when they were checked; each is used once
         self.members: dict[str, tuple[list[str], list[str]]] = {}
         self._forgotten: dict[str, State] = {}
+        self._swayed: set[str] = set()  # what was another one in between, though it may be by now what it was at first
         self._sets: dict[int, dict[str, str]] = {}
         self._set_paths: dict[int, tuple[str, ...]] = {}
         self._kept_sets: list[FileSet] = []
@@ -101,11 +102,13 @@ class Files:
         """Look at *path* anew when it is asked for next."""
         state = self.known.pop(path, None)
         if state is not None:
-            self._forgotten.setdefault(path, state)
+            first = self._forgotten.setdefault(path, state)
+            if first.digest != state.digest:
+                self._swayed.add(path)
 
     def restless(self) -> set[str]:
         """Paths that were not the same throughout this command: whoever looked first saw other bytes than whoever looks now."""
-        return {path for path, state in self._forgotten.items() if self._has_other(path, state.digest)}
+        return {path for path, state in self._forgotten.items() if path in self._swayed or self._has_other(path, state.digest)}
 
     def _has_other(self, path: str, digest: str) -> bool:
         try:
