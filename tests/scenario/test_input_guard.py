@@ -317,6 +317,36 @@ def test_edited_between_two_readers(project: Project) -> None:
     assert project.cli().started == []
 
 
+@pytest.mark.parametrize("inputs", ["src/b.txt", "src/*.txt", "src/"])
+def test_put_back_after_one_of_two_readers(project: Project, inputs: str) -> None:
+    """Case 15: it is what it was at first when the build ends, but not what the reader has read that ended in between: that one is stale."""
+    project.write("src/a.txt", "a\n")
+    project.write("src/b.txt", "b\n")
+    first, stop = held(project, "first")
+    last, wait = held(project, "last")
+    project.stage("first", inputs=inputs, outputs="first.txt", run=f"{stop}; cat src/*.txt > {{outputs}}")
+    project.stage("last", inputs="src/b.txt", outputs="last.txt", run=f"{wait}; cat {{inputs}} > {{outputs}}")
+    running = project.start("build", "-j2")
+    first.wait()
+    last.wait()
+    project.write("src/b.txt", "other\n")
+    first.release()
+    first.wait()
+    first.release()
+    running.until(lambda: "] first" in running.out)
+    project.write("src/b.txt", "b\n")
+    last.release()
+    last.wait()
+    last.release()
+    assert running.wait().exit_status == 0
+    assert project.read("first.txt") == "a\nother\n"
+    first.release(9)
+    last.release(9)
+    assert project.build().ran == ["first"]
+    assert (project.read("first.txt"), project.read("last.txt")) == ("a\nb\n", "b\n")
+    project.settled()
+
+
 def test_a_program_edited_during_both_attempts(project: Project) -> None:
     """It is no file of the stage's own: the stage fails, and the next build follows it as ever."""
     gate, stop = held(project, "read")
